@@ -1,0 +1,88 @@
+"""What can go wrong, by cause. Each error is one line for a person, and an exit code for the scheduler.
+
+Exit codes: 1 the run failed on its data or its surroundings, 2 the plan or the arguments are wrong (found before the
+first row is read), 3 blocked by a gate, 4 the privacy budget is exhausted, 5 an integrity check failed.
+"""
+
+from __future__ import annotations
+
+
+class EvenhandError(Exception):
+    """Base of every error that a user can cause: what is wrong, where, what would be right."""
+
+    exit_code = 1
+
+
+class PlanError(EvenhandError):
+    """The plan is wrong. Holds every problem found, one line each."""
+
+    exit_code = 2
+
+    def __init__(self, problems: list[str], where: str = "plan") -> None:
+        self.problems = problems
+        head = f"{where}: {len(problems)} problem{'s' * (len(problems) != 1)}"
+        super().__init__("\n".join([head, *(f"  {p}" for p in problems)]) if len(problems) > 1 else f"{where}: {problems[0]}")
+
+
+class ArgumentError(EvenhandError):
+    """A command line argument is wrong."""
+
+    exit_code = 2
+
+
+class SourceError(EvenhandError):
+    """A source table does not fit the plan: missing, not Delta, a column absent or of another type."""
+
+    exit_code = 2
+
+
+class KeyFileError(EvenhandError):
+    """The pseudonym key is missing, too short, or readable by others."""
+
+    exit_code = 2
+
+
+class OutputError(EvenhandError):
+    """An output location holds something that Evenhand did not write."""
+
+    exit_code = 2
+
+
+class RunConflict(EvenhandError):
+    """The run id is taken by another plan, or the step that should come before has not run."""
+
+    exit_code = 2
+
+
+class DuplicateCustomers(EvenhandError):
+    """The customer table has more than one row for an id, and the plan does not say how to resolve it."""
+
+
+class EmptyPopulation(EvenhandError):
+    """Nobody may be used for the purpose."""
+
+
+class DataError(EvenhandError):
+    """Spark could not compute on the data. The message never repeats a value from a row."""
+
+
+class Blocked(EvenhandError):
+    """A gate did not pass."""
+
+    exit_code = 3
+
+
+class BudgetExhausted(EvenhandError):
+    """The population's privacy budget does not cover the run."""
+
+    exit_code = 4
+
+
+class IntegrityError(EvenhandError):
+    """Stored records contradict each other."""
+
+    exit_code = 5
+
+
+class ClosedDoor(RuntimeError):
+    """A bug in Evenhand: something tried to pass around `privacy.release`."""

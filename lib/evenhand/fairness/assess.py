@@ -1,0 +1,126 @@
+"""Fairness from a release: every statistic with its interval for the noise, and a verdict that may be "cannot tell"."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evenhand.fairness.statistics import METRICS, representation_ratio, segment_shares
+from evenhand.plan.models import Attribute, Plan
+from evenhand.privacy.intervals import LEVEL, half_width
+from evenhand.privacy.noise import discrete_laplace
+from evenhand.privacy.release import Release
+from evenhand.privacy.tallies import group_part
+
+Floats = NDArray[np.float64]
+SIMULATIONS = 2_000
+LOWER_IS_EVEN = {"total_variation"}
+EVEN, UNEVEN, CANNOT_TELL = "even", "uneven", "cannot tell"
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A noisy figure with the interval that covers the noise with 95 %; arrays of one shape."""
+
+    value: Floats
+    low: Floats
+    high: Floats
+
+
+@dataclass(frozen=True)
+class Judgment:
+    metric: str
+    value: float
+    low: float
+    high: float
+    threshold: float
+    verdict: str
+
+
+@dataclass(frozen=True)
+class AttributeFairness:
+    """All statistics of one protected attribute; arrays have the shape (groups, segments)."""
+
+    attribute: str
+    groups: list[str]
+    counts: Interval
+    shares: Interval
+    ratios: Interval
+    suppressed: NDArray[np.bool_]
+    too_small: list[str]  # groups that are too small to judge, left out of the judgments and named
+    judgments: list[Judgment]
+
+
+def assess_fairness(release: Release, plan: Plan, segments: int) -> list[AttributeFairness]:
+    """Fairness by protected attribute; post-processing of the release, at no further budget."""
+    return [_assessed(release, plan, attribute, segments) for attribute in plan.protected]
+
+
+def _assessed(release: Release, plan: Plan, attribute: Attribute, segments: int) -> AttributeFairness:
+    part, groups = group_part(attribute.name), attribute.group_names
+    noisy = release[part].reshape(len(groups), segments).astype(np.float64)
+    scale = release.scale(part)
+    possible = _possible_truths(noisy, scale)
+    reach = float(half_width(scale))
+    counts = Interval(np.maximum(noisy, 0), np.maximum(noisy - reach, 0), np.maximum(noisy + reach, 0))
+    shares = _interval(segment_shares(counts.value), segment_shares(possible))
+    ratios = _interval(representation_ratio(counts.value), representation_ratio(possible))
+    large = noisy.sum(axis=1) >= max(plan.privacy.minimum_cell, reach) * segments
+    judgments = []
+    if large.sum() >= 2:
+        for metric, statistic in METRICS.items():
+            judgments.append(_judged(metric, statistic, counts.value[large], possible[:, large], plan))
+    return AttributeFairness(
+        attribute.name,
+        groups,
+        counts,
+        shares,
+        ratios,
+        noisy < plan.privacy.minimum_cell,
+        [g for g, is_large in zip(groups, large, strict=True) if not is_large],
+        judgments,
+    )
+
+
+def _possible_truths(noisy: Floats, scale: float) -> Floats:
+    """Counts that could have led to the noisy ones, shape (simulations, groups, segments); the noise is symmetric."""
+    noise = discrete_laplace(np.random.default_rng(1), scale, SIMULATIONS * noisy.size)
+    return np.maximum(noisy - noise.reshape(SIMULATIONS, *noisy.shape), 0.0)
+
+
+def _interval(value: Floats, simulated: Floats) -> Interval:
+    tail = (1 - LEVEL) / 2
+    with np.errstate(invalid="ignore"):
+        filled = np.where(np.isnan(simulated), np.nanmedian(simulated) if not np.isnan(simulated).all() else 0.0, simulated)
+    low, high = np.quantile(filled, [tail, 1 - tail], axis=0)
+    # A worst case over noisy cells is pushed outwards by the noise; the interval must hold the figure itself too.
+    return Interval(value, np.fmin(low, value), np.fmax(high, value))
+
+
+def _judged(metric: str, statistic: object, counts: Floats, possible: Floats, plan: Plan) -> Judgment:
+    assert callable(statistic)
+    found = _interval(np.asarray(statistic(counts)), statistic(possible))
+    threshold = float(getattr(plan.fairness.thresholds, metric))
+    value, low, high = float(found.value), float(found.low), float(found.high)
+    return Judgment(metric, value, low, high, threshold, verdict(low, high, threshold, metric in LOWER_IS_EVEN))
+
+
+def verdict(low: float, high: float, threshold: float, lower_is_even: bool) -> str:
+    """Even or uneven when the whole interval says so, else "cannot tell"."""
+    if lower_is_even:
+        low, high, threshold = -high, -low, -threshold
+    if low >= threshold:
+        return EVEN
+    return UNEVEN if high < threshold else CANNOT_TELL
+
+
+def unevenness(fairness: list[AttributeFairness]) -> list[str]:
+    """One line for each statistic that is surely uneven; empty when nothing is."""
+    return [
+        f"{of.attribute}: {j.metric.replace('_', ' ')} {j.value:.2f} [{j.low:.2f}, {j.high:.2f}], threshold {j.threshold:g}"
+        for of in fairness
+        for j in of.judgments
+        if j.verdict == UNEVEN
+    ]

@@ -1,0 +1,118 @@
+"""The whole flow of the main job, step by step. Each step reads what the one before has stored, so each runs alone."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame
+
+from evenhand.errors import DuplicateCustomers, EmptyPopulation, RunConflict
+from evenhand.fairness.assess import assess_fairness, unevenness
+from evenhand.plan.models import KeepLatest
+from evenhand.prepare.duplicates import duplicated_ids
+from evenhand.prepare.keys import read_key
+from evenhand.prepare.customers import prepared_customers, with_ids
+from evenhand.prepare.pseudonym import Pads
+from evenhand.prepare.quality import input_quality
+from evenhand.privacy.summary import box_sums, read_summary
+from evenhand.privacy.tallies import segment_tallies
+from evenhand.report.page import write_report
+from evenhand.run_state import Run
+from evenhand.segment.assign import assign, rounded_centers, segment_number
+from evenhand.segment.choose_k import choose_k
+from evenhand.segment.cluster import best_fit
+from evenhand.segment.label import labels
+from evenhand.segment.profiles import read_profiles
+from evenhand import rows
+from evenhand.tables import catalog
+from evenhand.tables.spark_errors import no_values_in_errors
+
+
+def prepare_step(run: Run) -> None:
+    """Sources to `prepared` [restricted]: consent, minimization, one row a customer, pseudonyms. Spends nothing."""
+    if run.store.rows(catalog.PREPARED, run.run_id) is not None:
+        return
+    plan, sources = run.plan, run.sources
+    pads = Pads.of(read_key(plan.pseudonyms), plan.purpose, "customer", plan.pseudonyms.key_id)
+    with no_values_in_errors("prepare"):
+        if not isinstance(plan.sources.customers.duplicates, KeepLatest):
+            refuse_duplicates(run)
+        run.store.write(catalog.PREPARED, prepared_customers(sources, plan, run.as_of, pads.table(run.spark)), run.run_id)
+        prepared = run.store.rows(catalog.PREPARED, run.run_id)
+        if prepared is None:
+            raise EmptyPopulation(
+                f"nobody may be used for purpose {plan.purpose} as of {run.as_of:%Y-%m-%d %H:%M}: check the consent events and "
+                "sources.consent.id; nothing was published, no budget was spent"
+            )
+        run.store.write(catalog.INPUT_QUALITY, input_quality(prepared, sources, plan), run.run_id)
+
+
+def segment_step(run: Run) -> None:
+    """`prepared` to the private summary and the centers [open], and everybody's segment [restricted]."""
+    plan, prepared = run.plan, prepared_of(run)
+    run.ledger.reserve(run.run_id, run.questions)  # before any noise, for the whole run, or not at all
+    release = run.door.release(box_sums(prepared, plan))
+    summary = read_summary(release, plan)
+    k, curve = choose_k(summary, plan.segments.candidates, plan.segments.restarts)
+    best, candidates = best_fit(run.spark, summary, k, plan.segments.mllib_seeds, plan.segments.restarts)
+    centers = rounded_centers(best.centers)
+    run.store.write_all(
+        {
+            catalog.PRIVATE_SUMMARY: rows.summary(summary, plan),
+            catalog.SEGMENT_CENTERS: rows.centers(centers, labels(best.centers, summary, plan.features), plan),
+            catalog.SEGMENT_FITS: rows.fits(best, candidates, curve),
+        },
+        run.run_id,
+    )
+    run.store.write(catalog.SEGMENTS, assign(prepared, centers, plan.feature_names), run.run_id)
+
+
+def assess_step(run: Run) -> None:
+    """Segments to profiles and fairness statistics [open], then publication in one commit, or a block."""
+    plan, prepared = run.plan, prepared_of(run)
+    centers, names = rows.read_centers(centers_of(run))
+    segment = segment_number(centers, plan.feature_names)
+    release = run.door.release(segment_tallies(prepared, segment, len(centers), plan))
+    profiles, fairness = read_profiles(release, plan), assess_fairness(release, plan, len(centers))
+    run.store.write_all(
+        {
+            catalog.SEGMENT_PROFILES: rows.profiles(profiles, names, plan),
+            catalog.FAIRNESS_STATS: rows.fairness_stats(fairness),
+            catalog.FAIRNESS_SUMMARY: rows.fairness_summary(fairness),
+        },
+        run.run_id,
+    )
+    run.publish(unevenness(fairness))
+
+
+def report_step(run: Run) -> None:
+    """The open zone to one page for people."""
+    write_report(run.store, run.plan, run.run_id)
+
+
+def refuse_duplicates(run: Run) -> None:
+    """Raises DuplicateCustomers when an id has several rows; the ids go to a restricted table, which it names."""
+    ids = duplicated_ids(with_ids(run.sources, run.plan))
+    if not ids.isEmpty():
+        run.store.write(catalog.DUPLICATES, ids, run.run_id)
+        raise DuplicateCustomers(
+            f"sources.customers: some ids stand more than once in {run.plan.sources.customers.address}; they are listed in "
+            f"{run.store.address(catalog.DUPLICATES)} under run {run.run_id}; correct the table, or state "
+            "duplicates: {keep_latest_by: COLUMN}; nothing was published, no budget was spent"
+        )
+
+
+def prepared_of(run: Run) -> DataFrame:
+    return _needed(run, catalog.PREPARED, "prepare")
+
+
+def centers_of(run: Run) -> DataFrame:
+    return _needed(run, catalog.SEGMENT_CENTERS, "segment")
+
+
+def _needed(run: Run, spec: catalog.TableSpec, step: str) -> DataFrame:
+    found = run.store.rows(spec, run.run_id)
+    if found is None:
+        raise RunConflict(f"--run-id: run {run.run_id} has no {spec.name} yet; run the step {step} first, under the same id")
+    return found
+
+
+STEPS = {"prepare": prepare_step, "segment": segment_step, "assess": assess_step, "report": report_step}

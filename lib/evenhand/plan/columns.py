@@ -1,0 +1,44 @@
+"""Which columns of which source a plan needs: exactly these are read, and `--check` prints them with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from evenhand.plan.consistency import columns_of
+from evenhand.plan.expressions import inspect_condition
+from evenhand.plan.models import KeepLatest, Plan
+
+CUSTOMERS, CONSENT = "customers", "consent"
+
+
+def needed_columns(plan: Plan) -> dict[str, list[str]]:
+    """Columns by source, in order of first use, each once (Spark compares names without case)."""
+    needed: dict[str, dict[str, str]] = {CUSTOMERS: {}, CONSENT: {}, **{name: {} for name in plan.sources.events}}
+    for source, column, _ in reasons(plan):
+        needed[source].setdefault(column.lower(), column)
+    return {source: list(columns.values()) for source, columns in needed.items()}
+
+
+def reasons(plan: Plan) -> Iterator[tuple[str, str, str]]:
+    """Every use of a column: source, column, why."""
+    customers = plan.sources.customers
+    yield CUSTOMERS, customers.id, "who it is; becomes a pseudonym"
+    if isinstance(customers.duplicates, KeepLatest):
+        yield CUSTOMERS, customers.duplicates.keep_latest_by, "which of several rows of one customer is kept"
+    for feature in plan.features:
+        if feature.column is not None:
+            yield CUSTOMERS, feature.column, f"feature {feature.name}: {feature.why}"
+    for attribute in plan.protected:
+        yield CUSTOMERS, attribute.column, f"protected attribute {attribute.name}: {attribute.why}"
+    yield CONSENT, plan.sources.consent.id, "whose decision it is"
+    for column in ("purpose", "state", "recorded_at", "expires_at"):
+        yield CONSENT, column, "who may be included"
+    for name, events in plan.sources.events.items():
+        yield name, events.id, "whose event it is"
+        yield name, events.time, "only events before the run's point in time count"
+        for column in inspect_condition(events.where).columns if events.where else ():
+            yield name, column, f"which events count: {events.where}"
+        for feature in plan.features:
+            if feature.events == name:
+                for column in columns_of(feature):
+                    yield name, column, f"feature {feature.name}: {feature.why}"

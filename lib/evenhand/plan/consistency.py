@@ -1,0 +1,73 @@
+"""What only the plan as a whole can get wrong: names that clash, features that are protected, k beyond the summary."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+from evenhand.plan.expressions import inspect_aggregate
+from evenhand.plan.geometry import box_bits
+from evenhand.plan.models import RESERVED, Feature, Plan
+
+
+def contradictions(plan: Plan) -> list[str]:
+    """One line for each contradiction, with the key's path; empty for a sound plan."""
+    return [*_names(plan), *_features(plan), *_segments(plan)]
+
+
+def _names(plan: Plan) -> list[str]:
+    problems, seen = [], set[str]()
+    named = [(f"features.{i}.name", n) for i, n in enumerate(plan.feature_names)]
+    named += [(f"protected.{i}.name", n) for i, n in enumerate(plan.attribute_names)]
+    for path, name in named:
+        if name in RESERVED:
+            problems.append(f"{path}: {name} is a column of Evenhand's own tables; choose another name")
+        if name in seen:
+            problems.append(f"{path}: {name} is named twice")
+        seen.add(name)
+    problems += [
+        f"sources.events.{name}: {name} is the name of another source; choose another"
+        for name in plan.sources.events
+        if name in ("customers", "consent")
+    ]
+    return problems
+
+
+def _features(plan: Plan) -> list[str]:
+    problems = []
+    protected = {a.column.lower(): a.name for a in plan.protected}
+    for i, feature in enumerate(plan.features):
+        for column in columns_of(feature):
+            if attribute := protected.get(column.lower()):
+                problems.append(
+                    f"features.{i}: column {column} is the protected attribute {attribute}; "
+                    "a protected attribute may be measured, not used as a feature"
+                )
+        if feature.events is not None and feature.events not in plan.sources.events:
+            known = sorted(plan.sources.events)
+            near = get_close_matches(feature.events, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known) or 'none'}"
+            problems.append(f"features.{i}.events: no event source {feature.events}; {hint}")
+    used = {f.events for f in plan.features}
+    for name in plan.sources.events:
+        if name not in used:
+            problems.append(f"sources.events.{name}: no feature uses it; what is not needed must not be read")
+    return problems
+
+
+def _segments(plan: Plan) -> list[str]:
+    boxes, most = 2 ** box_bits(plan), max(plan.segments.candidates)
+    if most * 2 > boxes:
+        return [
+            f"segments.k: {most} segments are more than the private summary can carry: at {plan.privacy.expected_customers:,} "
+            f"expected customers, {len(plan.features)} features and ε = {plan.privacy.epsilon:g} it has {boxes} boxes, "
+            f"enough for {boxes // 2} segments"
+        ]
+    return []
+
+
+def columns_of(feature: Feature) -> tuple[str, ...]:
+    """The source columns that a feature is computed from."""
+    if feature.column is not None:
+        return (feature.column,)
+    assert feature.expression is not None
+    return inspect_aggregate(feature.expression).columns

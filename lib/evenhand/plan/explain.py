@@ -1,0 +1,89 @@
+"""The plan in plain words, for `--check`: what will be read and why, who is included, what it costs, what to expect."""
+
+from __future__ import annotations
+
+import textwrap
+from itertools import groupby
+
+from evenhand.plan.advice import advice
+from evenhand.plan.columns import CONSENT, CUSTOMERS, reasons
+from evenhand.plan.geometry import Boxes
+from evenhand.plan.load import fingerprint
+from evenhand.plan.models import Plan, Table
+
+WIDTH = 110
+
+
+def explain(plan: Plan) -> str:
+    """Several lines; no data is touched for it."""
+    parts = [
+        f"Plan {plan.name}: {plan.description}",
+        f"Fingerprint {fingerprint(plan)}",
+        "",
+        "Who is included",
+        *_wrapped(_who(plan)),
+        "",
+        "What is read, and nothing else",
+        *_what(plan),
+        "",
+        "What comes out",
+        *_wrapped(_result(plan)),
+        "",
+        "Privacy budget",
+        *_budget(plan),
+    ]
+    if warnings := advice(plan):
+        parts += ["", "Before you spend", *(line for w in warnings for line in _wrapped(w))]
+    return "\n".join(parts)
+
+
+def _who(plan: Plan) -> str:
+    if plan.opt_in:
+        rule = "said yes to it (opt-in): no event, a withdrawal or an expired consent means no"
+    else:
+        rule = "did not object (opt-out): no event means yes, a withdrawal means no"
+    return (
+        f"Purpose {plan.purpose}, on the basis of {plan.legal_basis.replace('_', ' ')}: customers who, by their latest event "
+        f"at the run's point in time, {rule}. Customers without an id are left out."
+    )
+
+
+def _what(plan: Plan) -> list[str]:
+    tables: dict[str, Table] = {CUSTOMERS: plan.sources.customers, CONSENT: plan.sources.consent, **plan.sources.events}
+    lines = []
+    uses = sorted(reasons(plan), key=lambda use: list(tables).index(use[0]))
+    for source, group in groupby(uses, key=lambda use: use[0]):
+        table = tables[source]
+        at = f"version {table.version}" if table.version is not None else f"as of {table.timestamp}" if table.timestamp else "newest version"
+        lines.append(f"  {source}: {table.address} ({at})")
+        for _, column, why in group:
+            lines += textwrap.wrap(f"{column}: {why}", WIDTH, initial_indent="    ", subsequent_indent="      ")
+    return lines
+
+
+def _result(plan: Plan) -> str:
+    ks = plan.segments.candidates
+    k = str(ks[0]) if len(ks) == 1 else f"{ks[0]} to {ks[-1]}, whichever is best apart,"
+    attributes = ", ".join(f"{a.name} ({len(a.group_names)} groups)" for a in plan.protected)
+    gate = "blocks the run" if plan.fairness.when_uneven == "block" else "is reported"
+    return (
+        f"{k} segments over {len(plan.features)} features ({', '.join(plan.feature_names)}), and whether they treat evenly: "
+        f"{attributes}. Unevenness {gate}. Counts below {plan.privacy.minimum_cell} are suppressed."
+    )
+
+
+def _budget(plan: Plan) -> list[str]:
+    privacy, split = plan.privacy, plan.privacy.split
+    shares = (("summary", split.summary), ("profiles", split.profiles), ("fairness", split.fairness))
+    boxes = Boxes.of(plan)
+    return [
+        f"  ε = {privacy.epsilon:g} of {privacy.population_total:g} for population {privacy.population}, at most "
+        f"{int(privacy.population_total / privacy.epsilon + 1e-9)} runs like this one",
+        *(f"    {name:<9} ε = {privacy.epsilon * share:g} ({share:.0%})" for name, share in shares),
+        f"  private summary: {boxes.count:,} boxes over {boxes.features} features, decided from "
+        f"{privacy.expected_customers:,} expected customers",
+    ]
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="  ")

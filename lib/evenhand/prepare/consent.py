@@ -1,0 +1,36 @@
+"""Who may be included: the latest consent event at or before the run's point in time decides."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+ID = "_id"  # the customer's id, until it becomes a pseudonym
+LATEST = "_latest"
+
+
+def latest_decision(events: DataFrame, purpose: str, as_of: Column, opt_in: bool) -> DataFrame:
+    """One row a customer who ever decided on the purpose: `_id` and `_latest`, an even number for yes, odd for no.
+
+    Time and answer are packed into one BIGINT, micros * 2 + no, so that the maximum is the latest event and, on a
+    tie, the "no"; `max(struct(...))` says the same but makes Spark sort all events.
+
+    Under opt-in whatever is not a grant valid at `as_of` is a no: a withdrawal, an expired grant, an unknown state.
+    Under opt-out only an expired grant is no objection. A "no" without a time counts as just recorded; a "yes"
+    without a time does not count.
+    """
+    granted = F.coalesce(F.col("state") == "granted", F.lit(False))
+    expired = F.coalesce(F.col("expires_at") <= as_of, F.lit(False))
+    no = ~granted | expired if opt_in else ~granted
+    time = F.coalesce(F.col("recorded_at"), F.when(no, as_of))
+    packed = F.unix_micros(time) * 2 + no.cast("bigint")
+    relevant = (F.col("purpose") == purpose) & F.col(ID).isNotNull() & (time <= as_of)
+    return events.where(relevant).groupBy(ID).agg(F.max(packed).alias(LATEST))
+
+
+def keep_allowed(customers: DataFrame, decisions: DataFrame, opt_in: bool) -> DataFrame:
+    """The customers who said yes (opt-in), or who did not say no (opt-out). No event under opt-in means no."""
+    no = F.col(LATEST).bitwiseAND(F.lit(1).cast("bigint")) == 1
+    if opt_in:
+        return customers.join(decisions.where(~no).select(ID), ID, "left_semi")
+    return customers.join(decisions.where(no).select(ID), ID, "left_anti")

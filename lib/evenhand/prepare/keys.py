@@ -1,0 +1,48 @@
+"""The pseudonym key: read from where the plan says, refused when it is weak or others can read it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from evenhand.errors import KeyFileError
+from evenhand.plan.models import Pseudonyms
+
+LEAST_BYTES = 32  # as long as the digest (RFC 2104, section 3)
+
+
+def read_key(pseudonyms: Pseudonyms) -> bytes:
+    """The secret key. The plan holds a reference to it only; it never becomes an argument or a Spark conf.
+
+    Raises:
+        KeyFileError: missing, shorter than 32 bytes, or open to others than its owner.
+    """
+    if pseudonyms.key_env is not None:
+        where, key = f"pseudonyms.key_env: {pseudonyms.key_env}", os.environ.get(pseudonyms.key_env, "").encode()
+        if not key:
+            raise KeyFileError(f"{where} is not set; export a secret of at least {LEAST_BYTES} bytes")
+    else:
+        assert pseudonyms.key_file is not None
+        where, key = f"pseudonyms.key_file: {pseudonyms.key_file}", _from_file(Path(pseudonyms.key_file))
+    if len(key) < LEAST_BYTES:
+        raise KeyFileError(f"{where} is too short; at least {LEAST_BYTES} bytes are needed, for instance from: openssl rand -hex 32")
+    return key
+
+
+def _from_file(path: Path) -> bytes:
+    try:
+        # Checked on the opened file, so that nobody can swap it in between.
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            if not stat.S_ISREG(mode):
+                raise KeyFileError(f"pseudonyms.key_file: {path} is not a file")
+            if mode & (stat.S_IRWXG | stat.S_IRWXO):
+                raise KeyFileError(f"pseudonyms.key_file: others can read {path}; run: chmod 600 {path}")
+            return file.read().strip()
+    except FileNotFoundError:
+        raise KeyFileError(
+            f"pseudonyms.key_file: {path} is missing; make one with: (umask 077; openssl rand -hex 32 > {path})"
+        ) from None
+    except OSError as wrong:
+        raise KeyFileError(f"pseudonyms.key_file: {path} cannot be read: {wrong.strerror}") from None

@@ -1,0 +1,173 @@
+"""The one door between the zones. An aggregate about people leaves the restricted zone through `Door.release` only.
+
+It checks that the budget was spent first, computes the aggregate, adds the noise, stores the noisy answer and hands it
+back as a `Release`. Only this module can make one, so what is built from a `Release` holds no exact figure.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import MappingProxyType
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from evenhand.errors import BudgetExhausted, ClosedDoor, IntegrityError
+from evenhand.privacy.ledger import Ledger, merge
+from evenhand.privacy.noise import NoiseSource
+from evenhand.tables.catalog import RELEASES
+from evenhand.tables.spark_errors import no_values_in_errors
+from evenhand.tables.store import Store
+
+Integers = NDArray[np.int64]
+
+STORE = """
+MERGE INTO {releases} AS stored USING {{answer}} AS answer
+ON stored.run_id = answer.run_id AND stored.question = answer.question
+WHEN NOT MATCHED THEN INSERT *
+"""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One vector of integers that gets noise of one scale.
+
+    `sensitivity` is its L1 sensitivity: how much the vector changes at most, summed over its cells, when one customer
+    is added or removed; `because` says why.
+    """
+
+    name: str
+    cells: int
+    sensitivity: int
+    epsilon: float
+    because: str
+
+    def __post_init__(self) -> None:
+        if self.cells < 1 or self.sensitivity < 1 or not 0 < self.epsilon < float("inf"):
+            raise ClosedDoor(f"part {self.name}: cells, sensitivity and epsilon must be positive")
+
+    @property
+    def scale(self) -> float:
+        """Of the discrete Laplace noise (Dwork, McSherry, Nissim, Smith 2006: sensitivity / epsilon)."""
+        return self.sensitivity / self.epsilon
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of the restricted zone: an aggregation, and how its rows become one vector a part.
+
+    `rows` is lazy and still exact; nothing but the door may run it. The parts compose sequentially: the question costs
+    the sum of their ε.
+    """
+
+    name: str
+    rows: DataFrame
+    vectors: Callable[[pa.Table], Mapping[str, Integers]]
+    parts: tuple[Part, ...]
+
+    @property
+    def epsilon(self) -> float:
+        return sum(p.epsilon for p in self.parts)
+
+
+_KEY = object()  # known to this module only
+
+
+class Release:
+    """A noisy answer. Whatever is computed from it is as private as it is (post-processing), at no further cost."""
+
+    def __init__(self, key: object, question: str, parts: tuple[Part, ...], noisy: Mapping[str, Integers], private: bool):
+        if key is not _KEY:
+            raise ClosedDoor("a Release comes from privacy.release only")
+        self.question = question
+        self.parts = MappingProxyType({p.name: p for p in parts})
+        self.private = private
+        self._noisy = dict(noisy)
+        for values in self._noisy.values():
+            values.setflags(write=False)
+
+    def __getitem__(self, part: str) -> Integers:
+        """The noisy vector of a part, shape (cells,)."""
+        return self._noisy[part]
+
+    def scale(self, part: str) -> float:
+        """The noise scale of a part."""
+        return self.parts[part].scale
+
+
+class Door:
+    """The door of one run."""
+
+    def __init__(self, store: Store, ledger: Ledger, noise: NoiseSource, run_id: str) -> None:
+        self._store, self._ledger, self._noise, self._run_id = store, ledger, noise, run_id
+
+    def release(self, question: Question) -> Release:
+        """The noisy answer to a question: read back when this run has asked it before, drawn once otherwise.
+
+        Raises:
+            BudgetExhausted: the run has not reserved this ε for this question.
+            IntegrityError: a stored answer does not belong to this question.
+        """
+        if (stored := self._stored(question)) is not None:
+            return stored
+        if not self._ledger.covers(self._run_id, question.name, question.epsilon):
+            raise BudgetExhausted(f"ε = {question.epsilon:g} for {question.name} was not reserved; nothing was released")
+        with no_values_in_errors(f"computing {question.name}"):
+            exact = question.vectors(question.rows.toArrow())
+        noisy = {p.name: self._noise.add(_checked(p, exact[p.name]), p.scale) for p in question.parts}
+        del exact
+        merge(self._store, STORE.format(releases=self._store.ensure(RELEASES)), answer=self._answer(question, noisy))
+        # Another process under the same run id may have been faster; then its answer counts and ours is never seen.
+        released = self._stored(question)
+        if released is None:
+            raise IntegrityError(f"the answer to {question.name} was stored and is not there")
+        return released
+
+    def _answer(self, question: Question, noisy: Mapping[str, Integers]) -> pa.Table:
+        packed = zlib.compress(b"".join(noisy[p.name].astype("<i8").tobytes() for p in question.parts), 1)
+        return pa.table(
+            {
+                "run_id": [self._run_id],
+                "question": [question.name],
+                "epsilon": [question.epsilon],
+                "parts": [_described(question.parts)],
+                "noisy": pa.array([packed], pa.binary()),
+                "not_private": [not self._noise.private],
+                "at": pa.array([datetime.now(UTC)], pa.timestamp("us", "UTC")),
+            }
+        )
+
+    def _stored(self, question: Question) -> Release | None:
+        if not self._store.exists(RELEASES):
+            return None
+        mine = self._store.read(RELEASES, self._run_id).where(F.col("question") == question.name)
+        row = mine.select("parts", "noisy", "not_private").first()
+        if row is None:
+            return None
+        if row.parts != _described(question.parts):
+            raise IntegrityError(f"run {self._run_id}: the stored answer to {question.name} is to another question")
+        flat = np.frombuffer(zlib.decompress(bytes(row.noisy)), dtype="<i8").astype(np.int64)
+        ends = np.cumsum([p.cells for p in question.parts])
+        if len(flat) != ends[-1]:
+            raise IntegrityError(f"run {self._run_id}: the stored answer to {question.name} is incomplete")
+        pieces = np.split(flat, ends[:-1])
+        noisy = {p.name: piece.copy() for p, piece in zip(question.parts, pieces, strict=True)}
+        return Release(_KEY, question.name, question.parts, noisy, private=not row.not_private)
+
+
+def _described(parts: tuple[Part, ...]) -> str:
+    keys = ("name", "cells", "sensitivity", "epsilon", "scale", "because")
+    return json.dumps([{k: getattr(p, k) for k in keys} for p in parts], ensure_ascii=False)
+
+
+def _checked(part: Part, values: Integers) -> Integers:
+    if values.dtype != np.int64 or values.shape != (part.cells,):
+        raise ClosedDoor(f"part {part.name} must be {part.cells} integers")
+    return values

@@ -1,0 +1,82 @@
+"""What is released about the segments: per segment a count, the sums of the features, the count of every group.
+
+One pass over the people whatever the number of features and attributes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from evenhand.plan.geometry import STEPS
+from evenhand.plan.models import Plan
+from evenhand.privacy.release import Integers, Part, Question
+
+TALLIES = "assessment"
+SIZE = "size"
+SIZE_SHARE = 0.2  # of the profiles' ε for the sizes, the rest evenly for the features
+MIDDLE = STEPS // 2
+
+
+def sum_part(feature: str) -> str:
+    return f"sum of {feature}"
+
+
+def group_part(attribute: str) -> str:
+    return f"groups of {attribute}"
+
+
+def segment_tallies(prepared: DataFrame, segment: Column, k: int, plan: Plan) -> Question:
+    """Sizes, sums of offsets from the middle of the bounds, and counts of group by segment, over all k segments.
+
+    One customer is in one segment, and in one group of each attribute.
+    """
+    sums = [F.sum(F.col(n).cast("bigint")).alias(f"s{j}") for j, n in enumerate(plan.feature_names)]
+    groups = [
+        F.count_if(F.col(a.name) == g).alias(f"g{i}_{g}") for i, a in enumerate(plan.protected) for g in range(len(a.group_names))
+    ]
+    rows = prepared.groupBy(segment.alias("segment")).agg(F.count("*").alias("n"), *sums, *groups)
+    return Question(TALLIES, rows, lambda table: _vectors(table, k, plan), _parts(k, plan))
+
+
+def _vectors(table: pa.Table, k: int, plan: Plan) -> Mapping[str, Integers]:
+    index = table["segment"].to_numpy().astype(np.int64) - 1
+
+    def column(name: str) -> Integers:
+        full = np.zeros(k, dtype=np.int64)
+        full[index] = table[name].to_numpy().astype(np.int64)
+        return full
+
+    size = column("n")
+    vectors = {SIZE: size}
+    for j, name in enumerate(plan.feature_names):
+        vectors[sum_part(name)] = column(f"s{j}") - size * MIDDLE
+    for i, attribute in enumerate(plan.protected):
+        codes = range(len(attribute.group_names))
+        vectors[group_part(attribute.name)] = np.concatenate([column(f"g{i}_{g}") for g in codes])
+    return vectors
+
+
+def _parts(k: int, plan: Plan) -> tuple[Part, ...]:
+    split, epsilon = plan.privacy.split, plan.privacy.epsilon
+    each = epsilon * split.profiles * (1 - SIZE_SHARE) / len(plan.features)
+    size = Part(SIZE, k, 1, epsilon * split.profiles * SIZE_SHARE, "a customer is in one segment")
+    sums = [
+        Part(sum_part(n), k, MIDDLE, each, "a customer is at most half the range from its middle, in one segment")
+        for n in plan.feature_names
+    ]
+    groups = [
+        Part(
+            group_part(a.name),
+            k * len(a.group_names),
+            1,
+            epsilon * split.fairness / len(plan.protected),
+            "a customer is in one group and one segment",
+        )
+        for a in plan.protected
+    ]
+    return (size, *sums, *groups)

@@ -1,0 +1,70 @@
+"""What a run leaves: its tables and plots as attributes, and a view of itself for a notebook."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from pyspark.sql import DataFrame
+
+from evenhand.plan.models import Plan
+from evenhand.report.facts import Facts, gather
+from evenhand.report.page import glance, report_path
+from evenhand.report.plots import plots_of
+from evenhand.report.summary import summary_text
+from evenhand.tables import catalog
+from evenhand.tables.store import Store
+
+
+@dataclass(frozen=True)
+class Result:
+    """One run's results. `segments` is restricted: rows about people, under pseudonym; all else is open."""
+
+    plan: Plan
+    store: Store
+    run_id: str
+
+    @property
+    def segments(self) -> DataFrame:
+        return self.store.read(catalog.SEGMENTS, self.run_id)
+
+    @property
+    def centers(self) -> DataFrame:
+        return self.store.read(catalog.SEGMENT_CENTERS, self.run_id)
+
+    @property
+    def private_summary(self) -> DataFrame:
+        return self.store.read(catalog.PRIVATE_SUMMARY, self.run_id)
+
+    @property
+    def profiles(self) -> DataFrame:
+        return self.store.read(catalog.SEGMENT_PROFILES, self.run_id)
+
+    @property
+    def fairness_stats(self) -> DataFrame:
+        return self.store.read(catalog.FAIRNESS_STATS, self.run_id)
+
+    @property
+    def fairness_summary(self) -> DataFrame:
+        return self.store.read(catalog.FAIRNESS_SUMMARY, self.run_id)
+
+    @cached_property
+    def facts(self) -> Facts:
+        """All that the report says, as data."""
+        return gather(self.store, self.plan, self.run_id)
+
+    @property
+    def plots(self) -> dict[str, str]:
+        """Name to SVG."""
+        return plots_of(self.facts)
+
+    @property
+    def report(self) -> Path:
+        return report_path(self.plan, self.run_id)
+
+    def __str__(self) -> str:
+        return summary_text(self.facts, self.report)
+
+    def _repr_html_(self) -> str:
+        return glance(self.facts)

@@ -1,0 +1,151 @@
+"""One run of a plan: its id, its point in time, its pinned sources, and what is visible of it.
+
+A run that is started again under its id resumes: what is stored is read back, the budget is not spent twice, noise is
+not drawn again. Nothing of it counts as published before the one row in `runs` that says so.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from evenhand.errors import ArgumentError, Blocked, RunConflict
+from evenhand.plan.load import canonical, fingerprint
+from evenhand.plan.models import Plan
+from evenhand.privacy.ledger import Ledger
+from evenhand.privacy.noise import NoiseSource
+from evenhand.privacy.release import Door
+from evenhand.session import settings
+from evenhand.tables.catalog import RUNS
+from evenhand.tables.sources import Sources, open_sources, pin_versions
+from evenhand.tables.store import Store
+
+RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
+RUNNING, PUBLISHED, BLOCKED = "running", "published", "blocked"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What every step works on."""
+
+    plan: Plan
+    spark: SparkSession
+    store: Store
+    ledger: Ledger
+    door: Door
+    run_id: str
+    as_of: datetime
+    versions: dict[str, int]
+    status: str
+    noise: NoiseSource
+
+    @classmethod
+    @contextmanager
+    def open(
+        cls, plan: Plan, spark: SparkSession, run_id: str | None, as_of: datetime | None, noise: NoiseSource
+    ) -> Iterator[Run]:
+        """Start a run, or resume the one with this id; the session's settings are put back at the end.
+
+        Raises:
+            RunConflict: the id belongs to another plan or another `as_of`.
+            SourceError, OutputError: a table does not fit; nothing was written.
+        """
+        run_id = _checked_id(run_id) if run_id is not None else _new_id(plan)
+        with settings(spark, plan.time_zone):
+            store = Store(spark, plan.output)
+            store.refuse_foreign_content()
+            ledger = Ledger(store, plan.privacy)
+            found = _last_state(store, run_id)
+            if found is None:
+                moment, status = _utc(as_of) if as_of else datetime.now(UTC), RUNNING
+                versions = pin_versions(spark, plan)
+            else:
+                moment, versions, status = _resumed(found, plan, as_of)
+            open_sources(spark, plan, versions)  # refuses a source that does not fit before anything is written
+            door = Door(store, ledger, noise, run_id)
+            this = cls(plan, spark, store, ledger, door, run_id, moment, versions, status, noise)
+            if found is None:
+                this.record(RUNNING)
+            yield this
+
+    @property
+    def sources(self) -> Sources:
+        return open_sources(self.spark, self.plan, self.versions)
+
+    @property
+    def questions(self) -> dict[str, float]:
+        """The ε of every question that a run asks."""
+        from evenhand.privacy.summary import SUMMARY
+        from evenhand.privacy.tallies import TALLIES
+
+        split, epsilon = self.plan.privacy.split, self.plan.privacy.epsilon
+        return {SUMMARY: epsilon * split.summary, TALLIES: epsilon * (split.profiles + split.fairness)}
+
+    def record(self, status: str, reasons: list[str] | None = None) -> None:
+        """Add the run's new status to `runs`, in one commit; with `published` everything of it becomes visible at once."""
+        row = {
+            "run_id": [self.run_id],
+            "status": [status],
+            "reasons": pa.array([reasons or []], pa.list_(pa.string())),
+            "plan_name": [self.plan.name],
+            "plan_fingerprint": [fingerprint(self.plan)],
+            "plan": [canonical(self.plan)],
+            "sources": [json.dumps(self.versions, sort_keys=True)],
+            "as_of": pa.array([self.as_of], pa.timestamp("us", "UTC")),
+            "epsilon": [self.plan.privacy.epsilon],
+            "not_private": [not self.noise.private],
+            "at": pa.array([datetime.now(UTC)], pa.timestamp("us", "UTC")),
+        }
+        self.store.write(RUNS, pa.table(row), self.run_id)
+
+    def publish(self, uneven: list[str]) -> None:
+        """Make the run visible, or block it when the plan says that unevenness blocks.
+
+        Raises:
+            Blocked: with the findings; nothing is visible.
+        """
+        if uneven and self.plan.fairness.when_uneven == "block":
+            self.record(BLOCKED, uneven)
+            raise Blocked(f"run {self.run_id} is blocked, nothing was published: " + "; ".join(uneven))
+        if self.status != PUBLISHED:
+            self.record(PUBLISHED, uneven)
+
+
+def _new_id(plan: Plan) -> str:
+    return f"{plan.name.replace('_', '-')}-{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
+
+
+def _checked_id(run_id: str) -> str:
+    if not RUN_ID.fullmatch(run_id):
+        raise ArgumentError(f"--run-id {run_id!r}: letters, digits, - and _ are allowed, at most 80")
+    return run_id
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _last_state(store: Store, run_id: str) -> Any | None:
+    if not store.exists(RUNS):
+        return None
+    columns = ("status", "plan_fingerprint", "sources", F.unix_micros("as_of").alias("as_of"))
+    return store.read(RUNS, run_id).orderBy(F.col("at").desc()).select(*columns).first()
+
+
+def _resumed(found: Any, plan: Plan, as_of: datetime | None) -> tuple[datetime, dict[str, int], str]:
+    if found.plan_fingerprint != fingerprint(plan):
+        raise RunConflict("--run-id: this run was started with another plan; take another id, or the plan as it was")
+    moment = datetime.fromtimestamp(found.as_of / 1_000_000, UTC)
+    if as_of is not None and _utc(as_of) != moment:
+        raise RunConflict(f"--as-of: this run was started as of {moment.isoformat()}; take another id, or leave it out")
+    return moment, json.loads(found.sources), found.status

@@ -1,0 +1,45 @@
+"""The nearest center of each customer, in native SQL and exact: no rounding decides a label."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+CENTER_BITS = 4  # centers in sixteenths of a fixed-point step
+NUMBERS = 128  # room for the segment's number in the packed score; the plan allows 100 segments
+
+Centers = NDArray[np.int64]
+
+
+def rounded_centers(centers: NDArray[np.float64]) -> Centers:
+    """Centers in fixed point as integers of 1/16 step, shape (k, features)."""
+    return np.rint(centers * 2**CENTER_BITS).astype(np.int64)
+
+
+def segment_number(centers: Centers, names: list[str]) -> Column:
+    """The number, from 1, of the nearest center; of equally near ones the first.
+
+    |x - c|² - |x|² = |c|² - 2 x·c is linear in x. Scaled to integers, with the number packed below, the smallest
+    score tells the segment. With 16 bits a feature, 20 a center, 60 features and 7 for the number, every
+    intermediate sum stays below 2^53 and is exact in DOUBLE, which Spark compiles to a third of the code that
+    overflow-checked BIGINT takes.
+    """
+    scores = [_score(center, names, number) for number, center in enumerate(centers)]
+    # A score may be negative; in two's complement its last seven bits are the number all the same.
+    return (F.least(*scores).cast("bigint").bitwiseAND(F.lit(NUMBERS - 1).cast("bigint")) + 1).cast("int")
+
+
+def assign(prepared: DataFrame, centers: Centers, names: list[str]) -> DataFrame:
+    """Restricted: pseudonym, key_id, segment."""
+    return prepared.select("pseudonym", "key_id", segment_number(centers, names).alias("segment"))
+
+
+def _score(center: Centers, names: list[str], number: int) -> Column:
+    # |c|² is even-rounded to whole units of 1/16 so that it adds up with 2 x·c in the same units.
+    constant = round(int((center.astype(object) ** 2).sum()) / 2**CENTER_BITS)
+    total = F.lit(float(constant * NUMBERS + number))
+    for name, coordinate in zip(names, center.tolist(), strict=True):
+        total = total - F.col(name) * F.lit(float(2 * coordinate * NUMBERS))
+    return total

@@ -1,0 +1,42 @@
+"""The number of segments, chosen on the private summary where the plan gives a range."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from evenhand.privacy.summary import Summary
+from evenhand.segment.cluster import Fit, fast_fit, squared_distances
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One k of the curve: the cost, and the criterion."""
+
+    k: int
+    cost: float
+    silhouette: float
+
+
+def choose_k(summary: Summary, candidates: range, restarts: int) -> tuple[int, list[Choice]]:
+    """The k with the greatest simplified silhouette, and the curve over all candidates."""
+    curve = [_judged(summary, fast_fit(summary, k, restarts)) for k in candidates if k <= len(summary.points)]
+    if not curve:
+        return candidates[0], []
+    return max(curve, key=lambda c: c.silhouette).k, curve
+
+
+def _judged(summary: Summary, fit: Fit) -> Choice:
+    return Choice(fit.k, fit.cost, simplified_silhouette(summary, fit))
+
+
+def simplified_silhouette(summary: Summary, fit: Fit) -> float:
+    """Weighted mean of (b - a) / max(a, b), a and b the distances to the nearest and the second nearest center.
+
+    From -1 to 1, greater is better apart. Hruschka, de Castro, Campello, "Evolutionary algorithms for clustering
+    gene-expression data", ICDM 2004.
+    """
+    two = np.sqrt(np.partition(squared_distances(summary.points, fit.centers), 1, axis=1)[:, :2])
+    a, b = two[:, 0], two[:, 1]
+    return float(np.average(np.where(b > 0, (b - a) / np.where(b > 0, b, 1), 0.0), weights=summary.weights))

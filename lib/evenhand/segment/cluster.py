@@ -1,0 +1,96 @@
+"""Clustering the private summary: a few thousand weighted points, at no further privacy budget.
+
+The start decides a k-means fit, not the noise: MLlib's k-means|| and scikit-learn's k-means++ compete on the same
+summary, and the cheapest fit wins and is named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyspark.ml.clustering import KMeans
+from pyspark.ml.functions import array_to_vector
+from pyspark.sql import SparkSession
+from sklearn.cluster import KMeans as FastKMeans
+
+from evenhand.errors import DataError
+from evenhand.plan.geometry import STEPS
+from evenhand.privacy.summary import Summary
+
+Floats = NDArray[np.float64]
+ITERATIONS = 100
+MLLIB_ITERATIONS = 40
+THREADS = 2
+
+
+@dataclass(frozen=True)
+class Fit:
+    """`centers` (k, features) in fixed point, `cost` the weighted sum of squared distances on the summary (unit cube)."""
+
+    centers: Floats
+    cost: float
+    method: str
+
+    @property
+    def k(self) -> int:
+        return len(self.centers)
+
+
+def best_fit(spark: SparkSession, summary: Summary, k: int, mllib_seeds: int, restarts: int) -> tuple[Fit, list[Fit]]:
+    """The cheapest fit on the summary, and all candidates."""
+    _check(summary, k)
+    fits = [*mllib_fits(spark, summary, k, range(1, mllib_seeds + 1)), fast_fit(summary, k, restarts)]
+    return min(fits, key=lambda f: f.cost), fits
+
+
+def fast_fit(summary: Summary, k: int, restarts: int) -> Fit:
+    """Best of several k-means++ restarts (Arthur and Vassilvitskii, 2007) with scikit-learn, seeded."""
+    _check(summary, k)
+    model = FastKMeans(n_clusters=k, n_init=restarts, max_iter=ITERATIONS, random_state=1)
+    model.fit(summary.points / STEPS, sample_weight=summary.weights)
+    return _fit(summary, model.cluster_centers_, "scikit-learn k-means++")
+
+
+def mllib_fits(spark: SparkSession, summary: Summary, k: int, seeds: Sequence[int]) -> list[Fit]:
+    """One MLlib KMeans a seed, several at a time."""
+    rows = pa.table({"point": pa.array((summary.points / STEPS).tolist()), "weight": summary.weights})
+    points = spark.createDataFrame(rows)
+    points = points.select(array_to_vector(points["point"]).alias("features"), "weight").coalesce(1).cache()
+
+    def one(seed: int) -> Fit:
+        model = KMeans(k=k, seed=seed, maxIter=MLLIB_ITERATIONS, weightCol="weight").fit(points)
+        return _fit(summary, np.asarray(model.clusterCenters()), f"MLlib KMeans, seed {seed}")
+
+    try:
+        with ThreadPoolExecutor(THREADS) as pool:
+            return list(pool.map(one, seeds))
+    finally:
+        points.unpersist()
+
+
+def squared_distances(points: Floats, centers: Floats) -> Floats:
+    """Squared distances of fixed-point points to centers in the unit cube, shape (points, centers)."""
+    a, b = points / STEPS, centers / STEPS
+    return np.maximum((a**2).sum(1)[:, None] - 2 * a @ b.T + (b**2).sum(1), 0.0)
+
+
+def _fit(summary: Summary, unit_centers: Floats, method: str) -> Fit:
+    centers = np.clip(unit_centers, 0, 1) * STEPS
+    nearest = squared_distances(summary.points, centers).min(axis=1)
+    # The largest segment is number 1, so that a number means something.
+    labels = squared_distances(summary.points, centers).argmin(axis=1)
+    sizes = np.bincount(labels, weights=summary.weights, minlength=len(centers))
+    return Fit(centers[np.argsort(-sizes, kind="stable")], float(nearest @ summary.weights), method)
+
+
+def _check(summary: Summary, k: int) -> None:
+    if len(summary.points) < k:
+        raise DataError(
+            f"segments.k: only {len(summary.points)} boxes stand out from the noise, too few for {k} segments; "
+            "raise privacy.epsilon, or ask for fewer segments or features"
+        )

@@ -1,0 +1,64 @@
+"""Segment profiles from the release: size, share and typical value of each feature, each with its interval."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evenhand.plan.geometry import to_unit
+from evenhand.plan.models import Plan
+from evenhand.privacy.intervals import LEVEL, half_width
+from evenhand.privacy.release import Release
+from evenhand.privacy.tallies import MIDDLE, SIZE, sum_part
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Profiles:
+    """Arrays of shape (segments,) for sizes and shares, (segments, features) for values, in the units of the plan."""
+
+    size: Floats
+    size_low: Floats
+    size_high: Floats
+    share: Floats
+    share_low: Floats
+    share_high: Floats
+    value: Floats
+    value_low: Floats
+    value_high: Floats
+    suppressed: NDArray[np.bool_]
+
+
+def read_profiles(release: Release, plan: Plan) -> Profiles:
+    """Post-processing of the release. A log-scaled feature's value is the mean on the log scale, so nearer the median.
+
+    Intervals of ratios hold with 95 % since both noisy figures lie in theirs with 97.5 % (Bonferroni).
+    """
+    noisy = release[SIZE].astype(np.float64)
+    reach, wide = half_width(release.scale(SIZE)), half_width(release.scale(SIZE), (1 + LEVEL) / 2)
+    size, low, high = (np.maximum(noisy + r, 0.0) for r in (0, -reach, reach))
+    others = size.sum() - size
+    share, share_low, share_high = (_share(s, others) for s in (size, low, high))
+    values, lows, highs = [], [], []
+    for feature in plan.features:
+        part = sum_part(feature.name)
+        sums = release[part].astype(np.float64)
+        slack = half_width(release.scale(part), (1 + LEVEL) / 2)
+        values.append(_mean(sums, noisy))
+        corners = [_mean(sums + s, noisy + n) for s in (-slack, slack) for n in (-wide, wide)]
+        lows.append(np.min(corners, axis=0))
+        highs.append(np.max(corners, axis=0))
+    in_units = [to_unit(np.stack(v, axis=1), plan.features) for v in (values, lows, highs)]
+    return Profiles(size, low, high, share, share_low, share_high, *in_units, noisy < plan.privacy.minimum_cell)
+
+
+def _share(size: Floats, others: Floats) -> Floats:
+    return size / np.maximum(size + others, 1.0)
+
+
+def _mean(sums: Floats, sizes: Floats) -> Floats:
+    """Mean in fixed point, inside the bounds whatever the noise."""
+    return np.clip(sums / np.maximum(sizes, 1.0), -MIDDLE, MIDDLE - 1) + MIDDLE

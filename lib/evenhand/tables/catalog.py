@@ -1,0 +1,83 @@
+"""Every table that Evenhand writes: its name, its zone, its columns. Wide tables add one column a feature or attribute."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Zone = Literal["restricted", "open"]
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    name: str
+    zone: Zone
+    columns: str  # Spark DDL; the columns that every run's rows have
+    by_run: bool = True  # partitioned by run_id, one run's rows are replaced as one
+
+
+PREPARED = TableSpec("prepared", "restricted", "pseudonym BINARY, key_id STRING, imputed BIGINT, clipped BIGINT, run_id STRING")
+SEGMENTS = TableSpec("segments", "restricted", "pseudonym BINARY, key_id STRING, segment INT, run_id STRING")
+DUPLICATES = TableSpec("duplicate_customers", "restricted", "customer_id STRING, run_id STRING")
+INPUT_QUALITY = TableSpec("input_quality", "restricted", "item STRING, finding STRING, count BIGINT, run_id STRING")
+
+RUNS = TableSpec(
+    "runs",
+    "open",
+    "run_id STRING, status STRING, reasons ARRAY<STRING>, plan_name STRING, plan_fingerprint STRING, plan STRING, "
+    "sources STRING, as_of TIMESTAMP, epsilon DOUBLE, not_private BOOLEAN, at TIMESTAMP",
+    by_run=False,
+)
+BUDGET = TableSpec(
+    "budget", "open", "population STRING, total DOUBLE, spent DOUBLE, runs MAP<STRING, DOUBLE>", by_run=False
+)
+BUDGET_ENTRIES = TableSpec(
+    "budget_entries", "open", "population STRING, run_id STRING, question STRING, epsilon DOUBLE, at TIMESTAMP", by_run=False
+)
+RELEASES = TableSpec(
+    "releases",
+    "open",
+    "run_id STRING, question STRING, epsilon DOUBLE, parts STRING, noisy BINARY, not_private BOOLEAN, at TIMESTAMP",
+    by_run=False,
+)
+PRIVATE_SUMMARY = TableSpec("private_summary", "open", "box INT, noisy_count BIGINT, run_id STRING")
+SEGMENT_CENTERS = TableSpec("segment_centers", "open", "segment INT, label STRING, fixed_point ARRAY<BIGINT>, run_id STRING")
+SEGMENT_FITS = TableSpec(
+    "segment_fits", "open", "k INT, method STRING, cost DOUBLE, silhouette DOUBLE, chosen BOOLEAN, run_id STRING"
+)
+SEGMENT_PROFILES = TableSpec(
+    "segment_profiles",
+    "open",
+    "segment INT, label STRING, measure STRING, value DOUBLE, low DOUBLE, high DOUBLE, unit STRING, suppressed BOOLEAN, "
+    "run_id STRING",
+)
+FAIRNESS_STATS = TableSpec(
+    "fairness_stats",
+    "open",
+    "attribute STRING, `group` STRING, segment INT, count DOUBLE, count_low DOUBLE, count_high DOUBLE, share DOUBLE, "
+    "share_low DOUBLE, share_high DOUBLE, representation_ratio DOUBLE, representation_ratio_low DOUBLE, "
+    "representation_ratio_high DOUBLE, suppressed BOOLEAN, run_id STRING",
+)
+FAIRNESS_SUMMARY = TableSpec(
+    "fairness_summary",
+    "open",
+    "attribute STRING, metric STRING, value DOUBLE, low DOUBLE, high DOUBLE, threshold DOUBLE, verdict STRING, "
+    "note STRING, run_id STRING",
+)
+
+ALL = (
+    PREPARED,
+    SEGMENTS,
+    DUPLICATES,
+    INPUT_QUALITY,
+    RUNS,
+    BUDGET,
+    BUDGET_ENTRIES,
+    RELEASES,
+    PRIVATE_SUMMARY,
+    SEGMENT_CENTERS,
+    SEGMENT_FITS,
+    SEGMENT_PROFILES,
+    FAIRNESS_STATS,
+    FAIRNESS_SUMMARY,
+)

@@ -1,0 +1,36 @@
+"""Spark's errors in one line, without the values from rows that its messages may quote."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pyspark.errors import PySparkException
+
+from evenhand.errors import DataError
+
+HINTS = {
+    "DIVIDE_BY_ZERO": "use try_divide, or nullif on the divisor",
+    "CAST_INVALID_INPUT": "a text is not a number or a date; retype the column at its source",
+    "ARITHMETIC_OVERFLOW": "cast to double before multiplying or adding",
+}
+
+
+def condition_of(wrong: BaseException) -> str:
+    """Spark's name for the error, such as TABLE_OR_VIEW_NOT_FOUND; "" when it has none."""
+    if isinstance(wrong, PySparkException):
+        return (wrong.getCondition() or "").split(".")[0]
+    return ""
+
+
+@contextmanager
+def no_values_in_errors(doing: str) -> Iterator[None]:
+    """Replace Spark's message, which may quote a person's value, by the condition's name and what to do about it."""
+    try:
+        yield
+    except PySparkException as wrong:
+        text = str(wrong)
+        condition = condition_of(wrong) or next((c for c in HINTS if c in text), type(wrong).__name__)
+        found = next((c for c in HINTS if c in text or c in condition), condition)
+        hint = f"; {HINTS[found]}" if found in HINTS else ""
+        raise DataError(f"{doing}: Spark stopped with {found}{hint}; nothing was published") from None

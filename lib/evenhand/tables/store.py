@@ -1,0 +1,128 @@
+"""Reading and writing Evenhand's own tables, all of them Delta, in the two zones that the plan names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+import pyarrow as pa
+from pyspark.errors import AnalysisException, PySparkException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
+
+from evenhand.errors import OutputError
+from evenhand.plan.models import Output, Place
+from evenhand.tables.catalog import ALL, TableSpec
+from evenhand.tables.spark_errors import condition_of
+
+# No statistics on the restricted zone: the smallest and largest id would stand in the Delta log in clear text.
+PROPERTIES = {"restricted": {"delta.dataSkippingNumIndexedCols": "0"}, "open": dict[str, str]()}
+WRITERS = 4  # small Delta commits are mostly waiting; they overlap well
+
+
+class Store:
+    """The tables of one pair of zones."""
+
+    def __init__(self, spark: SparkSession, output: Output) -> None:
+        self.spark = spark
+        self._places: dict[str, Place] = {"restricted": output.restricted, "open": output.open}
+
+    def address(self, spec: TableSpec) -> str:
+        """The table's name in SQL."""
+        place = self._places[spec.zone]
+        return f"delta.`{place.path}/{spec.name}`" if place.path else f"{place.catalog_schema}.{spec.name}"
+
+    def exists(self, spec: TableSpec) -> bool:
+        return self._schema(spec) is not None
+
+    def read(self, spec: TableSpec, run_id: str | None = None) -> DataFrame:
+        rows = self.spark.read.table(self.address(spec))
+        return rows if run_id is None else rows.where(F.col("run_id") == run_id)
+
+    def rows(self, spec: TableSpec, run_id: str) -> DataFrame | None:
+        """One run's rows, or None when there are none."""
+        if not self.exists(spec):
+            return None
+        found = self.read(spec, run_id)
+        return None if found.isEmpty() else found
+
+    def write(self, spec: TableSpec, rows: DataFrame | pa.Table, run_id: str) -> None:
+        """Add one run's rows in one commit; written again, they replace themselves."""
+        frame = rows if not isinstance(rows, pa.Table) else self.from_arrow(spec, rows)
+        frame = frame.withColumn("run_id", F.lit(run_id))
+        writer = frame.write.format("delta").option("mergeSchema", "true")
+        for key, value in PROPERTIES[spec.zone].items():
+            writer = writer.option(key, value)
+        if spec.by_run:
+            writer = writer.partitionBy("run_id").mode("overwrite").option("replaceWhere", f"run_id = '{run_id}'")
+        else:
+            writer = writer.mode("append")
+        place = self._places[spec.zone]
+        if place.path:
+            writer.save(f"{place.path}/{spec.name}")
+        else:
+            writer.saveAsTable(self.address(spec))
+
+    def write_all(self, tables: Mapping[TableSpec, DataFrame | pa.Table], run_id: str) -> None:
+        """Write several small tables at once."""
+        with ThreadPoolExecutor(WRITERS) as pool:
+            for done in [pool.submit(self.write, spec, rows, run_id) for spec, rows in tables.items()]:
+                done.result()
+
+    def ensure(self, spec: TableSpec) -> str:
+        """Create the table when it is not there; its address."""
+        if not self.exists(spec):
+            self.spark.sql(f"CREATE TABLE IF NOT EXISTS {self.address(spec)} ({spec.columns}) USING DELTA")
+        return self.address(spec)
+
+    def from_arrow(self, spec: TableSpec, rows: pa.Table) -> DataFrame:
+        """A DataFrame in the table's own types, extra columns as they come."""
+        types = {f.name: f.dataType for f in StructType.fromDDL(spec.columns)}
+        frame = self.spark.createDataFrame(rows)
+        return frame.select([F.col(c).cast(types[c]).alias(c) if c in types else F.col(c) for c in frame.columns])
+
+    def refuse_foreign_content(self) -> None:
+        """Check that every output location is free or holds the table that belongs there.
+
+        Raises:
+            OutputError: naming the first location that holds something else; nothing was touched.
+        """
+        with ThreadPoolExecutor(WRITERS) as pool:
+            list(pool.map(self._check, ALL))
+
+    def _check(self, spec: TableSpec) -> None:
+        schema = self._schema(spec)
+        if schema is None:
+            return
+        wanted = StructType.fromDDL(spec.columns)
+        found = {f.name: f.dataType.simpleString() for f in schema}
+        for field in wanted:
+            if found.get(field.name) != field.dataType.simpleString():
+                raise OutputError(
+                    f"{self.address(spec)} holds something else than Evenhand's table {spec.name} (column {field.name} is "
+                    f"{found.get(field.name, 'missing')}, not {field.dataType.simpleString()}); name another output location"
+                )
+
+    def _schema(self, spec: TableSpec) -> StructType | None:
+        try:
+            return self.spark.read.table(self.address(spec)).schema
+        except AnalysisException as wrong:
+            if self._is_empty(spec):
+                return None
+            raise OutputError(
+                f"{self.address(spec)} holds something that is not a Delta table ({condition_of(wrong)}); "
+                "empty it or name another output location"
+            ) from None
+
+    def _is_empty(self, spec: TableSpec) -> bool:
+        place = self._places[spec.zone]
+        if not place.path:
+            return not self.spark.catalog.tableExists(self.address(spec))
+        try:
+            files = self.spark.read.format("binaryFile").option("recursiveFileLookup", "true")
+            return files.load(f"{place.path}/{spec.name}").select("path").isEmpty()
+        except PySparkException as wrong:
+            if condition_of(wrong) == "PATH_NOT_FOUND":
+                return True
+            raise
