@@ -1,8 +1,8 @@
 """Evenhand: segments of customers, with their privacy and an even hand.
 
-    import evenhand
-    plan = evenhand.load_plan("conf/demo.yaml")
-    result = evenhand.run(plan, spark)
+import evenhand
+plan = evenhand.load_plan("conf/demo.yaml")
+result = evenhand.run(plan, spark)
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _WHERE = {
     "assign": "segment.assign",
     "best_fit": "segment.cluster",
 }
-__all__ = sorted(_WHERE)  # noqa: PLE0605
+__all__ = sorted(_WHERE)
 
 
 def __getattr__(name: str) -> Any:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pyspark.sql import DataFrame
 
+from evenhand import rows
 from evenhand.errors import DuplicateCustomers, EmptyPopulation, RunConflict
 from evenhand.fairness.assess import assess_fairness, unevenness
 from evenhand.plan.models import KeepLatest
+from evenhand.prepare.customers import prepared_customers, with_ids
 from evenhand.prepare.duplicates import duplicated_ids
 from evenhand.prepare.keys import read_key
-from evenhand.prepare.customers import prepared_customers, with_ids
 from evenhand.prepare.pseudonym import Pads
 from evenhand.prepare.quality import input_quality
 from evenhand.privacy.summary import box_sums, read_summary
@@ -21,7 +22,6 @@ from evenhand.segment.choose_k import choose_k
 from evenhand.segment.cluster import best_fit
 from evenhand.segment.label import labels
 from evenhand.segment.profiles import read_profiles
-from evenhand import rows
 from evenhand.tables import catalog
 from evenhand.tables.spark_errors import no_values_in_errors
 
@@ -42,7 +42,7 @@ def prepare_step(run: Run) -> None:
                 f"nobody may be used for purpose {plan.purpose} as of {run.as_of:%Y-%m-%d %H:%M}: check the consent events and "
                 "sources.consent.id; nothing was published, no budget was spent"
             )
-        run.store.write(catalog.INPUT_QUALITY, input_quality(prepared, sources, plan), run.run_id)
+        run.write_later(catalog.INPUT_QUALITY, input_quality(prepared, sources, plan))
 
 
 def segment_step(run: Run) -> None:
@@ -53,33 +53,25 @@ def segment_step(run: Run) -> None:
     summary = read_summary(release, plan)
     k, curve = choose_k(summary, plan.segments.candidates, plan.segments.restarts)
     best, candidates = best_fit(run.spark, summary, k, plan.segments.mllib_seeds, plan.segments.restarts)
+    run.say(f"learned: {k} segments, {best.method}")
     centers = rounded_centers(best.centers)
-    run.store.write_all(
-        {
-            catalog.PRIVATE_SUMMARY: rows.summary(summary, plan),
-            catalog.SEGMENT_CENTERS: rows.centers(centers, labels(best.centers, summary, plan.features), plan),
-            catalog.SEGMENT_FITS: rows.fits(best, candidates, curve),
-        },
-        run.run_id,
-    )
+    run.write_later(catalog.PRIVATE_SUMMARY, rows.summary(summary, plan))
+    run.write_later(catalog.SEGMENT_FITS, rows.fits(best, candidates, curve))
+    run.write_later(catalog.SEGMENT_CENTERS, rows.centers(centers, labels(best.centers, summary, plan.features), plan))
     run.store.write(catalog.SEGMENTS, assign(prepared, centers, plan.feature_names), run.run_id)
 
 
 def assess_step(run: Run) -> None:
     """Segments to profiles and fairness statistics [open], then publication in one commit, or a block."""
     plan, prepared = run.plan, prepared_of(run)
+    run.wait()
     centers, names = rows.read_centers(centers_of(run))
     segment = segment_number(centers, plan.feature_names)
     release = run.door.release(segment_tallies(prepared, segment, len(centers), plan))
     profiles, fairness = read_profiles(release, plan), assess_fairness(release, plan, len(centers))
-    run.store.write_all(
-        {
-            catalog.SEGMENT_PROFILES: rows.profiles(profiles, names, plan),
-            catalog.FAIRNESS_STATS: rows.fairness_stats(fairness),
-            catalog.FAIRNESS_SUMMARY: rows.fairness_summary(fairness),
-        },
-        run.run_id,
-    )
+    run.write_later(catalog.SEGMENT_PROFILES, rows.profiles(profiles, names, plan))
+    run.write_later(catalog.FAIRNESS_STATS, rows.fairness_stats(fairness))
+    run.write_later(catalog.FAIRNESS_SUMMARY, rows.fairness_summary(fairness))
     run.publish(unevenness(fairness))
 
 

@@ -36,7 +36,7 @@ def read_centers(stored: DataFrame) -> tuple[Centers, list[str]]:
 
 def fits(best: Fit, candidates: list[Fit], curve: list[Choice]) -> pa.Table:
     """The fits that competed for the chosen k, and the curve over k where the plan gave a range."""
-    tried = [(f.k, f.method, f.cost, None, f is best) for f in candidates]
+    tried: list[tuple[object, ...]] = [(f.k, f.method, f.cost, None, f is best) for f in candidates]
     tried += [(c.k, "curve over k", c.cost, c.silhouette, c.k == best.k) for c in curve]
     names = ("k", "method", "cost", "silhouette", "chosen")
     types = (pa.int32(), pa.string(), pa.float64(), pa.float64(), pa.bool_())
@@ -49,7 +49,7 @@ def profiles(found: Profiles, labels: list[str], plan: Plan) -> pa.Table:
     measures += [("share", "", found.share, found.share_low, found.share_high)]
     for j, feature in enumerate(plan.features):
         measures.append((feature.name, feature.unit, found.value[:, j], found.value_low[:, j], found.value_high[:, j]))
-    table = [
+    table: list[dict[str, object]] = [
         {
             "segment": s + 1,
             "label": label,

@@ -9,14 +9,15 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from evenhand.errors import ArgumentError, Blocked, RunConflict
@@ -26,12 +27,13 @@ from evenhand.privacy.ledger import Ledger
 from evenhand.privacy.noise import NoiseSource
 from evenhand.privacy.release import Door
 from evenhand.session import settings
-from evenhand.tables.catalog import RUNS
+from evenhand.tables.catalog import RUNS, TableSpec
 from evenhand.tables.sources import Sources, open_sources, pin_versions
 from evenhand.tables.store import Store
 
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
 RUNNING, PUBLISHED, BLOCKED = "running", "published", "blocked"
+WRITERS = 4  # small Delta commits are mostly waiting; they overlap well with each other and with the passes over people
 
 
 @dataclass(frozen=True)
@@ -48,11 +50,20 @@ class Run:
     versions: dict[str, int]
     status: str
     noise: NoiseSource
+    say: Callable[[str], None]
+    _pool: ThreadPoolExecutor
+    _pending: list[Future[None]] = field(default_factory=list)
 
     @classmethod
     @contextmanager
     def open(
-        cls, plan: Plan, spark: SparkSession, run_id: str | None, as_of: datetime | None, noise: NoiseSource
+        cls,
+        plan: Plan,
+        spark: SparkSession,
+        run_id: str | None,
+        as_of: datetime | None,
+        noise: NoiseSource,
+        say: Callable[[str], None],
     ) -> Iterator[Run]:
         """Start a run, or resume the one with this id; the session's settings are put back at the end.
 
@@ -61,7 +72,7 @@ class Run:
             SourceError, OutputError: a table does not fit; nothing was written.
         """
         run_id = _checked_id(run_id) if run_id is not None else _new_id(plan)
-        with settings(spark, plan.time_zone):
+        with settings(spark, plan.time_zone), ThreadPoolExecutor(WRITERS) as pool:
             store = Store(spark, plan.output)
             store.refuse_foreign_content()
             ledger = Ledger(store, plan.privacy)
@@ -73,10 +84,22 @@ class Run:
                 moment, versions, status = _resumed(found, plan, as_of)
             open_sources(spark, plan, versions)  # refuses a source that does not fit before anything is written
             door = Door(store, ledger, noise, run_id)
-            this = cls(plan, spark, store, ledger, door, run_id, moment, versions, status, noise)
+            this = cls(plan, spark, store, ledger, door, run_id, moment, versions, status, noise, say, pool)
             if found is None:
-                this.record(RUNNING)
+                this.later(lambda: this.record(RUNNING))
             yield this
+            this.wait()
+
+    def write_later(self, spec: TableSpec, rows: DataFrame | pa.Table) -> None:
+        self.later(lambda: self.store.write(spec, rows, self.run_id))
+
+    def later(self, write: Callable[[], None]) -> None:
+        """Do a small write beside the work on the people; it is done, or its error is raised, before anything is published."""
+        self._pending.append(self._pool.submit(write))
+
+    def wait(self) -> None:
+        while self._pending:
+            self._pending.pop().result()
 
     @property
     def sources(self) -> Sources:
@@ -114,6 +137,7 @@ class Run:
         Raises:
             Blocked: with the findings; nothing is visible.
         """
+        self.wait()
         if uneven and self.plan.fairness.when_uneven == "block":
             self.record(BLOCKED, uneven)
             raise Blocked(f"run {self.run_id} is blocked, nothing was published: " + "; ".join(uneven))

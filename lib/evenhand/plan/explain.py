@@ -54,7 +54,13 @@ def _what(plan: Plan) -> list[str]:
     uses = sorted(reasons(plan), key=lambda use: list(tables).index(use[0]))
     for source, group in groupby(uses, key=lambda use: use[0]):
         table = tables[source]
-        at = f"version {table.version}" if table.version is not None else f"as of {table.timestamp}" if table.timestamp else "newest version"
+        at = (
+            f"version {table.version}"
+            if table.version is not None
+            else f"as of {table.timestamp}"
+            if table.timestamp
+            else "newest version"
+        )
         lines.append(f"  {source}: {table.address} ({at})")
         for _, column, why in group:
             lines += textwrap.wrap(f"{column}: {why}", WIDTH, initial_indent="    ", subsequent_indent="      ")

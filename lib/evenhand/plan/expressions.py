@@ -12,7 +12,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.dialects import Spark
 from sqlglot.errors import SqlglotError
-from sqlglot.tokens import Token, TokenType
+from sqlglot.tokenizer_core import Token, TokenType
 
 AS_OF = "as_of"  # stands for the run's point in time in every expression
 
@@ -112,7 +112,8 @@ def _parsed(text: str) -> exp.Expression:
 
 
 def _tokens(text: str) -> list[Token]:
-    return Spark().tokenize(text)
+    tokens: list[Token] = Spark().tokenize(text)
+    return tokens
 
 
 def _calls(text: str) -> list[str]:
@@ -130,7 +131,7 @@ def _calls(text: str) -> list[str]:
 def _inside_aggregate(node: exp.Expression) -> bool:
     parent = node.parent
     while parent is not None:
-        if isinstance(parent, exp.AggFunc):
+        if isinstance(parent, exp.AggFunc | exp.Filter):  # the condition of `sum(x) filter (where …)` too
             return True
         if isinstance(parent, exp.Anonymous) and parent.name.lower() in AGGREGATES | {"try_sum", "try_avg"}:
             return True

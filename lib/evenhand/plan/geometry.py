@@ -17,15 +17,16 @@ from evenhand.plan.models import Feature, Plan
 BITS = 16  # fixed point: 65,536 steps between the bounds, so that the sum over 2^47 customers still fits a BIGINT
 STEPS = 2**BITS
 COUNTS_SHARE = 0.4  # of the summary's ε for counts, the rest for sums; good in trials (DESIGN, "Split")
-LEAST_MEAN_COUNT = 12.0  # a box should hold on average that many times the noise scale of its count
-MOST_BOX_BITS = 16  # 65,536 boxes: what the driver noises in seconds
+LEAST_MEAN_COUNT = 8.0  # a box should hold on average that many times the noise scale of its count; from trials
+MOST_BOX_BITS = 14  # 16,384 boxes; at 8 million customers 2^16 gave the same cost in four times the time
 
 
 def box_bits(plan: Plan) -> int:
     """H of the 2^H boxes: as fine as the noise allows at the expected population; from public numbers only."""
     epsilon = plan.privacy.epsilon * plan.privacy.split.summary * COUNTS_SHARE
     boxes = plan.privacy.expected_customers * epsilon / LEAST_MEAN_COUNT
-    return min(MOST_BOX_BITS, BITS * len(plan.features), max(2, round(math.log2(max(boxes, 1)))))
+    # At least two steps a box: a box of one step would have a half-width of 0, which no noise fits.
+    return min(MOST_BOX_BITS, (BITS - 1) * len(plan.features), max(2, round(math.log2(max(boxes, 1)))))
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Boxes:
 
     @property
     def count(self) -> int:
-        return 2**self.bits
+        return int(2**self.bits)
 
     @cached_property
     def cuts(self) -> tuple[int, ...]:
@@ -91,6 +92,7 @@ def to_fixed(values: NDArray[np.float64], features: list[Feature]) -> NDArray[np
         low, high = feature.bounds
         value = np.where(np.isnan(values[..., j]), feature.missing, values[..., j])
         value = np.clip(value, low, high) - low
-        share = np.log1p(value) / math.log1p(high - low) if feature.scale == "log" else value / (high - low)
-        columns.append(np.minimum(np.floor(share * STEPS), STEPS - 1).astype(np.int64))
+        log = feature.scale == "log"
+        steps = np.log1p(value) * (STEPS / math.log1p(high - low)) if log else value * (STEPS / (high - low))
+        columns.append(np.minimum(np.floor(steps), STEPS - 1).astype(np.int64))
     return np.stack(columns, axis=-1)

@@ -43,6 +43,8 @@ def parse_plan(text: str, where: str = "plan") -> Plan:
         raise PlanError([f"{line}not valid YAML: {wrong.problem}"], where) from None
     except yaml.YAMLError as wrong:
         raise PlanError([f"not valid YAML: {str(wrong).splitlines()[0]}"], where) from None
+    except (ValueError, RecursionError) as wrong:  # a date that does not exist, a number without end, nesting without end
+        raise PlanError([f"not valid YAML: {str(wrong).splitlines()[0]}"], where) from None
     if not isinstance(raw, dict):
         raise PlanError(["a mapping of keys to values is needed; see conf/demo.yaml"], where)
     try:

@@ -6,6 +6,7 @@ Every default that a data protection officer might argue about stands in this fi
 from __future__ import annotations
 
 import math
+import os
 from datetime import datetime
 from pathlib import PurePath
 from typing import Annotated, Any, Literal, Self
@@ -86,9 +87,9 @@ class Customers(Table):
     """The customer table: one row a customer."""
 
     id: Column
-    duplicates: Annotated[
-        Annotated[Literal["refuse"], Tag("plain")] | Annotated[KeepLatest, Tag("by-keys")], EitherForm
-    ] = "refuse"  # nobody is counted twice unless the plan says how to choose
+    duplicates: Annotated[Annotated[Literal["refuse"], Tag("plain")] | Annotated[KeepLatest, Tag("by-keys")], EitherForm] = (
+        "refuse"  # nobody is counted twice unless the plan says how to choose
+    )
 
 
 class Events(Table):
@@ -228,9 +229,7 @@ class KRange(Model):
 
 
 class Segments(Model):
-    k: Annotated[
-        Annotated[int, Field(ge=2, le=100), Tag("plain")] | Annotated[KRange, Tag("by-keys")], EitherForm
-    ]
+    k: Annotated[Annotated[int, Field(ge=2, le=100), Tag("plain")] | Annotated[KRange, Tag("by-keys")], EitherForm]
     mllib_seeds: int = Field(default=3, ge=1, le=20)  # how many MLlib fits compete
     restarts: int = Field(default=24, ge=1, le=1000)  # how many k-means++ restarts compete with them
 
@@ -309,7 +308,7 @@ class Output(Model):
     def _apart(self) -> Self:
         a, b = self.restricted, self.open
         if a.path and b.path:
-            one, other = PurePath(a.path).parts, PurePath(b.path).parts
+            one, other = (PurePath(os.path.normpath(p)).parts for p in (a.path, b.path))
             if one[: len(other)] == other or other[: len(one)] == one:
                 raise ValueError("the restricted and the open zone must not lie inside each other")
         if a.catalog_schema and a.catalog_schema == b.catalog_schema:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
+import numpy as np
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from evenhand.plan.models import KeepLatest, Plan
+from evenhand.plan.geometry import to_fixed
+from evenhand.plan.models import Feature, KeepLatest, Plan
 from evenhand.prepare.consent import ID, keep_allowed, latest_decision
 from evenhand.prepare.duplicates import keep_latest
-from evenhand.prepare.features import event_features, fixed_point, group_code, is_missing, mask, outside
+from evenhand.prepare.features import as_integers, event_features, group_code
 from evenhand.prepare.pseudonym import with_pseudonym
 from evenhand.tables.sources import Sources
 
@@ -25,21 +28,39 @@ def prepared_customers(sources: Sources, plan: Plan, as_of: datetime, pads: Data
     decisions = latest_decision(renamed(sources.consent, plan.sources.consent.id), plan.purpose, now, plan.opt_in)
     allowed = keep_allowed(customers(sources, plan), decisions, plan.opt_in)
     for name, source in plan.sources.events.items():
-        wanted = [f for f in plan.features if f.events == name]
-        events = renamed(sources.events[name], source.id)
-        allowed = allowed.join(event_features(events, source, wanted, now, timestamp_sql(as_of)), ID, "left")
-    return with_pseudonym(_as_integers(allowed, plan), pads, plan.pseudonyms.key_id)
+        positions = [i for i, f in enumerate(plan.features) if f.events == name]
+        features = [plan.features[i] for i in positions]
+        found = event_features(renamed(sources.events[name], source.id), source, features, now, timestamp_sql(as_of))
+        allowed = _with_events(allowed, as_integers(found, features, positions, [ID]), features, positions)
+    columns = ["imputed", "clipped", *plan.feature_names, *plan.attribute_names]
+    ready = allowed.withColumnsRenamed({"_imputed": "imputed", "_clipped": "clipped"}).select(ID, *columns)
+    return with_pseudonym(ready, pads, plan.pseudonyms.key_id)
 
 
 def customers(sources: Sources, plan: Plan) -> DataFrame:
-    """The customer rows that have an id, under `_id`, duplicates resolved if the plan says how; features as DOUBLE."""
+    """The customer rows that have an id, under `_id`, duplicates resolved if the plan says how; features as integers."""
     rows = with_ids(sources, plan)
     duplicates = plan.sources.customers.duplicates
     if isinstance(duplicates, KeepLatest):
         rows = keep_latest(rows, duplicates.keep_latest_by)
-    columns = [F.col(f"`{f.column}`").cast("double").alias(f.name) for f in plan.features if f.column is not None]
+    positions = [i for i, f in enumerate(plan.features) if f.column is not None]
+    features = [plan.features[i] for i in positions]
+    columns = [F.col(f"`{f.column}`").alias(f.name) for f in features]
     groups = [group_code(F.col(f"`{a.column}`"), a).alias(a.name) for a in plan.protected]
-    return rows.select(ID, *columns, *groups)
+    return as_integers(rows.select(ID, *columns, *groups), features, positions, [ID, *plan.attribute_names])
+
+
+def _with_events(allowed: DataFrame, found: DataFrame, features: Sequence[Feature], positions: Sequence[int]) -> DataFrame:
+    """The customers with one more event source; who has no event there has the plan's `missing` in all its features."""
+    every = sum(1 << position for position in positions)
+    missing = to_fixed(np.full((1, len(features)), np.nan), list(features))[0].tolist()
+    joined = allowed.join(found.withColumnsRenamed({"_imputed": "_more_imputed", "_clipped": "_more_clipped"}), ID, "left")
+    filled = {f.name: F.coalesce(F.col(f.name), F.lit(value)) for f, value in zip(features, missing, strict=True)}
+    masks = {
+        "_imputed": F.col("_imputed") + F.coalesce(F.col("_more_imputed"), F.lit(every).cast("bigint")),
+        "_clipped": F.col("_clipped") + F.coalesce(F.col("_more_clipped"), F.lit(0).cast("bigint")),
+    }
+    return joined.withColumns(filled | masks).drop("_more_imputed", "_more_clipped")
 
 
 def with_ids(sources: Sources, plan: Plan) -> DataFrame:
@@ -62,14 +83,3 @@ def timestamp_sql(moment: datetime) -> str:
 
 def _micros(moment: datetime) -> int:
     return round(moment.timestamp() * 1_000_000)
-
-
-def _as_integers(rows: DataFrame, plan: Plan) -> DataFrame:
-    values = {f.name: F.col(f.name) for f in plan.features}
-    return rows.select(
-        ID,
-        mask([is_missing(values[f.name]) for f in plan.features]).alias("imputed"),
-        mask([outside(values[f.name], f) for f in plan.features]).alias("clipped"),
-        *[fixed_point(values[f.name], f).alias(f.name) for f in plan.features],
-        *[F.col(a.name) for a in plan.protected],
-    )

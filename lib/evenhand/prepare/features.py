@@ -14,34 +14,49 @@ from evenhand.plan.models import Attribute, Events, Feature
 from evenhand.prepare.consent import ID
 
 
+def present(value: Column) -> Column:
+    """The value as a DOUBLE that is never null; NaN stands for missing, which halves the code that Spark generates."""
+    return F.coalesce(value.cast("double"), F.lit(float("nan")))
+
+
 def fixed_point(value: Column, feature: Feature) -> Column:
-    """The value clipped to the plan's bounds as an INT of 0 to 65,535; null and NaN become the plan's `missing`."""
+    """A `present` value clipped to the plan's bounds, as an INT of 0 to 65,535; NaN becomes the plan's `missing`."""
     low, high = feature.bounds
-    present = F.when(is_missing(value), F.lit(feature.missing)).otherwise(value)
-    above = F.least(F.greatest(present, F.lit(low)), F.lit(high)) - F.lit(low)
+    above = _bounded(value, feature) - F.lit(low)
     if feature.scale == "log":
-        share = F.log1p(above) / F.lit(math.log1p(high - low))
+        steps = F.log1p(above) * F.lit(STEPS / math.log1p(high - low))
     else:
-        share = above / F.lit(high - low)
-    return F.least(F.floor(share * F.lit(float(STEPS))).cast("int"), F.lit(STEPS - 1))
+        steps = above * F.lit(STEPS / (high - low))
+    return F.least(steps.cast("int"), F.lit(STEPS - 1))
 
 
-def is_missing(value: Column) -> Column:
-    return value.isNull() | F.isnan(value)
+def as_integers(rows: DataFrame, features: Sequence[Feature], positions: Sequence[int], keep: Sequence[str]) -> DataFrame:
+    """The kept columns, the features as integers, and `_imputed` and `_clipped`: BIGINT masks with a bit a feature.
+
+    Done where a source is read, before any join: the rows that are shuffled are small, and no stage's code grows past
+    what the JVM compiles.
+    """
+    ready = rows.select(*keep, *[present(F.col(f.name)).alias(f.name) for f in features])
+    imputed = [F.isnan(F.col(f.name)) for f in features]
+    clipped = [F.nanvl(F.col(f.name), F.lit(f.missing)) != _bounded(F.col(f.name), f) for f in features]
+    return ready.select(
+        *keep,
+        _mask(imputed, positions).alias("_imputed"),
+        _mask(clipped, positions).alias("_clipped"),
+        *[fixed_point(F.col(f.name), f).alias(f.name) for f in features],
+    )
 
 
-def mask(flags: Sequence[Column]) -> Column:
-    """One BIGINT with a bit a feature, the first feature's lowest."""
-    total = F.lit(0).cast("bigint")
-    for position, flag in enumerate(flags):
-        total = total + F.when(flag, F.lit(1 << position).cast("bigint")).otherwise(F.lit(0).cast("bigint"))
-    return total
-
-
-def outside(value: Column, feature: Feature) -> Column:
-    """Whether a value that is there had to be clipped; infinities are."""
+def _bounded(value: Column, feature: Feature) -> Column:
     low, high = feature.bounds
-    return F.coalesce(~is_missing(value) & ((value < low) | (value > high)), F.lit(False))
+    return F.least(F.greatest(F.nanvl(value, F.lit(feature.missing)), F.lit(low)), F.lit(high))
+
+
+def _mask(flags: Sequence[Column], positions: Sequence[int]) -> Column:
+    mask = F.lit(0).cast("bigint")
+    for position, flag in zip(positions, flags, strict=True):
+        mask = mask + F.shiftleft(flag.cast("bigint"), position)
+    return mask
 
 
 def event_features(events: DataFrame, source: Events, features: Sequence[Feature], as_of: Column, as_of_sql: str) -> DataFrame:
@@ -64,7 +79,7 @@ def group_code(value: Column, attribute: Attribute) -> Column:
         code = F.lit(len(attribute.bands))
         for position, cut in reversed(list(enumerate(attribute.bands))):
             code = F.when(number < cut, F.lit(position)).otherwise(code)
-        return F.when(is_missing(number), F.lit(unknown)).otherwise(code).cast("int")
+        return F.when(number.isNull() | F.isnan(number), F.lit(unknown)).otherwise(code).cast("int")
     text, code = value.cast("string"), F.lit(others)
     for position, values in reversed(list(enumerate((attribute.groups or {}).values()))):
         # Spark writes booleans in lower case, Python does not.

@@ -26,7 +26,9 @@ def read_key(pseudonyms: Pseudonyms) -> bytes:
         assert pseudonyms.key_file is not None
         where, key = f"pseudonyms.key_file: {pseudonyms.key_file}", _from_file(Path(pseudonyms.key_file))
     if len(key) < LEAST_BYTES:
-        raise KeyFileError(f"{where} is too short; at least {LEAST_BYTES} bytes are needed, for instance from: openssl rand -hex 32")
+        raise KeyFileError(
+            f"{where} is too short; at least {LEAST_BYTES} bytes are needed, for instance from: openssl rand -hex 32"
+        )
     return key
 
 

@@ -50,6 +50,6 @@ def with_pseudonym(customers: DataFrame, pads: DataFrame, key_id: str) -> DataFr
     """The customers with `pseudonym` and `key_id` in place of `_id`."""
     message = F.col(ID).cast("string").cast("binary")
     keyed = customers.crossJoin(F.broadcast(pads))
-    return keyed.withColumns(
-        {"pseudonym": hmac_sha256(message, F.col(INNER), F.col(OUTER)), "key_id": F.lit(key_id)}
-    ).drop(ID, INNER, OUTER)
+    return keyed.withColumns({"pseudonym": hmac_sha256(message, F.col(INNER), F.col(OUTER)), "key_id": F.lit(key_id)}).drop(
+        ID, INNER, OUTER
+    )

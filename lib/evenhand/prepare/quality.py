@@ -17,7 +17,9 @@ def input_quality(prepared: DataFrame, sources: Sources, plan: Plan) -> DataFram
     """Restricted: item, finding, count. Imputed and clipped values by feature, rows without an id by source."""
     masks = prepared.groupBy("imputed", "clipped").agg(F.count("*").alias("n"))
     by_feature = [
-        F.sum(F.when(F.col(finding).bitwiseAND(F.lit(1 << j).cast("bigint")) != 0, F.col("n")).otherwise(0)).alias(f"{finding}_{j}")
+        F.sum(F.when(F.col(finding).bitwiseAND(F.lit(1 << j).cast("bigint")) != 0, F.col("n")).otherwise(0)).alias(
+            f"{finding}_{j}"
+        )
         for finding in ("imputed", "clipped")
         for j in range(len(plan.features))
     ]

@@ -22,7 +22,7 @@ SLACK = 1e-9  # floating-point rounding of sums of shares
 # The head row remembers which run spent what, in the same commit, so that a run that is resumed does not spend twice.
 SPEND = """
 MERGE INTO {head} AS head USING {{wish}} AS wish ON head.population = wish.population
-WHEN MATCHED AND NOT map_contains_key(head.runs, wish.run_id) AND head.spent + wish.epsilon <= head.total + 1e-9
+WHEN MATCHED AND head.total = wish.total AND NOT map_contains_key(head.runs, wish.run_id) AND head.spent + wish.epsilon <= head.total + 1e-9
   THEN UPDATE SET spent = head.spent + wish.epsilon, runs = map_concat(head.runs, map(wish.run_id, wish.epsilon))
 WHEN NOT MATCHED
   THEN INSERT (population, total, spent, runs)
@@ -51,7 +51,6 @@ class Ledger:
             PlanError: the plan states another total than the ledger was opened with.
         """
         epsilon = sum(questions.values())
-        self._check_total(epsilon)
         wish = pa.table(
             {
                 "population": [self._privacy.population],
@@ -60,10 +59,15 @@ class Ledger:
                 "epsilon": [epsilon],
             }
         )
-        self._merge(SPEND.format(head=self._store.ensure(BUDGET)), wish=wish)
-        spent = self.spent_by(run_id)
+        merge(self._store, SPEND.format(head=self._store.ensure(BUDGET)), wish=wish)
+        total, all_spent, runs = self.head()
+        self._check_total(total)
+        spent = runs.get(run_id)
         if spent is None:
-            raise self._exhausted(epsilon)
+            raise BudgetExhausted(
+                f"privacy.epsilon: the run asks for ε = {epsilon:g}, population {self._privacy.population} has "
+                f"{max(total - all_spent, 0):g} of {total:g} left; nothing was spent, nothing was published"
+            )
         if abs(spent - epsilon) > SLACK:
             raise PlanError([f"run {run_id} has spent ε = {spent:g}, the plan now asks for {epsilon:g}"], "privacy.epsilon")
         self._itemize(run_id, questions)
@@ -72,10 +76,6 @@ class Ledger:
     def covers(self, run_id: str, question: str, epsilon: float) -> bool:
         """Whether this ε for this question of this run has been spent."""
         return abs(self._reserved.get(run_id, {}).get(question, 0.0) - epsilon) <= SLACK
-
-    def spent_by(self, run_id: str) -> float | None:
-        _, _, runs = self.head()
-        return runs.get(run_id)
 
     def head(self) -> tuple[float, float, dict[str, float]]:
         """Total, spent, and what each run spent."""
@@ -87,21 +87,15 @@ class Ledger:
             return self._privacy.population_total, 0.0, {}
         return row.total, row.spent, dict(row.runs)
 
-    def _check_total(self, epsilon: float) -> None:
-        total, _, _ = self.head()
+    def _check_total(self, total: float) -> None:
         if abs(total - self._privacy.population_total) > SLACK:
             raise PlanError(
-                [f"the ledger of population {self._privacy.population} has a total of {total:g}, "
-                 f"the plan says {self._privacy.population_total:g}; a plan cannot change it"],
+                [
+                    f"the ledger of population {self._privacy.population} has a total of {total:g}, the plan says "
+                    f"{self._privacy.population_total:g}; a plan cannot change it"
+                ],
                 "privacy.population_total",
-            )  # fmt: skip
-
-    def _exhausted(self, epsilon: float) -> BudgetExhausted:
-        total, spent, _ = self.head()
-        return BudgetExhausted(
-            f"privacy.epsilon: the run asks for ε = {epsilon:g}, population {self._privacy.population} has "
-            f"{max(total - spent, 0):g} of {total:g} left; nothing was spent, nothing was published"
-        )
+            )
 
     def _itemize(self, run_id: str, questions: Mapping[str, float]) -> None:
         now = datetime.now(UTC)
@@ -114,10 +108,7 @@ class Ledger:
                 "at": pa.array([now] * len(questions), pa.timestamp("us", "UTC")),
             }
         )
-        self._merge(ITEMIZE.format(entries=self._store.ensure(BUDGET_ENTRIES)), items=items)
-
-    def _merge(self, statement: str, **sources: pa.Table) -> None:
-        merge(self._store, statement, **sources)
+        merge(self._store, ITEMIZE.format(entries=self._store.ensure(BUDGET_ENTRIES)), items=items)
 
 
 def merge(store: Store, statement: str, **sources: pa.Table) -> None:

@@ -18,7 +18,7 @@ from evenhand.privacy.release import Integers, Part, Question, Release
 
 SUMMARY = "summary"
 COUNT = "count"
-KEEP_ABOVE = 2.0  # boxes whose noisy count is below that many noise scales are taken for empty
+KEEP_ABOVE = 3.0  # boxes whose noisy count is below that many noise scales are taken for empty
 
 
 def box_key(boxes: Boxes, names: list[str]) -> Column:

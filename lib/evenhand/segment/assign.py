@@ -15,7 +15,8 @@ Centers = NDArray[np.int64]
 
 def rounded_centers(centers: NDArray[np.float64]) -> Centers:
     """Centers in fixed point as integers of 1/16 step, shape (k, features)."""
-    return np.rint(centers * 2**CENTER_BITS).astype(np.int64)
+    rounded: Centers = np.rint(centers * 2**CENTER_BITS).astype(np.int64)
+    return rounded
 
 
 def segment_number(centers: Centers, names: list[str]) -> Column:

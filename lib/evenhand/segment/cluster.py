@@ -76,7 +76,8 @@ def mllib_fits(spark: SparkSession, summary: Summary, k: int, seeds: Sequence[in
 def squared_distances(points: Floats, centers: Floats) -> Floats:
     """Squared distances of fixed-point points to centers in the unit cube, shape (points, centers)."""
     a, b = points / STEPS, centers / STEPS
-    return np.maximum((a**2).sum(1)[:, None] - 2 * a @ b.T + (b**2).sum(1), 0.0)
+    squared: Floats = np.maximum((a**2).sum(1)[:, None] - 2 * a @ b.T + (b**2).sum(1), 0.0)
+    return squared
 
 
 def _fit(summary: Summary, unit_centers: Floats, method: str) -> Fit:

@@ -27,7 +27,5 @@ def labels(centers: NDArray[np.float64], summary: Summary, features: list[Featur
 
 def _label(away: NDArray[np.float64], features: list[Feature], count: int) -> str:
     order = np.argsort(-np.abs(away), kind="stable")[:count]
-    words = [
-        features[j].in_words.high if away[j] > 0 else features[j].in_words.low for j in order if abs(away[j]) >= NOTICEABLE
-    ]
+    words = [features[j].in_words.high if away[j] > 0 else features[j].in_words.low for j in order if abs(away[j]) >= NOTICEABLE]
     return ", ".join(words) or AVERAGE

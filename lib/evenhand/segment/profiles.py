@@ -51,14 +51,17 @@ def read_profiles(release: Release, plan: Plan) -> Profiles:
         corners = [_mean(sums + s, noisy + n) for s in (-slack, slack) for n in (-wide, wide)]
         lows.append(np.min(corners, axis=0))
         highs.append(np.max(corners, axis=0))
-    in_units = [to_unit(np.stack(v, axis=1), plan.features) for v in (values, lows, highs)]
-    return Profiles(size, low, high, share, share_low, share_high, *in_units, noisy < plan.privacy.minimum_cell)
+    value, value_low, value_high = (to_unit(np.stack(v, axis=1), plan.features) for v in (values, lows, highs))
+    suppressed = noisy < plan.privacy.minimum_cell
+    return Profiles(size, low, high, share, share_low, share_high, value, value_low, value_high, suppressed)
 
 
 def _share(size: Floats, others: Floats) -> Floats:
-    return size / np.maximum(size + others, 1.0)
+    share: Floats = size / np.maximum(size + others, 1.0)
+    return share
 
 
 def _mean(sums: Floats, sizes: Floats) -> Floats:
     """Mean in fixed point, inside the bounds whatever the noise."""
-    return np.clip(sums / np.maximum(sizes, 1.0), -MIDDLE, MIDDLE - 1) + MIDDLE
+    mean: Floats = np.clip(sums / np.maximum(sizes, 1.0), -MIDDLE, MIDDLE - 1) + MIDDLE
+    return mean

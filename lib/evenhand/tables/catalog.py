@@ -28,9 +28,7 @@ RUNS = TableSpec(
     "sources STRING, as_of TIMESTAMP, epsilon DOUBLE, not_private BOOLEAN, at TIMESTAMP",
     by_run=False,
 )
-BUDGET = TableSpec(
-    "budget", "open", "population STRING, total DOUBLE, spent DOUBLE, runs MAP<STRING, DOUBLE>", by_run=False
-)
+BUDGET = TableSpec("budget", "open", "population STRING, total DOUBLE, spent DOUBLE, runs MAP<STRING, DOUBLE>", by_run=False)
 BUDGET_ENTRIES = TableSpec(
     "budget_entries", "open", "population STRING, run_id STRING, question STRING, epsilon DOUBLE, at TIMESTAMP", by_run=False
 )

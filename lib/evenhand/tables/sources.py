@@ -14,6 +14,7 @@ from pyspark.sql import types as T
 from evenhand.errors import SourceError
 from evenhand.plan.columns import CONSENT, CUSTOMERS, needed_columns
 from evenhand.plan.models import Plan, Table
+from evenhand.tables.paths import absolute, quoted
 from evenhand.tables.spark_errors import condition_of
 
 INTEGERS = (T.ByteType, T.ShortType, T.IntegerType, T.LongType)
@@ -83,7 +84,7 @@ def _why_unreadable(spark: SparkSession, table: Table, wrong: PySparkException) 
             return f"table {table.name} is missing; state the name of a Delta table in the catalog"
         return f"table {table.name} is not a Delta table; convert it with CONVERT TO DELTA"
     try:
-        spark.read.format("binaryFile").load(table.address).schema  # noqa: B018
+        spark.read.format("binaryFile").load(absolute(table.address)).schema  # noqa: B018
     except PySparkException as missing:
         if condition_of(missing) == "PATH_NOT_FOUND":
             return f"table {table.path} is missing; state the path of a Delta table"
@@ -95,16 +96,14 @@ def _why_unreadable(spark: SparkSession, table: Table, wrong: PySparkException) 
 def _select(spark: SparkSession, plan: Plan, name: str, table: Table, version: int) -> DataFrame:
     reader = spark.read.format("delta").option("versionAsOf", version)
     try:
-        rows = reader.table(table.name) if table.name is not None else reader.load(table.address)
+        rows = reader.table(table.name) if table.name is not None else reader.load(absolute(table.address))
         there = rows.columns
     except AnalysisException as wrong:
         raise SourceError(f"sources.{name}: version {version} cannot be read ({condition_of(wrong)})") from None
     known = {c.lower(): c for c in there}
     needed = needed_columns(plan)[name]
     if absent := [c for c in needed if c.lower() not in known]:
-        raise SourceError(
-            f"sources.{name}: {table.address} has no column {', '.join(absent)}; it has {', '.join(sorted(there))}"
-        )
+        raise SourceError(f"sources.{name}: {table.address} has no column {', '.join(absent)}; it has {', '.join(sorted(there))}")
     return rows.select([rows[f"`{known[c.lower()]}`"].alias(c) for c in needed])
 
 
@@ -151,4 +150,4 @@ def _check_ids(plan: Plan, frames: Mapping[str, DataFrame]) -> None:
 
 
 def _address(table: Table) -> str:
-    return f"delta.`{table.path}`" if table.path is not None else str(table.name)
+    return quoted(table.path) if table.path is not None else str(table.name)

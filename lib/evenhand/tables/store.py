@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
 from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import StructType
+from pyspark.sql.types import DataType, StructType
 
 from evenhand.errors import OutputError
 from evenhand.plan.models import Output, Place
 from evenhand.tables.catalog import ALL, TableSpec
+from evenhand.tables.paths import absolute, quoted
 from evenhand.tables.spark_errors import condition_of
 
 # No statistics on the restricted zone: the smallest and largest id would stand in the Delta log in clear text.
 PROPERTIES = {"restricted": {"delta.dataSkippingNumIndexedCols": "0"}, "open": dict[str, str]()}
-WRITERS = 4  # small Delta commits are mostly waiting; they overlap well
+READERS = 4
 
 
 class Store:
@@ -31,7 +31,7 @@ class Store:
     def address(self, spec: TableSpec) -> str:
         """The table's name in SQL."""
         place = self._places[spec.zone]
-        return f"delta.`{place.path}/{spec.name}`" if place.path else f"{place.catalog_schema}.{spec.name}"
+        return quoted(f"{place.path}/{spec.name}") if place.path else f"{place.catalog_schema}.{spec.name}"
 
     def exists(self, spec: TableSpec) -> bool:
         return self._schema(spec) is not None
@@ -60,15 +60,9 @@ class Store:
             writer = writer.mode("append")
         place = self._places[spec.zone]
         if place.path:
-            writer.save(f"{place.path}/{spec.name}")
+            writer.save(absolute(f"{place.path}/{spec.name}"))
         else:
             writer.saveAsTable(self.address(spec))
-
-    def write_all(self, tables: Mapping[TableSpec, DataFrame | pa.Table], run_id: str) -> None:
-        """Write several small tables at once."""
-        with ThreadPoolExecutor(WRITERS) as pool:
-            for done in [pool.submit(self.write, spec, rows, run_id) for spec, rows in tables.items()]:
-                done.result()
 
     def ensure(self, spec: TableSpec) -> str:
         """Create the table when it is not there; its address."""
@@ -78,7 +72,7 @@ class Store:
 
     def from_arrow(self, spec: TableSpec, rows: pa.Table) -> DataFrame:
         """A DataFrame in the table's own types, extra columns as they come."""
-        types = {f.name: f.dataType for f in StructType.fromDDL(spec.columns)}
+        types = _types(spec)
         frame = self.spark.createDataFrame(rows)
         return frame.select([F.col(c).cast(types[c]).alias(c) if c in types else F.col(c) for c in frame.columns])
 
@@ -88,20 +82,19 @@ class Store:
         Raises:
             OutputError: naming the first location that holds something else; nothing was touched.
         """
-        with ThreadPoolExecutor(WRITERS) as pool:
+        with ThreadPoolExecutor(READERS) as pool:
             list(pool.map(self._check, ALL))
 
     def _check(self, spec: TableSpec) -> None:
         schema = self._schema(spec)
         if schema is None:
             return
-        wanted = StructType.fromDDL(spec.columns)
         found = {f.name: f.dataType.simpleString() for f in schema}
-        for field in wanted:
-            if found.get(field.name) != field.dataType.simpleString():
+        for name, wanted in _types(spec).items():
+            if found.get(name) != wanted.simpleString():
                 raise OutputError(
-                    f"{self.address(spec)} holds something else than Evenhand's table {spec.name} (column {field.name} is "
-                    f"{found.get(field.name, 'missing')}, not {field.dataType.simpleString()}); name another output location"
+                    f"{self.address(spec)} holds something else than Evenhand's table {spec.name} (column {name} is "
+                    f"{found.get(name, 'missing')}, not {wanted.simpleString()}); name another output location"
                 )
 
     def _schema(self, spec: TableSpec) -> StructType | None:
@@ -121,8 +114,14 @@ class Store:
             return not self.spark.catalog.tableExists(self.address(spec))
         try:
             files = self.spark.read.format("binaryFile").option("recursiveFileLookup", "true")
-            return files.load(f"{place.path}/{spec.name}").select("path").isEmpty()
+            return files.load(absolute(f"{place.path}/{spec.name}")).select("path").isEmpty()
         except PySparkException as wrong:
             if condition_of(wrong) == "PATH_NOT_FOUND":
                 return True
             raise
+
+
+def _types(spec: TableSpec) -> dict[str, DataType]:
+    schema = StructType.fromDDL(spec.columns)
+    assert isinstance(schema, StructType)
+    return {field.name: field.dataType for field in schema.fields}

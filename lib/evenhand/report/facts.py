@@ -1,0 +1,118 @@
+"""All that a report says of a run, read from the open zone and nowhere else."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pyspark.sql import functions as F
+
+from evenhand.errors import RunConflict
+from evenhand.plan.load import fingerprint
+from evenhand.plan.models import Plan
+from evenhand.tables import catalog
+from evenhand.tables.store import Store
+
+Rows = list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The population's ledger, and what the run's answers cost, part by part."""
+
+    total: float
+    spent: float
+    parts: Rows  # question, name, cells, sensitivity, epsilon, scale, because
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Rows as dictionaries in the order of the tables; figures are noisy, None where suppressed."""
+
+    run_id: str
+    plan: Plan
+    plan_fingerprint: str
+    status: str
+    reasons: list[str]
+    as_of: datetime
+    versions: dict[str, int]
+    not_private: bool
+    profiles: Rows
+    everyone: dict[str, float]  # mean of each feature over all, from the private summary
+    deviation: dict[str, float]
+    fits: Rows
+    curve: Rows
+    fairness: Rows
+    verdicts: Rows
+    budget: Budget
+
+    @property
+    def labels(self) -> dict[int, str]:
+        return {row["segment"]: row["label"] for row in self.profiles}
+
+    def measure(self, name: str) -> Rows:
+        """The profile rows of one measure, by segment: size, share, or a feature."""
+        return [row for row in self.profiles if row["measure"] == name]
+
+
+def gather(store: Store, plan: Plan, run_id: str) -> Facts:
+    """Read a run's open tables; they hold a few thousand rows at most.
+
+    Raises:
+        RunConflict: there is no such run, or it has not come far enough for a report.
+    """
+
+    def rows(spec: catalog.TableSpec, *order: str) -> Rows:
+        found = store.rows(spec, run_id)
+        if found is None:
+            raise RunConflict(f"--run-id: run {run_id} has no {spec.name} yet; run the steps before under the same id")
+        return [row.asDict() for row in found.orderBy(*order).drop("run_id").collect()]
+
+    state = store.read(catalog.RUNS, run_id).orderBy(F.col("at").desc()).first()
+    if state is None:
+        raise RunConflict(f"--run-id: there is no run {run_id}")
+    fits = rows(catalog.SEGMENT_FITS, "k", "cost")
+    everyone, deviation = _everyone(store, plan, run_id)
+    order = {name: i for i, name in enumerate(["size", "share", *plan.feature_names])}
+    profiles = sorted(rows(catalog.SEGMENT_PROFILES, "segment"), key=lambda r: (order[r["measure"]], r["segment"]))
+    groups = {(a.name, g): (i, j) for i, a in enumerate(plan.protected) for j, g in enumerate(a.group_names)}
+    fairness = sorted(rows(catalog.FAIRNESS_STATS, "segment"), key=lambda r: (groups[(r["attribute"], r["group"])], r["segment"]))
+    return Facts(
+        run_id,
+        plan,
+        fingerprint(plan),
+        state.status,
+        list(state.reasons),
+        state.as_of,
+        json.loads(state.sources),
+        state.not_private,
+        profiles,
+        everyone,
+        deviation,
+        [f for f in fits if f["silhouette"] is None],
+        [f for f in fits if f["silhouette"] is not None],
+        fairness,
+        rows(catalog.FAIRNESS_SUMMARY, "attribute", "metric"),
+        _budget(store, plan, run_id),
+    )
+
+
+def _everyone(store: Store, plan: Plan, run_id: str) -> tuple[dict[str, float], dict[str, float]]:
+    weight = F.col("noisy_count")
+    means = [(F.sum(F.col(n) * weight) / F.sum(weight)).alias(n) for n in plan.feature_names]
+    squares = [(F.sum(F.col(n) * F.col(n) * weight) / F.sum(weight)).alias(f"_{n}") for n in plan.feature_names]
+    row = store.read(catalog.PRIVATE_SUMMARY, run_id).agg(*means, *squares).first()
+    assert row is not None
+    mean = {n: float(row[n]) for n in plan.feature_names}
+    return mean, {n: max(float(row[f"_{n}"]) - mean[n] ** 2, 0.0) ** 0.5 for n in plan.feature_names}
+
+
+def _budget(store: Store, plan: Plan, run_id: str) -> Budget:
+    population = plan.privacy.population
+    head = store.read(catalog.BUDGET).where(F.col("population") == population).select("total", "spent").first()
+    assert head is not None
+    answers = store.read(catalog.RELEASES, run_id).orderBy("at").select("question", "parts").collect()
+    parts = [{"question": a.question, **part} for a in answers for part in json.loads(a.parts)]
+    return Budget(head.total, head.spent, parts)

@@ -1,0 +1,95 @@
+"""The report: one self-contained HTML page that needs neither network nor script."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from functools import cache
+from itertools import groupby
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
+from markupsafe import Markup
+
+from evenhand.plan.advice import advice
+from evenhand.plan.columns import CONSENT, CUSTOMERS, reasons
+from evenhand.plan.models import Plan
+from evenhand.report.facts import Facts, gather
+from evenhand.report.plots import plots_of
+from evenhand.report.words import METRIC_NAMES, interval, number, percent
+from evenhand.tables.store import Store
+
+
+def report_path(plan: Plan, run_id: str) -> Path:
+    return Path(plan.output.reports) / f"{run_id}.html"
+
+
+def write_report(store: Store, plan: Plan, run_id: str) -> Path:
+    """Write the page of a run; whoever opens it sees the old one or the new one, never half of one."""
+    page, path = render(gather(store, plan, run_id)), report_path(plan, run_id)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(page)
+    os.chmod(temporary, 0o644)
+    os.replace(temporary, path)
+    return path
+
+
+def render(facts: Facts) -> str:
+    """The whole page."""
+    return _template("page.html.j2").render(**_context(facts))
+
+
+def glance(facts: Facts) -> str:
+    """The part that a notebook shows: headline, segments, verdicts."""
+    return _template("glance.html.j2").render(**_context(facts))
+
+
+def _context(facts: Facts) -> dict[str, object]:
+    plan = facts.plan
+    uses = sorted(reasons(plan), key=lambda use: list(facts.versions).index(use[0]))
+    sources = {CUSTOMERS: plan.sources.customers, CONSENT: plan.sources.consent, **plan.sources.events}
+    return {
+        "facts": facts,
+        "plan": plan,
+        "plots": {name: Markup(svg) for name, svg in plots_of(facts).items()},  # ours, with every text escaped
+        "headline": headline(facts),
+        "warnings": advice(plan),
+        "read": [
+            (name, sources[name], facts.versions[name], list(group)) for name, group in groupby(uses, key=lambda use: use[0])
+        ],
+        "winner": next((f for f in facts.fits if f["chosen"]), None),
+        "left": facts.budget.total - facts.budget.spent,
+    }
+
+
+def headline(facts: Facts) -> list[str]:
+    """Two sentences for somebody who reads nothing else."""
+    shown = [row for row in facts.measure("share") if not row["suppressed"]]
+    largest = max(shown, key=lambda row: row["value"], default=None)
+    first = f"The customers fall into {len(facts.labels)} segments"
+    if largest is not None:
+        first += f"; the largest, “{largest['label']}”, is about {largest['value']:.0%} of them"
+    uneven = sorted({row["attribute"] for row in facts.verdicts if row["verdict"] == "uneven"})
+    unclear = sorted({row["attribute"] for row in facts.verdicts if row["verdict"] == "cannot tell"} - set(uneven))
+    parts = []
+    if uneven:
+        parts.append(f"they do not treat everybody evenly by {' and '.join(uneven).replace('_', ' ')}")
+    if unclear:
+        parts.append(f"for {' and '.join(unclear).replace('_', ' ')} not every statistic can be told from the noise")
+    return [f"{first}.", f"Fairness: {'; '.join(parts) if parts else 'every statistic is within its threshold'}."]
+
+
+@cache
+def _template(name: str) -> Template:
+    environment = Environment(
+        loader=PackageLoader("evenhand.report", "templates"),
+        autoescape=select_autoescape(["html.j2"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": number, "percent": percent}
+    environment.globals |= {"interval": interval, "metric_names": METRIC_NAMES}
+    return environment.get_template(name)

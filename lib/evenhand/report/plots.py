@@ -1,0 +1,108 @@
+"""The report's plots: Vega-Lite specifications kept as data beside this file, rendered to static SVG.
+
+A chart is changed in its JSON file; here it only gets its data and its words.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import textwrap
+from functools import cache
+from importlib.resources import files
+from typing import Any
+from xml.sax.saxutils import escape, quoteattr
+
+import altair as alt
+import vl_convert
+
+from evenhand.report.facts import Facts
+from evenhand.report.words import interval, number
+
+WRAP = 30
+
+
+def plots_of(facts: Facts) -> dict[str, str]:
+    """Name to SVG, each with its text alternative."""
+    plots = {"segments": _segments(facts), "profiles": _profiles(facts)}
+    for attribute in facts.plan.attribute_names:
+        plots[f"fairness of {attribute}"] = _fairness(facts, attribute)
+    if facts.curve:
+        plots["number of segments"] = _curve(facts)
+    return plots
+
+
+def _segments(facts: Facts) -> str:
+    rows = [r | {"name": _name(facts, r["segment"])} for r in facts.measure("size") if not r["suppressed"]]
+    said = "; ".join(f"segment {r['segment']} ({r['label']}): about {interval(r)} customers" for r in rows)
+    return _svg("segments", {"rows": rows}, f"Sizes of the segments. {said}.", height=44 * max(len(rows), 1))
+
+
+def _profiles(facts: Facts) -> str:
+    rows, said = [], []
+    for feature in facts.plan.features:
+        for row in facts.measure(feature.name):
+            if row["suppressed"]:
+                continue
+            spread = facts.deviation[feature.name] or 1.0
+            away = (row["value"] - facts.everyone[feature.name]) / spread
+            shown = number(row["value"], max(row["high"] - row["low"], abs(row["value"]) * 0.01))
+            title = textwrap.wrap(f"{feature.name.replace('_', ' ')}{f' ({feature.unit})' if feature.unit else ''}", 14)
+            rows.append(
+                {"name": _name(facts, row["segment"]), "feature": title, "away": max(-2.0, min(2.0, away)), "shown": shown}
+            )
+            if abs(away) >= 1:
+                said.append(f"segment {row['segment']} has {'high' if away > 0 else 'low'} {feature.name} ({shown})")
+    text = "Typical value of each feature in each segment, against everybody. " + "; ".join(said) + "."
+    return _svg("profiles", {"rows": rows}, text, width=92 * len(facts.plan.features), height=48 * len(facts.labels))
+
+
+def _fairness(facts: Facts, attribute: str) -> str:
+    rows = [
+        {
+            "name": _name(facts, r["segment"]),
+            "group": r["group"],
+            "ratio": max(r["representation_ratio"], 0.05),
+            "low": max(r["representation_ratio_low"], 0.05),
+            "high": max(r["representation_ratio_high"], 0.05),
+        }
+        for r in facts.fairness
+        if r["attribute"] == attribute and r["representation_ratio"] is not None
+    ]
+    far = sorted(rows, key=lambda r: -abs(r["ratio"] - 1))[:3]
+    said = "; ".join(
+        f"{r['group']} in segment {' '.join(r['name'])}: {r['ratio']:.2f} ({r['low']:.2f} to {r['high']:.2f})" for r in far
+    )
+    threshold = facts.plan.fairness.thresholds.representation_ratio
+    band = [{"from": threshold, "to": 1 / threshold}]
+    text = f"Representation ratio of each group of {attribute} in each segment; 1 is even. Farthest from even: {said or 'none'}."
+    groups = len({r["group"] for r in rows})
+    return _svg("fairness", {"rows": rows, "band": band}, text, height=max(44, 13 * groups) * len(facts.labels))
+
+
+def _curve(facts: Facts) -> str:
+    said = "; ".join(f"{r['k']} segments: {r['silhouette']:.3f}" for r in facts.curve)
+    return _svg("curve", {"rows": facts.curve}, f"Simplified silhouette by number of segments. {said}.")
+
+
+def _name(facts: Facts, segment: int) -> list[str]:
+    return textwrap.wrap(f"{segment} · {facts.labels[segment]}", WRAP)
+
+
+@cache
+def _specification(name: str) -> str:
+    return (files("evenhand.report") / "charts" / f"{name}.json").read_text(encoding="utf-8")
+
+
+def _svg(name: str, data: dict[str, list[dict[str, Any]]], text: str, **size: int) -> str:
+    specification = json.loads(_specification(name)) | size
+    specification["datasets"] = data
+    # Altair checks the specification against the Vega-Lite schema; the renderer alone would draw nonsense in silence.
+    checked = alt.Chart.from_dict(specification).to_dict()
+    svg = str(vl_convert.vegalite_to_svg(json.dumps(checked, default=str)))
+    unique = re.sub(r"\W+", "-", f"{name}-{text[:60]}").lower()
+    svg = re.sub(r'\bid="([^"]+)"', rf'id="{unique}-\1"', svg)
+    svg = re.sub(r"url\(#([^)]+)\)", rf"url(#{unique}-\1)", svg)
+    return svg.replace("<svg ", f'<svg role="img" aria-label={quoteattr(text)} ', 1).replace(
+        ">", f"><title>{escape(text)}</title>", 1
+    )

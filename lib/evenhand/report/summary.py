@@ -1,0 +1,35 @@
+"""The last lines of a job, for the person who started it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from evenhand.report.facts import Facts
+from evenhand.report.words import METRIC_NAMES, SUPPRESSED, number, percent
+
+WIDTH = 110
+
+
+def summary_text(facts: Facts, report: Path) -> str:
+    """At most a screen of noisy figures and verdicts, and where the report is."""
+    lines = [f"{len(facts.labels)} segments, run {facts.run_id}, {facts.status}"]
+    if facts.not_private:
+        lines.append("NOT PRIVATE: noise was replaced for a test or a benchmark; do not publish")
+    shares = {row["segment"]: row for row in facts.measure("share")}
+    for row in facts.measure("size"):
+        if row["suppressed"]:
+            about = SUPPRESSED
+        else:
+            about = f"{percent(shares[row['segment']]['value']):>6}  about {number(row['value'], row['high'] - row['low']):>9}"
+        lines.append(f"  {row['segment']:>3}  {about}  {row['label']}"[:WIDTH])
+    for attribute in facts.plan.attribute_names:
+        of = [row for row in facts.verdicts if row["attribute"] == attribute]
+        verdicts = ", ".join(f"{row['metric'].replace('_', ' ')} {row['verdict']}" for row in of)
+        lines.append(f"  {attribute}: {verdicts or METRIC_NAMES['all']}"[:WIDTH])
+    left = facts.budget.total - facts.budget.spent
+    epsilon = facts.plan.privacy.epsilon
+    lines.append(
+        f"  privacy: ε = {epsilon:g} spent, {left:g} of {facts.budget.total:g} left ({int(left / epsilon + 1e-9)} such runs)"
+    )
+    lines.append(f"report: {report}")
+    return "\n".join(lines)
