@@ -27,7 +27,10 @@ from evenhand.tables.spark_errors import no_values_in_errors
 
 
 def prepare_step(run: Run) -> None:
-    """Sources to `prepared` [restricted]: consent, minimization, one row a customer, pseudonyms. Spends nothing."""
+    """Keep whom and what the purpose may use, under pseudonyms.
+
+    Sources to `prepared` [restricted]. Spends nothing.
+    """
     if run.store.rows(catalog.PREPARED, run.run_id) is not None:
         return
     plan, sources = run.plan, run.sources
@@ -46,25 +49,33 @@ def prepare_step(run: Run) -> None:
 
 
 def segment_step(run: Run) -> None:
-    """`prepared` to the private summary and the centers [open], and everybody's segment [restricted]."""
+    """Learn the segments from a private summary, assign everybody.
+
+    `prepared` to `private_summary` and `segment_centers` [open], and `segments` [restricted].
+    """
     plan, prepared = run.plan, prepared_of(run)
     run.ledger.reserve(run.run_id, run.questions)  # before any noise, for the whole run, or not at all
+    run.later(lambda: run.ledger.itemize(run.run_id, run.questions))
     release = run.door.release(box_sums(prepared, plan))
     summary = read_summary(release, plan)
     k, curve = choose_k(summary, plan.segments.candidates, plan.segments.restarts)
     best, candidates = best_fit(run.spark, summary, k, plan.segments.mllib_seeds, plan.segments.restarts)
     run.say(f"learned: {k} segments, {best.method}")
     centers = rounded_centers(best.centers)
+    run.store.write(
+        catalog.SEGMENT_CENTERS, rows.centers(centers, labels(best.centers, summary, plan.features), plan), run.run_id
+    )
     run.write_later(catalog.PRIVATE_SUMMARY, rows.summary(summary, plan))
     run.write_later(catalog.SEGMENT_FITS, rows.fits(best, candidates, curve))
-    run.write_later(catalog.SEGMENT_CENTERS, rows.centers(centers, labels(best.centers, summary, plan.features), plan))
-    run.store.write(catalog.SEGMENTS, assign(prepared, centers, plan.feature_names), run.run_id)
+    run.write_later(catalog.SEGMENTS, assign(prepared, centers, plan.feature_names))
 
 
 def assess_step(run: Run) -> None:
-    """Segments to profiles and fairness statistics [open], then publication in one commit, or a block."""
+    """Measure profiles and fairness, publish or block.
+
+    `prepared` and the centers to profiles and fairness statistics [open], then one commit in `runs`.
+    """
     plan, prepared = run.plan, prepared_of(run)
-    run.wait()
     centers, names = rows.read_centers(centers_of(run))
     segment = segment_number(centers, plan.feature_names)
     release = run.door.release(segment_tallies(prepared, segment, len(centers), plan))
@@ -76,7 +87,7 @@ def assess_step(run: Run) -> None:
 
 
 def report_step(run: Run) -> None:
-    """The open zone to one page for people."""
+    """Write the page for people, from the open zone alone."""
     write_report(run.store, run.plan, run.run_id)
 
 

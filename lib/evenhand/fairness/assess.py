@@ -78,7 +78,7 @@ def _assessed(release: Release, plan: Plan, attribute: Attribute, segments: int)
         counts,
         shares,
         ratios,
-        noisy < plan.privacy.minimum_cell,
+        (noisy < plan.privacy.minimum_cell) | ~large[:, None],
         [g for g, is_large in zip(groups, large, strict=True) if not is_large],
         judgments,
     )

@@ -70,7 +70,6 @@ class Ledger:
             )
         if abs(spent - epsilon) > SLACK:
             raise PlanError([f"run {run_id} has spent ε = {spent:g}, the plan now asks for {epsilon:g}"], "privacy.epsilon")
-        self._itemize(run_id, questions)
         self._reserved[run_id] = dict(questions)
 
     def covers(self, run_id: str, question: str, epsilon: float) -> bool:
@@ -97,7 +96,8 @@ class Ledger:
                 "privacy.population_total",
             )
 
-    def _itemize(self, run_id: str, questions: Mapping[str, float]) -> None:
+    def itemize(self, run_id: str, questions: Mapping[str, float]) -> None:
+        """Write the run's spending question by question; again for a resumed run, it changes nothing."""
         now = datetime.now(UTC)
         items = pa.table(
             {

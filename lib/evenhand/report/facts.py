@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,6 +17,7 @@ from evenhand.tables import catalog
 from evenhand.tables.store import Store
 
 Rows = list[dict[str, Any]]
+READERS = 4
 
 
 @dataclass(frozen=True)
@@ -73,12 +75,20 @@ def gather(store: Store, plan: Plan, run_id: str) -> Facts:
     state = store.read(catalog.RUNS, run_id).orderBy(F.col("at").desc()).first()
     if state is None:
         raise RunConflict(f"--run-id: there is no run {run_id}")
-    fits = rows(catalog.SEGMENT_FITS, "k", "cost")
-    everyone, deviation = _everyone(store, plan, run_id)
+    with ThreadPoolExecutor(READERS) as pool:  # many small tables: mostly waiting
+        waiting = [
+            pool.submit(rows, catalog.SEGMENT_FITS, "k", "cost"),
+            pool.submit(rows, catalog.SEGMENT_PROFILES, "segment"),
+            pool.submit(rows, catalog.FAIRNESS_STATS, "segment"),
+            pool.submit(rows, catalog.FAIRNESS_SUMMARY, "attribute", "metric"),
+        ]
+        spread, budget = pool.submit(_everyone, store, plan, run_id), pool.submit(_budget, store, plan, run_id)
+        fits, profiles, fairness, verdicts = (future.result() for future in waiting)
+        (everyone, deviation), spent = spread.result(), budget.result()
     order = {name: i for i, name in enumerate(["size", "share", *plan.feature_names])}
-    profiles = sorted(rows(catalog.SEGMENT_PROFILES, "segment"), key=lambda r: (order[r["measure"]], r["segment"]))
+    profiles.sort(key=lambda r: (order[r["measure"]], r["segment"]))
     groups = {(a.name, g): (i, j) for i, a in enumerate(plan.protected) for j, g in enumerate(a.group_names)}
-    fairness = sorted(rows(catalog.FAIRNESS_STATS, "segment"), key=lambda r: (groups[(r["attribute"], r["group"])], r["segment"]))
+    fairness.sort(key=lambda r: (groups[(r["attribute"], r["group"])], r["segment"]))
     return Facts(
         run_id,
         plan,
@@ -94,8 +104,8 @@ def gather(store: Store, plan: Plan, run_id: str) -> Facts:
         [f for f in fits if f["silhouette"] is None],
         [f for f in fits if f["silhouette"] is not None],
         fairness,
-        rows(catalog.FAIRNESS_SUMMARY, "attribute", "metric"),
-        _budget(store, plan, run_id),
+        verdicts,
+        spent,
     )
 
 

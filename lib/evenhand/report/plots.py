@@ -20,6 +20,7 @@ from evenhand.report.facts import Facts
 from evenhand.report.words import interval, number
 
 WRAP = 30
+LINE = "|"  # where the charts break a label
 
 
 def plots_of(facts: Facts) -> dict[str, str]:
@@ -47,7 +48,9 @@ def _profiles(facts: Facts) -> str:
             spread = facts.deviation[feature.name] or 1.0
             away = (row["value"] - facts.everyone[feature.name]) / spread
             shown = number(row["value"], max(row["high"] - row["low"], abs(row["value"]) * 0.01))
-            title = textwrap.wrap(f"{feature.name.replace('_', ' ')}{f' ({feature.unit})' if feature.unit else ''}", 14)
+            title = LINE.join(
+                textwrap.wrap(f"{feature.name.replace('_', ' ')}{f' ({feature.unit})' if feature.unit else ''}", 14)
+            )
             rows.append(
                 {"name": _name(facts, row["segment"]), "feature": title, "away": max(-2.0, min(2.0, away)), "shown": shown}
             )
@@ -71,7 +74,8 @@ def _fairness(facts: Facts, attribute: str) -> str:
     ]
     far = sorted(rows, key=lambda r: -abs(r["ratio"] - 1))[:3]
     said = "; ".join(
-        f"{r['group']} in segment {' '.join(r['name'])}: {r['ratio']:.2f} ({r['low']:.2f} to {r['high']:.2f})" for r in far
+        f"{r['group']} in segment {r['name'].replace(LINE, ' ')}: {r['ratio']:.2f} ({r['low']:.2f} to {r['high']:.2f})"
+        for r in far
     )
     threshold = facts.plan.fairness.thresholds.representation_ratio
     band = [{"from": threshold, "to": 1 / threshold}]
@@ -85,8 +89,8 @@ def _curve(facts: Facts) -> str:
     return _svg("curve", {"rows": facts.curve}, f"Simplified silhouette by number of segments. {said}.")
 
 
-def _name(facts: Facts, segment: int) -> list[str]:
-    return textwrap.wrap(f"{segment} · {facts.labels[segment]}", WRAP)
+def _name(facts: Facts, segment: int) -> str:
+    return LINE.join(textwrap.wrap(f"{segment} · {facts.labels[segment]}", WRAP))
 
 
 @cache

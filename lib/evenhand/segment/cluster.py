@@ -24,7 +24,7 @@ from evenhand.privacy.summary import Summary
 
 Floats = NDArray[np.float64]
 ITERATIONS = 100
-MLLIB_ITERATIONS = 40
+MLLIB_ITERATIONS = 20
 THREADS = 2
 
 

@@ -67,10 +67,10 @@ def _version(spark: SparkSession, name: str, table: Table) -> int:
         versions = spark.sql(f"DESCRIBE HISTORY {_address(table)}").select("version", "timestamp")
         if table.timestamp is not None:
             versions = versions.where(F.col("timestamp") <= F.lit(table.timestamp.isoformat()).cast("timestamp"))
-        history = versions.agg(F.max("version")).first()
+        history = versions.first()  # newest first
     except PySparkException as wrong:
         raise SourceError(f"sources.{name}: {_why_unreadable(spark, table, wrong)}") from None
-    if history is None or history[0] is None:
+    if history is None:
         raise SourceError(f"sources.{name}: {table.address} has no version at or before {table.timestamp}")
     newest = int(history[0])
     if table.version is not None and table.version > newest:
