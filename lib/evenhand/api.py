@@ -34,7 +34,7 @@ def run(
     """
     spark = spark or start(f"evenhand {plan.name}")
     require_delta(spark)
-    with Run.open(plan, spark, run_id, as_of, noise or OpenDPNoise(), say) as this:
+    with Run.open(plan, spark, run_id, as_of, noise or OpenDPNoise(), say, "prepare" in steps) as this:
         for number, step in enumerate(steps, 1):
             say(f"[{number}/{len(steps)}] {step}: {(STEPS[step].__doc__ or '').strip().splitlines()[0]}")
             STEPS[step](this)

@@ -78,6 +78,7 @@ def assess_step(run: Run) -> None:
     plan, prepared = run.plan, prepared_of(run)
     centers, names = rows.read_centers(centers_of(run))
     segment = segment_number(centers, plan.feature_names)
+    run.ledger.reserve(run.run_id, run.questions)  # the step before did it; here it only matters when this one runs alone
     release = run.door.release(segment_tallies(prepared, segment, len(centers), plan))
     profiles, fairness = read_profiles(release, plan), assess_fairness(release, plan, len(centers))
     run.write_later(catalog.SEGMENT_PROFILES, rows.profiles(profiles, names, plan))

@@ -64,11 +64,12 @@ class Run:
         as_of: datetime | None,
         noise: NoiseSource,
         say: Callable[[str], None],
+        may_start: bool = True,
     ) -> Iterator[Run]:
-        """Start a run, or resume the one with this id; the session's settings are put back at the end.
+        """Start a run if that is allowed, or resume the one with this id; the session's settings are put back at the end.
 
         Raises:
-            RunConflict: the id belongs to another plan or another `as_of`.
+            RunConflict: the id belongs to another plan or another `as_of`, or to no run and none may be started.
             SourceError, OutputError: a table does not fit; nothing was written.
         """
         run_id = _checked_id(run_id) if run_id is not None else _new_id(plan)
@@ -77,6 +78,8 @@ class Run:
             store.refuse_foreign_content()
             ledger = Ledger(store, plan.privacy)
             found = _last_state(store, run_id)
+            if found is None and not may_start:
+                raise RunConflict(f"--run-id: there is no run {run_id}; run the step prepare first, under the same id")
             if found is None:
                 moment, status = _utc(as_of) if as_of else datetime.now(UTC), RUNNING
                 versions = pin_versions(spark, plan)

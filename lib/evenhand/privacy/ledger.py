@@ -50,6 +50,8 @@ class Ledger:
             BudgetExhausted: the population's total does not cover it; nothing was spent.
             PlanError: the plan states another total than the ledger was opened with.
         """
+        if self._reserved.get(run_id) == dict(questions):
+            return
         epsilon = sum(questions.values())
         wish = pa.table(
             {

@@ -1,0 +1,74 @@
+"""One Spark session for all tests that need one, and a folder with a key and a plan in it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evenhand.plan.load import parse_plan
+from evenhand.plan.models import Plan
+from sample import KEY, in_folder, plan_yaml
+
+SETTINGS = {
+    "spark.driver.memory": "1500m",
+    "spark.sql.shuffle.partitions": "2",  # tiny tables; each partition is a task to schedule
+    "spark.databricks.delta.snapshotPartitions": "1",  # Delta reads even an empty log in as many tasks
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+}
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A local session with Delta; the jar comes from the venv's spark-defaults.conf, which scripts/setup writes."""
+    from pyspark.sql import SparkSession
+
+    warehouse = tmp_path_factory.mktemp("warehouse")
+    builder = SparkSession.builder.master("local[2]").appName("evenhand tests").config("spark.sql.warehouse.dir", str(warehouse))
+    for key, value in SETTINGS.items():
+        builder = builder.config(key, value)
+    session = builder.getOrCreate()
+    session.sparkContext.setLogLevel("ERROR")
+    yield session
+    session.stop()
+
+
+@pytest.fixture
+def key_file(tmp_path: Path) -> Path:
+    """A sound key, readable by its owner only."""
+    return write_key(tmp_path / "key", KEY)
+
+
+@pytest.fixture
+def plan_file(tmp_path: Path, key_file: Path) -> Callable[..., Path]:
+    """Writes the base plan, changed by dotted path, with everything in the test's folder; hands back its path."""
+
+    def write(changes: dict[str, Any] | None = None) -> Path:
+        path = tmp_path / "plan.yaml"
+        path.write_text(plan_yaml(in_folder(tmp_path) | (changes or {})), encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture
+def plan(tmp_path: Path, key_file: Path) -> Callable[..., Plan]:
+    """The base plan, changed by dotted path, with everything in the test's folder."""
+
+    def build(changes: dict[str, Any] | None = None) -> Plan:
+        return parse_plan(plan_yaml(in_folder(tmp_path) | (changes or {})))
+
+    return build
+
+
+def write_key(path: Path, key: bytes, mode: int = 0o600) -> Path:
+    path.write_bytes(key)
+    os.chmod(path, mode)
+    return path

@@ -1,0 +1,65 @@
+"""k from a range: what the eye sees is what is chosen."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from evenhand.errors import DataError
+from evenhand.plan.geometry import STEPS
+from evenhand.privacy.summary import Summary
+from evenhand.segment.choose_k import choose_k, simplified_silhouette
+from evenhand.segment.cluster import Fit, fast_fit
+
+BLOBS = np.array([[0.2, 0.2], [0.8, 0.2], [0.5, 0.8]]) * STEPS
+
+
+def blobs(centers: np.ndarray, each: int = 40) -> Summary:
+    random = np.random.default_rng(7)
+    points = np.concatenate([c + random.normal(0, 0.02 * STEPS, (each, 2)) for c in centers])
+    return Summary(np.arange(len(points)), random.uniform(1, 50, len(points)), points, private=True)
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_well_separated_blobs_are_counted(count: int) -> None:
+    k, curve = choose_k(blobs(BLOBS[:count]), range(2, 7), restarts=4)
+    assert k == count
+    assert [c.k for c in curve] == [2, 3, 4, 5, 6]
+    assert max(curve, key=lambda c: c.silhouette).silhouette > 0.8
+
+
+def test_cost_falls_with_k() -> None:
+    _, curve = choose_k(blobs(BLOBS), range(2, 7), restarts=4)
+    costs = [c.cost for c in curve]
+    assert costs == sorted(costs, reverse=True)
+
+
+def test_a_k_beyond_the_number_of_boxes_is_no_candidate() -> None:
+    three = Summary(np.arange(3), np.ones(3), BLOBS.copy(), private=True)
+    _, curve = choose_k(three, range(2, 6), restarts=2)
+    assert [c.k for c in curve] == [2, 3]
+
+
+def test_a_summary_too_poor_for_k_is_told_with_what_would_help() -> None:
+    three = Summary(np.arange(3), np.ones(3), BLOBS.copy(), private=True)
+    with pytest.raises(DataError, match="only 3 boxes .* too few for 4 segments; raise privacy.epsilon"):
+        fast_fit(three, 4, 2)
+
+
+def test_the_silhouette_of_points_on_their_centers_is_one() -> None:
+    three = Summary(np.arange(3), np.ones(3), BLOBS.copy(), private=True)
+    assert simplified_silhouette(three, Fit(BLOBS, 0.0, "by hand")) == pytest.approx(1.0)
+
+
+def test_weights_count_as_so_many_customers() -> None:
+    points = np.array([[0.1, 0.1], [0.11, 0.1], [0.9, 0.9], [0.9, 0.8]]) * STEPS
+    weighted = Summary(np.arange(4), np.array([1.0, 9.0, 5.0, 5.0]), points, private=True)
+    fit = fast_fit(weighted, 2, 4)
+    found = fit.centers[np.argsort(fit.centers[:, 0])]
+    np.testing.assert_allclose(found / STEPS, [[0.109, 0.1], [0.9, 0.85]], atol=1e-6)
+
+
+def test_the_largest_segment_is_the_first() -> None:
+    points = np.array([[0.1, 0.1], [0.9, 0.9], [0.5, 0.1]]) * STEPS
+    fit = fast_fit(Summary(np.arange(3), np.array([3.0, 20.0, 7.0]), points, private=True), 3, 4)
+    np.testing.assert_allclose(fit.centers / STEPS, [[0.9, 0.9], [0.5, 0.1], [0.1, 0.1]], atol=1e-6)

@@ -1,0 +1,128 @@
+"""Fixed point and boxes: public arithmetic that the privacy proof stands on."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from evenhand.plan.geometry import BITS, MOST_BOX_BITS, STEPS, Boxes, box_bits, to_fixed, to_unit
+from evenhand.plan.load import parse_plan
+from evenhand.plan.models import Feature
+from sample import plan_yaml
+
+FINITE = st.floats(-1e6, 1e6)
+ANY = st.floats(allow_nan=False, allow_infinity=True)
+
+
+@st.composite
+def features(draw: st.DrawFn) -> Feature:
+    low, width = draw(FINITE), draw(st.floats(1e-3, 1e6))
+    high = low + width
+    assume(high > low)
+    scale = draw(st.sampled_from(["linear", "log"]))
+    return Feature(name="x", why="test", column="x", bounds=(low, high), missing=low + width / 2, scale=scale)
+
+
+def fixed(value: float, feature: Feature) -> int:
+    return int(to_fixed(np.array([value]), [feature])[0])
+
+
+def unit(steps: float, feature: Feature) -> float:
+    return float(to_unit(np.array([float(steps)]), [feature])[0])
+
+
+@given(features(), ANY)
+def test_fixed_point_is_inside_the_bounds_whatever_the_value(feature: Feature, value: float) -> None:
+    assert 0 <= fixed(value, feature) <= STEPS - 1
+
+
+@given(features(), ANY, ANY)
+def test_fixed_point_keeps_the_order(feature: Feature, one: float, other: float) -> None:
+    low, high = sorted([one, other])
+    assert fixed(low, feature) <= fixed(high, feature)
+
+
+@given(features())
+def test_nan_becomes_the_value_that_the_plan_states_for_missing(feature: Feature) -> None:
+    assert fixed(math.nan, feature) == fixed(feature.missing, feature)
+
+
+@given(features())
+def test_infinities_and_bounds_are_the_ends(feature: Feature) -> None:
+    low, high = feature.bounds
+    assert fixed(-math.inf, feature) == fixed(low, feature) == 0
+    assert fixed(math.inf, feature) == fixed(high, feature) == STEPS - 1
+
+
+@given(features(), st.floats(0, 1))
+def test_there_and_back_is_within_one_step(feature: Feature, share: float) -> None:
+    low, high = feature.bounds
+    value = min(low + share * (high - low), high)
+    steps = fixed(value, feature)
+    rounding = 1e-9 * (high - low) + 4 * math.ulp(max(abs(low), abs(high)))
+    assert unit(steps - 1, feature) - rounding <= value <= unit(steps + 1, feature) + rounding
+
+
+@given(features(), st.integers(0, STEPS - 1))
+def test_back_and_there_is_the_same_integer(feature: Feature, steps: int) -> None:
+    assert fixed(unit(steps, feature), feature) == steps
+
+
+@given(st.integers(1, 20), st.integers(1, MOST_BOX_BITS))
+def test_cuts_add_up_and_differ_by_one_at_most(count: int, bits: int) -> None:
+    boxes = Boxes(count, bits)
+    assert sum(boxes.cuts) == bits
+    assert max(boxes.cuts) - min(boxes.cuts) <= 1
+    assert boxes.count == len(boxes.centers) == 2**bits
+
+
+@settings(deadline=None)
+@given(st.integers(1, 6), st.integers(1, 12), st.data())
+def test_boxes_tile_the_space_and_nobody_is_further_from_a_center_than_half_a_box(
+    count: int, bits: int, data: st.DataObject
+) -> None:
+    boxes = Boxes(count, bits)
+    point = np.array(data.draw(st.lists(st.integers(0, STEPS - 1), min_size=count, max_size=count)))
+    key = sum((int(x) >> (BITS - cut)) << shift for x, cut, shift in zip(point, boxes.cuts, boxes.shifts, strict=True))
+    assert 0 <= key < boxes.count
+    half = np.array(boxes.half_widths)
+    offset = point - boxes.centers[key]
+    assert (-half <= offset).all()
+    assert (offset < half).all()
+    # ... and inside no other box: the distance to every other center is half a box's width or more somewhere.
+    others = np.delete(boxes.centers, key, axis=0)
+    inside = ((point - others >= -half) & (point - others < half)).all(axis=1)
+    assert not inside.any()
+
+
+def test_the_boxes_fill_the_space_exactly() -> None:
+    boxes = Boxes(3, 7)
+    assert boxes.count * math.prod(2 * h for h in boxes.half_widths) == STEPS**3
+    assert len(np.unique(boxes.centers, axis=0)) == boxes.count
+
+
+def bits_for(**privacy: float) -> int:
+    return box_bits(parse_plan(plan_yaml({f"privacy.{k}": v for k, v in privacy.items()})))
+
+
+def test_more_expected_customers_or_more_epsilon_mean_finer_boxes() -> None:
+    by_people = [bits_for(expected_customers=n) for n in (3_000, 30_000, 300_000, 3_000_000)]
+    by_epsilon = [bits_for(epsilon=e) for e in (0.25, 0.5, 1, 2)]
+    assert by_people == sorted(set(by_people))
+    assert by_epsilon == sorted(set(by_epsilon))
+
+
+@pytest.mark.parametrize(("expected", "bits"), [(10**9, MOST_BOX_BITS), (3000, 6)])
+def test_the_number_of_boxes_is_decided_by_public_numbers_and_limited(expected: int, bits: int) -> None:
+    assert bits_for(expected_customers=expected) == bits
+
+
+def test_one_feature_is_never_cut_finer_than_its_fixed_point() -> None:
+    one = parse_plan(plan_yaml({"features": [{"name": "t", "why": "t", "column": "years", "bounds": [0, 1], "missing": 0}],
+                                "sources.events": {}, "privacy.expected_customers": 10**12}))  # fmt: skip
+    assert Boxes.of(one).half_widths[0] >= 1
+    assert box_bits(one) < BITS

@@ -1,0 +1,266 @@
+"""The plan: every mistake is found at once, and said so that it can be corrected."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from evenhand.errors import PlanError
+from evenhand.plan.columns import needed_columns
+from evenhand.plan.load import fingerprint, load_plan, parse_plan
+from sample import BASE, REMOVED, plan_dict, plan_yaml
+
+EXPRESSION, WHERE = "features.1.expression", "sources.events.purchases.where"
+
+
+def problems_of(changes: dict[str, Any]) -> str:
+    with pytest.raises(PlanError) as wrong:
+        parse_plan(plan_yaml(changes), "p.yaml")
+    assert str(wrong.value).startswith("p.yaml: ")
+    return "\n".join(wrong.value.problems)
+
+
+def test_the_base_plan_of_the_tests_is_sound() -> None:
+    assert parse_plan(plan_yaml()).feature_names == ["tenure", "spent", "visits"]
+
+
+def test_every_mistake_is_told_in_one_go() -> None:
+    with pytest.raises(PlanError) as wrong:
+        parse_plan(
+            plan_yaml({"segments.k": 1, "privacy.epsilon": 0, "features.0.bounds": [20, 0], "purpsoe": "x", "purpose": REMOVED})
+        )
+    found = wrong.value.problems
+    assert len(found) == 5
+    for path in ("segments.k:", "privacy.epsilon:", "features.0.bounds:", "purpsoe:", "purpose:"):
+        assert sum(p.startswith(path) for p in found) == 1, path
+
+
+WRONG = {
+    "a_misspelled_key_gets_a_suggestion": ({"segments.restart": 3}, "segments.restart: unknown key; did you mean restarts?"),
+    "an_unknown_key_far_from_all_lists_the_known_ones": ({"segments.zzz": 3}, "known keys: k, mllib_seeds, restarts"),
+    "an_unknown_key_inside_a_feature_lists_those_of_a_feature": ({"features.0.colum": "x"}, "did you mean column?"),
+    "one_segment_is_not_a_segmentation": ({"segments.k": 1}, "segments.k:"),
+    "a_k_range_of_one_is_not_a_range": ({"segments.k": {"at_least": 3, "at_most": 3}}, "at_least must be smaller than at_most"),
+    "k_beyond_the_summary": ({"segments.k": 60}, "segments.k: 60 segments are more than the private summary can carry"),
+    "a_k_range_beyond_the_summary": ({"segments.k": {"at_least": 2, "at_most": 60}}, "segments.k: 60 segments are more"),
+    "reversed_bounds": ({"features.0.bounds": [20, 0]}, "features.0.bounds: the bounds are reversed; write [0, 20]"),
+    "equal_bounds": ({"features.0.bounds": [3, 3]}, "features.0.bounds: the bounds are equal (3)"),
+    "nan_as_a_bound": ({"features.0.bounds": [0, float("nan")]}, "features.0.bounds.1: a finite number is needed"),
+    "infinity_as_a_bound": ({"features.0.bounds": [float("-inf"), 1]}, "features.0.bounds.0: a finite number is needed"),
+    "infinity_as_text_as_a_bound": ({"features.0.bounds": [0, "inf"]}, "features.0.bounds"),
+    "bounds_whose_distance_overflows": ({"features.0.bounds": [-1.7e308, 1.7e308]}, "too far apart"),
+    "missing_outside_the_bounds": ({"features.0.missing": 21}, "missing is 21, outside the bounds [0, 20]"),
+    "true_is_not_a_bound": ({"features.0.bounds": [False, True]}, "features.0.bounds.0: a number is needed"),
+    "no_privacy_loss_at_all": ({"privacy.epsilon": 0}, "privacy.epsilon:"),
+    "negative_epsilon": ({"privacy.epsilon": -1}, "privacy.epsilon:"),
+    "nan_epsilon": ({"privacy.epsilon": float("nan")}, "privacy.epsilon: a finite number is needed"),
+    "nan_epsilon_as_text": ({"privacy.epsilon": "nan"}, "privacy.epsilon:"),
+    "infinite_epsilon": ({"privacy.epsilon": float("inf")}, "privacy.epsilon: a finite number is needed"),
+    "epsilon_beyond_the_population_total": ({"privacy.epsilon": 4}, "epsilon 4 is more than population_total 3"),
+    "shares_that_do_not_add_up": ({"privacy.split": {"summary": 0.5, "profiles": 0.2, "fairness": 0.2}}, "add up to 0.9"),
+    "a_share_of_nothing": ({"privacy.split": {"summary": 0.8, "profiles": 0.2, "fairness": 0}}, "privacy.split.fairness:"),
+    "a_protected_column_as_a_feature": ({"features.0.column": "age"}, "column age is the protected attribute age_band"),
+    "a_protected_column_in_other_case": ({"features.0.column": "AGE"}, "column AGE is the protected attribute age_band"),
+    "a_protected_column_inside_an_expression": ({EXPRESSION: "max(sex)"}, "column sex is the protected attribute gender"),
+    "two_features_of_one_name": ({"features.2.name": "spent"}, "features.2.name: spent is named twice"),
+    "a_feature_named_like_an_attribute": ({"features.0.name": "gender"}, "gender is named twice"),
+    "a_feature_named_like_our_own_column": ({"features.0.name": "pseudonym"}, "pseudonym is a column of Evenhand's own tables"),
+    "an_unknown_event_source": ({"features.1.events": "purchase"}, "no event source purchase; did you mean purchases?"),
+    "a_source_that_no_feature_needs": (
+        {"sources.events.visits": {"path": "v", "id": "i", "time": "t"}},
+        "sources.events.visits: no feature uses it",
+    ),
+    "a_source_named_like_another": (
+        {"sources.events.consent": {"path": "v", "id": "i", "time": "t"}, "features.1.events": "consent"},
+        "consent is the name of another source",
+    ),
+    "a_group_in_two_places": (
+        {"protected.0.groups": {"a": ["f"], "b": ["f"]}},
+        "a value is in two groups",
+    ),
+    "bands_that_do_not_ascend": ({"protected.1.bands": [60, 30]}, "the bands must ascend"),
+    "the_open_zone_inside_the_restricted_one": (
+        {"output.restricted.path": "/d/out", "output.open.path": "/d/out/open"},
+        "must not lie inside each other",
+    ),
+    "the_restricted_zone_inside_the_open_one": (
+        {"output.restricted.path": "/d/out/r", "output.open.path": "/d/out"},
+        "must not lie inside each other",
+    ),
+    "one_zone_for_both": ({"output.restricted.path": "/d/out", "output.open.path": "/d/out/"}, "must not lie inside each other"),
+    "one_zone_for_both_by_a_detour": ({"output.restricted.path": "/d/x/../out", "output.open.path": "/d/out"}, "inside each other"),
+    "one_schema_for_both_zones": (
+        {"output.restricted": {"schema": "z"}, "output.open": {"schema": "z"}},
+        "must be two schemas",
+    ),
+    "an_unknown_time_zone": ({"time_zone": "Europe/Atlantis"}, "time_zone: a time zone such as Europe/Berlin"),
+    "a_key_in_two_places": ({"pseudonyms.key_env": "KEY"}, "state either key_file or key_env"),
+    "a_table_by_path_and_name": ({"sources.customers.name": "t"}, "state either path or name"),
+    "an_unknown_legal_basis": ({"legal_basis": "curiosity"}, "legal_basis:"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("changes", "expected"), WRONG.values(), ids=WRONG.keys())
+def test_a_wrong_plan_is_refused(changes: dict[str, Any], expected: str) -> None:
+    assert expected in problems_of(changes)
+
+
+REFUSED = {
+    "rand": ("sum(rand())", "rand can give another result on the same rows"),
+    "rand_in_capitals": ("sum(RAND())", "rand can give another result"),
+    "reflect": ("max(reflect('java.lang.System', 'getenv', 'HOME'))", "function reflect is not allowed"),
+    "java_method": ("max(java_method('java.lang.Runtime', 'x'))", "function java_method is not allowed"),
+    "subquery": ("sum((select max(x) from secrets))", "subqueries"),
+    "window": ("sum(sum(amount)) over (partition by item)", ""),
+    "current_date": ("max(datediff(current_date, purchased_at))", "use as_of"),
+    "current_date_as_a_call": ("max(datediff(current_date(), purchased_at))", "use as_of"),
+    "current_timestamp": ("max(current_timestamp)", "use as_of"),
+    "now": ("max(now())", "now can give another result"),
+    "unknown_function": ("sum(amunt_of(amount))", "function amunt_of is not allowed"),
+    "misspelled_function": ("summ(amount)", "function summ is not allowed; did you mean sum?"),
+    "first_depends_on_order": ("first(amount)", "first can give another result"),
+    "collect_list_depends_on_order": ("array_size(collect_list(amount))", "collect_list can give another result"),
+    "no_aggregate": ("amount + 1", "an aggregate is needed"),
+    "bare_column_beside_an_aggregate": ("sum(amount) + amount", "column amount stands outside an aggregate"),
+    "a_statement": ("drop table customers", ""),
+    "two_statements": ("sum(amount); drop table customers", ""),
+    "an_alias": ("sum(amount) as total", "an expression is needed"),
+    "unbalanced": ("sum(amount", "not a Spark SQL expression"),
+    "a_lambda": ("sum(aggregate(array(1), 0, (a, b) -> a + b))", ""),
+}
+
+
+@pytest.mark.parametrize(("expression", "reason"), REFUSED.values(), ids=REFUSED.keys())
+def test_an_expression_that_is_not_known_to_be_harmless_is_refused(expression: str, reason: str) -> None:
+    found = problems_of({EXPRESSION: expression})
+    assert found.startswith("features.1.expression: ")
+    assert reason in found
+
+
+@pytest.mark.parametrize(
+    "condition", ["rand() < 0.5", "amount > (select 1)", "purchased_at > now()", "sum(amount) > 3", "amount >"]
+)
+def test_a_condition_that_is_not_known_to_be_harmless_is_refused(condition: str) -> None:
+    assert problems_of({WHERE: condition}).startswith("sources.events.purchases.where: ")
+
+
+ALLOWED = {
+    "count(*)": [],
+    "sum(amount) / count(*)": ["amount"],
+    "datediff(as_of, max(purchased_at))": [],
+    "avg(if(item in ('web', 'rand()'), 1, 0))": ["item"],
+    "count(distinct item)": ["item"],
+    "sum(amount) filter (where item = 'as_of')": ["amount", "item"],
+    "sum(case when item = 'x' then amount else 0 end)": ["item", "amount"],
+    "max(`two words`)": ["two words"],
+}
+
+
+@pytest.mark.parametrize(("expression", "columns"), ALLOWED.items(), ids=ALLOWED.keys())
+def test_a_useful_expression_is_allowed_and_reads_only_its_columns(expression: str, columns: list[str]) -> None:
+    only = [plan_dict({EXPRESSION: expression})["features"][1]]
+    read = needed_columns(parse_plan(plan_yaml({"features": only})))["purchases"]
+    assert sorted(read) == sorted({"customer_id", "purchased_at", *columns})
+
+
+def test_a_column_is_read_once_however_often_it_is_used() -> None:
+    read = needed_columns(parse_plan(plan_yaml({EXPRESSION: "sum(amount)", "features.2.expression": "max(AMOUNT)"})))
+    assert read["purchases"] == ["customer_id", "purchased_at", "amount"]
+
+
+YAML_MISTAKES = {
+    "a_tab": ("name: x\npurpose:\n\t- y\n", "line 3, column 1: not valid YAML"),
+    "an_open_bracket": ("name: [x\npurpose: y\n", "line 2"),
+    "a_key_twice": ("name: x\npurpose: a\nname: y\n", "line 3, column 1: not valid YAML: key name stands twice"),
+    "a_key_twice_deep_inside": ("privacy:\n  epsilon: 1\n  epsilon: 2\n", "line 3, column 3: not valid YAML: key epsilon stands twice"),
+    "a_python_object": ("name: !!python/object/apply:os.system ['true']\n", "not valid YAML"),
+    "a_control_character": ("name: \x00\n", "not valid YAML"),
+    "nothing": ("", "a mapping of keys to values is needed"),
+    "a_list": ("- name: x\n", "a mapping of keys to values is needed"),
+    "a_list_as_a_key": ("? [a, b]\n: c\n", "a key must be plain text"),
+    "an_alias_to_nowhere": ("name: *there\n", "not valid YAML"),
+    "a_date_that_does_not_exist": ("name: 2026-02-31\n", "not valid YAML"),
+    "an_endless_number": ("name: " + "9" * 5000 + "\n", ""),
+    "an_alias_to_itself": ("name: &a [*a]\n", ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "expected"), YAML_MISTAKES.values(), ids=YAML_MISTAKES.keys())
+def test_broken_yaml_is_told_with_its_place(text: str, expected: str) -> None:
+    with pytest.raises(PlanError) as wrong:
+        parse_plan(text, "p.yaml")
+    assert expected in str(wrong.value)
+
+
+def test_a_plan_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(PlanError, match="no such file"):
+        load_plan(tmp_path / "nowhere.yaml")
+
+
+@pytest.mark.parametrize("content", [b"name: \xff\xfe", None], ids=["not_utf8", "a_folder"])
+def test_a_plan_file_that_cannot_be_read_is_told(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "plan.yaml"
+    path.mkdir() if content is None else path.write_bytes(content)
+    with pytest.raises(PlanError, match="cannot be read"):
+        load_plan(path)
+
+
+def test_reordered_keys_comments_and_spelled_out_defaults_keep_the_fingerprint() -> None:
+    reordered = yaml.safe_dump(dict(reversed(BASE.items())), sort_keys=True)
+    same = "# a comment\n" + reordered + "time_zone: UTC\n"
+    assert fingerprint(parse_plan(same)) == fingerprint(parse_plan(plan_yaml()))
+
+
+CHANGES = [
+    {"features.0.bounds": [0, 20.5]},
+    {"features.0.missing": 1},
+    {"privacy.epsilon": 1.5},
+    {"purpose": "other"},
+    {"segments.k": 4},
+    {"protected.1.bands": [30, 61]},
+    {"sources.customers.version": 0},
+    {"features": list(reversed(BASE["features"]))},  # the first feature's bits stand highest in a box key
+]
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda c: next(iter(c)))
+def test_a_change_that_changes_results_changes_the_fingerprint(change: dict[str, Any]) -> None:
+    assert fingerprint(parse_plan(plan_yaml(change))) != fingerprint(parse_plan(plan_yaml()))
+
+
+LEAVES = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.dates()
+    | st.sampled_from(["count(*)", "sum(", "'", "a.b", "as_of", "nan", "1e999", "../x"])
+)  # fmt: skip
+KEYS = st.sampled_from([*BASE, "k", "path", "id", "name", "bounds", "column", "groups", "bands", "at_least"]) | st.text(
+    max_size=5
+)
+JUNK = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4), max_leaves=12)
+
+
+def paths(node: Any, before: tuple[str, ...] = ()) -> list[str]:
+    found = [".".join(before)] if before else []
+    children = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    return found + [p for key, child in children for p in paths(child, (*before, str(key)))]
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.dictionaries(KEYS, JUNK, max_size=6))
+def test_junk_is_a_plan_error_and_never_another_exception(junk: dict[str, Any]) -> None:
+    with pytest.raises(PlanError):
+        parse_plan(yaml.safe_dump(junk, allow_unicode=True))
+
+
+@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.sampled_from(paths(BASE)), JUNK)
+def test_junk_at_any_place_of_a_sound_plan_is_a_plan_error_or_a_plan(path: str, junk: Any) -> None:
+    try:
+        found = parse_plan(yaml.safe_dump(plan_dict({path: junk}), allow_unicode=True))
+    except PlanError:
+        return
+    assert len(fingerprint(found)) == 64

@@ -1,0 +1,65 @@
+"""The door: nobody else makes a Release, and a part that is not private by its own numbers is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from evenhand.errors import ClosedDoor, EvenhandError
+from evenhand.privacy import release
+from evenhand.privacy.release import Part, Release
+
+PART = Part("count", 2, 1, 0.5, "a customer is in one cell")
+
+
+def passed() -> Release:
+    return Release(release._KEY, "q", (PART,), {"count": np.array([1, 2])}, private=True)
+
+
+@pytest.mark.parametrize("key", [None, object(), "key", True, PART], ids=str)
+def test_a_release_cannot_be_made_elsewhere(key: object) -> None:
+    with pytest.raises(ClosedDoor):
+        Release(key, "q", (PART,), {"count": np.array([1, 2])}, private=True)
+
+
+def test_a_closed_door_is_a_bug_and_not_an_error_of_the_user() -> None:
+    assert not issubclass(ClosedDoor, EvenhandError)
+
+
+def test_a_release_cannot_be_changed_afterwards() -> None:
+    found = passed()
+    with pytest.raises(ValueError, match="read-only"):
+        found["count"][0] = 7
+    with pytest.raises(TypeError):
+        found.parts["count"] = PART  # type: ignore[index]
+
+
+def test_a_release_does_not_show_figures_of_a_part_that_was_not_asked() -> None:
+    with pytest.raises(KeyError):
+        passed()["sum"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"cells": 0}, {"sensitivity": 0}, {"sensitivity": -1}, {"epsilon": 0.0}, {"epsilon": -1.0}, {"epsilon": float("inf")},
+     {"epsilon": float("nan")}],
+    ids=str,
+)  # fmt: skip
+def test_a_part_without_a_finite_positive_price_is_refused(change: dict[str, Any]) -> None:
+    sound: dict[str, Any] = {"name": "x", "cells": 2, "sensitivity": 1, "epsilon": 0.5, "because": "test"}
+    with pytest.raises(ClosedDoor, match="part x"):
+        Part(**(sound | change))
+
+
+def test_the_scale_is_sensitivity_over_epsilon() -> None:
+    assert Part("x", 4, 12, 0.25, "test").scale == 48.0
+
+
+@pytest.mark.parametrize(
+    "values", [np.zeros(3, dtype=np.int64), np.zeros(2), np.zeros((2, 1), dtype=np.int64)], ids=["cells", "floats", "shape"]
+)
+def test_what_is_not_the_stated_vector_of_integers_gets_no_noise_and_no_release(values: np.ndarray) -> None:
+    with pytest.raises(ClosedDoor, match="part count"):
+        release._checked(PART, values)
