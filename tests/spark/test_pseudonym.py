@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 from pyspark.sql import functions as F
-from sample import KEY
 
 from evenhand.prepare.consent import ID
 from evenhand.prepare.pseudonym import INNER, OUTER, Pads, hmac_sha256, with_pseudonym
+from sample import KEY
 
 # RFC 4231, sections 4.2 to 4.8; case 5 is truncated and has no place here.
 RFC_4231 = {

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from sample import plan_yaml
 
 from evenhand.plan.geometry import STEPS
 from evenhand.plan.load import parse_plan
 from evenhand.privacy.summary import Summary
 from evenhand.segment.label import AVERAGE, labels
+from sample import plan_yaml
 
 FEATURES = parse_plan(plan_yaml({"features.0.words": {"low": "new here", "high": "faithful"}})).features
 MIDDLE = STEPS / 2

@@ -20,7 +20,7 @@ from evenhand.tables.spark_errors import condition_of
 INTEGERS = (T.ByteType, T.ShortType, T.IntegerType, T.LongType)
 NUMBERS = (*INTEGERS, T.FloatType, T.DoubleType, T.DecimalType, T.BooleanType)
 TEXT = (T.StringType,)
-TIMES = (T.TimestampType,)
+TIMES = (T.TimestampType, T.TimestampNTZType)  # a time without a zone is in the plan's
 GROUPS = (*TEXT, *INTEGERS, T.BooleanType)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
@@ -19,6 +20,7 @@ from evenhand.tables.spark_errors import condition_of
 # No statistics on the restricted zone: the smallest and largest id would stand in the Delta log in clear text.
 PROPERTIES = {"restricted": {"delta.dataSkippingNumIndexedCols": "0"}, "open": dict[str, str]()}
 READERS = 4
+CREATE_TRIES = 6
 
 
 class Store:
@@ -66,8 +68,16 @@ class Store:
 
     def ensure(self, spec: TableSpec) -> str:
         """Create the table when it is not there; its address."""
-        if not self.exists(spec):
-            self.spark.sql(f"CREATE TABLE IF NOT EXISTS {self.address(spec)} ({spec.columns}) USING DELTA")
+        for attempt in range(CREATE_TRIES):
+            try:
+                if not self.exists(spec):
+                    self.spark.sql(f"CREATE TABLE IF NOT EXISTS {self.address(spec)} ({spec.columns}) USING DELTA")
+                break
+            except (PySparkException, OutputError):
+                # Another run is creating it at this moment: the folder is there, the table not yet.
+                if attempt == CREATE_TRIES - 1:
+                    raise
+                time.sleep(0.1 * 2**attempt)
         return self.address(spec)
 
     def from_arrow(self, spec: TableSpec, rows: pa.Table) -> DataFrame:

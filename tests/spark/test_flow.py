@@ -1,0 +1,162 @@
+"""The whole flow on three kinds of customers, and what it may and may not publish."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import write_key
+from sample import CONSENT, KEY, NOW, granted, in_folder, people, plan_yaml, write_source, write_sources
+
+from evenhand.api import run
+from evenhand.errors import Blocked
+from evenhand.plan.load import fingerprint, parse_plan
+from evenhand.result import Result
+from evenhand.tables import catalog
+
+COUNT, REFUSED = 3000, 100  # customers, and how many of them said no
+
+
+@pytest.fixture(scope="module")
+def world(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("flow")
+    write_key(folder / "key", KEY)
+    customers, purchases = people(COUNT)
+    write_sources(spark, folder, customers, purchases=purchases)
+    ids = [c[0] for c in customers]
+    no = [(i, "offers", "withdrawn", NOW, None, "web") for i in ids[:REFUSED]]
+    write_source(spark, folder / "consent", granted(ids) + no, CONSENT)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def result(spark: Any, world: Path) -> Iterator[Result]:
+    """One run with a large ε, so that its figures can be compared with the truth."""
+    changes = in_folder(world) | {"privacy.epsilon": 20.0, "privacy.population_total": 100.0}
+    yield run(parse_plan(plan_yaml(changes)), spark, as_of=NOW, run_id="flow-1")
+
+
+def test_every_customer_who_said_yes_is_in_one_segment(result: Result) -> None:
+    rows = result.segments.select("pseudonym", "segment", "key_id").collect()
+    assert len(rows) == len({bytes(r.pseudonym) for r in rows}) == COUNT - REFUSED
+    assert {r.segment for r in rows} == {1, 2, 3}
+    assert {r.key_id for r in rows} == {"test-1"}
+    assert {len(r.pseudonym) for r in rows} == {32}
+
+
+def test_the_published_sizes_are_those_of_the_three_kinds(result: Result) -> None:
+    """False alarm: at ε = 20 a size has noise of scale 1.25; 40 customers off has probability below 1e-13."""
+    exact = {r.segment: r["count"] for r in result.segments.groupBy("segment").count().collect()}
+    found = result.profiles.where("measure = 'size'").collect()
+    for row in found:
+        assert abs(row.value - exact[row.segment]) < 40
+        assert row.low <= row.value <= row.high
+    assert sorted(exact.values()) == pytest.approx([0.2 * 2900, 0.3 * 2900, 0.5 * 2900], rel=0.15)
+
+
+def test_the_centers_are_where_the_kinds_of_people_are(result: Result) -> None:
+    centers = result.centers.orderBy("segment").select("tenure", "spent", "visits").collect()
+    found = np.array([tuple(c) for c in centers])
+    assert found[:, 0] == pytest.approx([2, 15, 8], abs=1.0)
+    assert found[:, 2] == pytest.approx([1, 4, 12], abs=1.0)
+
+
+def test_the_profiles_have_a_row_a_segment_and_measure(result: Result) -> None:
+    rows = result.profiles.select("segment", "measure").collect()
+    assert sorted(map(tuple, rows)) == sorted((s, m) for s in (1, 2, 3) for m in ("size", "share", "tenure", "spent", "visits"))
+
+
+def test_the_shares_add_up_to_one(result: Result) -> None:
+    shares = [r.value for r in result.profiles.where("measure = 'share'").collect()]
+    assert sum(shares) == pytest.approx(1.0)
+
+
+def test_every_group_of_every_attribute_has_its_counts(result: Result) -> None:
+    rows = result.fairness_stats.select("attribute", "group", "segment").collect()
+    groups = {"gender": ["female", "male", "other", "unknown"], "age_band": ["under 30", "30 to under 60", "60 and over", "unknown"]}
+    assert sorted(map(tuple, rows)) == sorted((a, g, s) for a, names in groups.items() for g in names for s in (1, 2, 3))
+
+
+def test_segments_that_ignore_the_group_are_not_called_uneven(result: Result) -> None:
+    found = {(r.attribute, r.metric): r.verdict for r in result.fairness_summary.collect()}
+    assert len(found) == 6
+    assert found["gender", "representation_ratio"] == "even"
+    assert found["gender", "total_variation"] == "even"
+    assert "uneven" not in found.values()
+
+
+def test_small_cells_are_suppressed_with_all_their_figures(result: Result) -> None:
+    nobody = result.fairness_stats.where("`group` = 'unknown'").collect()
+    assert nobody
+    for row in nobody:
+        assert row.suppressed
+        assert [row[c] for c in ("count", "count_low", "count_high", "share", "representation_ratio")] == [None] * 5
+
+
+def test_the_runs_table_says_what_was_done(result: Result) -> None:
+    rows = result.store.read(catalog.RUNS, "flow-1").orderBy("at").collect()
+    assert [r.status for r in rows] == ["running", "published"]
+    assert {r.plan_fingerprint for r in rows} == {fingerprint(result.plan)}
+    assert json.loads(rows[-1].sources) == {"customers": 0, "consent": 1, "purchases": 0}
+    assert rows[-1].epsilon == 20.0
+    assert not rows[-1].not_private
+
+
+def test_the_ledger_was_charged_once_and_itemized(result: Result) -> None:
+    heads = result.store.read(catalog.BUDGET).collect()
+    assert [(r.population, r.total, dict(r.runs)) for r in heads] == [("testers", 100.0, {"flow-1": pytest.approx(20.0)})]
+    entries = result.store.read(catalog.BUDGET_ENTRIES).collect()
+    assert sum(r.epsilon for r in entries) == pytest.approx(20.0)
+
+
+def test_the_restricted_zone_keeps_the_plans_columns_and_no_others(result: Result) -> None:
+    assert sorted(result.store.read(catalog.PREPARED).columns) == sorted(
+        ["pseudonym", "key_id", "imputed", "clipped", "run_id", "tenure", "spent", "visits", "gender", "age_band"]
+    )
+    assert sorted(result.segments.columns) == ["key_id", "pseudonym", "run_id", "segment"]
+
+
+def test_the_report_is_there_and_names_no_customer(result: Result) -> None:
+    page = result.report.read_text(encoding="utf-8")
+    assert "<html" in page
+    assert "cust-0" not in page
+
+
+def test_the_result_prints_itself(result: Result) -> None:
+    assert "flow-1" in str(result) or str(result.report) in str(result)
+
+
+def test_nobody_asked_for_a_seed_and_two_runs_draw_different_noise(spark: Any, result: Result) -> None:
+    """False alarm: 64 counts of scale 1/4.8 agree by chance with probability below 1e-13."""
+    again = run(result.plan, spark, as_of=NOW, run_id="flow-2")
+    noisy = {r.run_id: bytes(r.noisy) for r in again.store.read(catalog.RELEASES).where("question = 'summary'").collect()}
+    assert noisy["flow-1"] != noisy["flow-2"]
+
+
+def test_an_uneven_result_blocks_the_run_when_the_plan_says_so(spark: Any, world: Path) -> None:
+    """All women are new, all men are faithful."""
+    customers, purchases = people(600)
+    uneven = [(i, 1.0 if n % 2 else 19.0, "f" if n % 2 else "m", age, mail) for n, (i, _, _, age, mail) in enumerate(customers)]
+    folder = world / "uneven"
+    write_sources(spark, folder, uneven, purchases=purchases)
+    changes = in_folder(folder) | {
+        "pseudonyms.key_file": f"{world}/key",
+        "fairness": {"when_uneven": "block"},
+        "segments.k": 2,
+        "features": [{"name": "tenure", "why": "t", "column": "years", "bounds": [0, 20], "missing": 0}],
+        "sources.events": {},
+        "privacy.epsilon": 20.0,
+        "privacy.population_total": 20.0,
+    }
+    plan = parse_plan(plan_yaml(changes))
+    with pytest.raises(Blocked, match="gender: representation ratio") as wrong:
+        run(plan, spark, as_of=NOW, run_id="blocked-1")
+    assert wrong.value.exit_code == 3
+    runs = spark.read.format("delta").load(f"{folder}/open/runs").orderBy("at").collect()
+    assert [r.status for r in runs] == ["running", "blocked"]
+    assert any("gender" in reason for reason in runs[-1].reasons)
+    assert not (folder / "reports").exists()

@@ -1,0 +1,196 @@
+"""Sources: what does not fit the plan is told by table and column before anything is written; nothing else is read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sample import CONSENT, CUSTOMERS, KEY, NOW, PURCHASES, REMOVED, customer, granted, write_source, write_sources
+
+from evenhand.errors import SourceError
+from evenhand.plan.models import Plan
+from evenhand.prepare.customers import prepared_customers
+from evenhand.prepare.pseudonym import Pads
+from evenhand.tables.sources import Sources, open_sources, pin_versions
+
+Build = Callable[..., Plan]
+
+
+@pytest.fixture(scope="module")
+def shared(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sound sources that no test changes."""
+    folder = tmp_path_factory.mktemp("sources")
+    write_sources(spark, folder, [customer("a"), customer("b")], purchases=[("a", NOW, 5.0, "x")])
+    return folder
+
+
+@pytest.fixture
+def sound(shared: Path) -> dict[str, Any]:
+    return {
+        "sources.customers.path": f"{shared}/customers",
+        "sources.consent.path": f"{shared}/consent",
+        "sources.events.purchases.path": f"{shared}/purchases",
+    }
+
+
+def opened(spark: Any, plan: Plan) -> Sources:
+    return open_sources(spark, plan, pin_versions(spark, plan))
+
+
+def refusal(spark: Any, plan: Plan) -> str:
+    with pytest.raises(SourceError) as wrong:
+        opened(spark, plan)
+    assert wrong.value.exit_code == 2
+    assert "\n" not in str(wrong.value)
+    return str(wrong.value)
+
+
+def test_each_source_has_the_columns_of_the_plan_and_no_others(spark: Any, plan: Build, sound: dict[str, Any]) -> None:
+    found = opened(spark, plan(sound))
+    assert found.customers.columns == ["customer_id", "years", "sex", "age"]
+    assert found.consent.columns == ["customer_id", "purpose", "state", "recorded_at", "expires_at"]
+    assert found.events["purchases"].columns == ["customer_id", "purchased_at", "amount"]
+
+
+def test_the_files_are_read_for_these_columns_only(
+    spark: Any, plan: Build, sound: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    built = plan(sound)
+    prepared_customers(opened(spark, built), built, NOW, Pads.of(KEY).table(spark)).explain("formatted")
+    schemas = [sorted(re.findall(r"(\w+):", s)) for s in re.findall(r"ReadSchema: struct<(.*)>", capsys.readouterr().out)]
+    assert sorted(schemas) == sorted(
+        [
+            sorted(["customer_id", "years", "sex", "age"]),
+            sorted(["customer_id", "purpose", "state", "recorded_at", "expires_at"]),
+            sorted(["customer_id", "purchased_at", "amount"]),
+        ]
+    )
+
+
+@pytest.mark.parametrize("source", ["customers", "consent", "events.purchases"])
+def test_a_missing_table_is_told(spark: Any, plan: Build, sound: dict[str, Any], tmp_path: Path, source: str) -> None:
+    found = refusal(spark, plan(sound | {f"sources.{source}.path": f"{tmp_path}/nowhere"}))
+    assert found.startswith(f"sources.{source.split('.')[-1]}: ")
+    assert f"{tmp_path}/nowhere is missing" in found
+
+
+def test_a_folder_of_parquet_is_not_a_delta_table(spark: Any, plan: Build, sound: dict[str, Any], tmp_path: Path) -> None:
+    spark.createDataFrame([customer("a")], CUSTOMERS).write.parquet(f"{tmp_path}/plain")
+    found = refusal(spark, plan(sound | {"sources.customers.path": f"{tmp_path}/plain"}))
+    assert found == f"sources.customers: {tmp_path}/plain is not a Delta table; write it with format delta"
+
+
+def test_a_missing_column_is_told_with_those_that_are_there(spark: Any, plan: Build, sound: dict[str, Any]) -> None:
+    found = refusal(spark, plan(sound | {"features.0.column": "tenure_years"}))
+    assert "has no column tenure_years; it has age, customer_id, email, sex, years" in found
+
+
+def test_a_renamed_consent_column_is_told(spark: Any, plan: Build, sound: dict[str, Any], tmp_path: Path) -> None:
+    write_source(spark, tmp_path / "consent", granted(["a"]), CONSENT.replace("state", "decision"))
+    found = refusal(spark, plan(sound | {"sources.consent.path": f"{tmp_path}/consent"}))
+    assert "has no column state; it has customer_id, decision" in found
+
+
+def test_column_names_are_compared_without_case_as_spark_does(spark: Any, plan: Build, sound: dict[str, Any]) -> None:
+    assert opened(spark, plan(sound | {"features.0.column": "YEARS"})).customers.columns[1] == "YEARS"
+
+
+RETYPED: dict[str, tuple[str, Any, str, str]] = {
+    "a_feature_as_text": ("customers", [("a", "1", "f", 3)], "customer_id STRING, years STRING, sex STRING, age INT", "column years is string; it must be a number, for feature tenure"),
+    "bands_of_text": ("customers", [("a", 1.0, "f", "x")], "customer_id STRING, years DOUBLE, sex STRING, age STRING", "column age is string; it must be a number, for protected attribute age_band"),
+    "groups_of_decimals": ("customers", [("a", 1.0, 1.5, 3)], "customer_id STRING, years DOUBLE, sex DOUBLE, age INT", "column sex is double; it must be text, a whole number or a boolean"),
+    "an_id_that_is_a_float": ("customers", [(1.0, 1.0, "f", 3)], "customer_id DOUBLE, years DOUBLE, sex STRING, age INT", "the id column customer_id is double; it must be text or a whole number"),
+    "ids_of_two_kinds": ("customers", [(1, 1.0, "f", 3)], "customer_id BIGINT, years DOUBLE, sex STRING, age INT", "that of the customers is a whole number; retype one of them"),
+    "consent_times_as_text": ("consent", [("a", "offers", "granted", "2026", None)], "customer_id STRING, purpose STRING, state STRING, recorded_at STRING, expires_at TIMESTAMP", "column recorded_at is string; it must be a timestamp"),
+    "events_without_a_real_time": ("purchases", [("a", 5, 1.0)], "customer_id STRING, purchased_at INT, amount DOUBLE", "column purchased_at is int; it must be a timestamp or a date"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("source", "rows", "schema", "expected"), RETYPED.values(), ids=RETYPED.keys())
+def test_a_retyped_column_is_told_with_what_it_must_be(
+    spark: Any, plan: Build, sound: dict[str, Any], tmp_path: Path, source: str, rows: Any, schema: str, expected: str
+) -> None:
+    write_source(spark, tmp_path / source, rows, schema)
+    path = "sources.events.purchases.path" if source == "purchases" else f"sources.{source}.path"
+    assert expected in refusal(spark, plan(sound | {path: f"{tmp_path}/{source}"}))
+
+
+def test_whole_number_ids_of_different_widths_fit_each_other(spark: Any, plan: Build, sound: dict[str, Any], tmp_path: Path) -> None:
+    write_source(spark, tmp_path / "customers", [(1, 1.0, "f", 3)], CUSTOMERS.replace("customer_id STRING", "customer_id INT").replace(", email STRING", ""))
+    write_source(spark, tmp_path / "consent", granted([1]), CONSENT.replace("customer_id STRING", "customer_id BIGINT"))
+    write_source(spark, tmp_path / "purchases", [], PURCHASES.replace("customer_id STRING", "customer_id SMALLINT"))
+    here = {f"sources.{s}.path": f"{tmp_path}/{s.split('.')[-1]}" for s in ("customers", "consent", "events.purchases")}
+    built = plan(here)
+    assert prepared_customers(opened(spark, built), built, NOW, Pads.of(KEY).table(spark)).count() == 1
+
+
+def test_the_version_of_the_first_look_is_read_to_the_end(spark: Any, plan: Build, tmp_path: Path) -> None:
+    write_sources(spark, tmp_path, [customer("a"), customer("b")])
+    built = plan()
+    versions = pin_versions(spark, built)
+    write_source(spark, tmp_path / "customers", [customer("c")], CUSTOMERS)
+    assert versions == {"customers": 0, "consent": 0, "purchases": 0}
+    assert open_sources(spark, built, versions).customers.count() == 2
+    assert opened(spark, built).customers.count() == 1
+    stated = plan({"sources.customers.version": 0})
+    assert opened(spark, stated).customers.count() == 2
+    assert opened(spark, stated).versions["customers"] == 0
+
+
+def test_a_version_that_does_not_exist_is_told_with_the_newest(spark: Any, plan: Build, sound: dict[str, Any]) -> None:
+    assert "has no version 7; the newest is 0" in refusal(spark, plan(sound | {"sources.customers.version": 7}))
+
+
+def test_a_time_before_the_first_version_is_told(spark: Any, plan: Build, sound: dict[str, Any]) -> None:
+    found = refusal(spark, plan(sound | {"sources.customers.timestamp": "2001-01-01T00:00:00"}))
+    assert "has no version at or before 2001-01-01" in found
+
+
+def test_a_table_can_be_named_by_its_catalog_name(spark: Any, plan: Build, sound: dict[str, Any]) -> None:
+    spark.createDataFrame([customer("a")], CUSTOMERS).write.format("delta").mode("overwrite").saveAsTable("named_customers")
+    by_name = sound | {"sources.customers.path": REMOVED, "sources.customers.name": "named_customers"}
+    found = opened(spark, plan(by_name))
+    assert found.customers.columns == ["customer_id", "years", "sex", "age"]
+    assert found.customers.count() == 1
+
+
+def test_a_catalog_name_that_is_missing_or_not_delta_is_told(spark: Any, plan: Build, sound: dict[str, Any]) -> None:
+    named = sound | {"sources.customers.path": REMOVED}
+    assert "table no_such_table is missing" in refusal(spark, plan(named | {"sources.customers.name": "no_such_table"}))
+    spark.createDataFrame([customer("a")], CUSTOMERS).write.format("parquet").mode("overwrite").saveAsTable("plain_customers")
+    assert "table plain_customers is not a Delta table" in refusal(spark, plan(named | {"sources.customers.name": "plain_customers"}))
+
+
+def test_a_path_with_blanks_quotes_and_backticks_works(spark: Any, plan: Build, sound: dict[str, Any], tmp_path: Path) -> None:
+    odd = tmp_path / "it's a `folder`"
+    write_source(spark, odd, [customer("a")], CUSTOMERS)
+    assert opened(spark, plan(sound | {"sources.customers.path": str(odd)})).customers.count() == 1
+
+
+def features_of(spark: Any, plan: Plan) -> list[tuple[Any, ...]]:
+    rows = prepared_customers(opened(spark, plan), plan, NOW, Pads.of(KEY).table(spark))
+    return sorted(tuple(r) for r in rows.select(*plan.feature_names, *plan.attribute_names).collect())
+
+
+def test_an_expression_may_read_the_id_column(spark: Any, plan: Build, sound: dict[str, Any]) -> None:
+    changed = {"features.2.expression": "count(customer_id)", "sources.events.purchases.where": "customer_id is not null"}
+    assert features_of(spark, plan(sound | changed)) == features_of(spark, plan(sound))
+
+
+def test_the_order_of_the_plan_decides_the_code_of_a_group(spark: Any, plan: Build, tmp_path: Path) -> None:
+    people = [("a", "f", 29), ("b", "m", 30), ("c", "x", 59), ("d", None, 60), ("e", "", None), ("g", "F", -1)]
+    write_sources(spark, tmp_path, [customer(i, 1.0, sex, age) for i, sex, age in people])
+    found = sorted(r[3:] for r in features_of(spark, plan()))
+    assert found == sorted([(0, 0), (1, 1), (2, 1), (3, 2), (2, 3), (2, 0)])
+
+
+def test_events_at_or_after_the_point_in_time_do_not_count(spark: Any, plan: Build, tmp_path: Path) -> None:
+    late = [("a", NOW + timedelta(days=d), 5.0, "x") for d in (0, 1)]
+    early = [("a", NOW - timedelta(microseconds=1), 5.0, "x")]
+    visits = plan({"features": [{"name": "visits", "why": "t", "events": "purchases", "expression": "count(*)", "bounds": [0, 16], "missing": 0}]})  # fmt: skip
+    write_sources(spark, tmp_path, [customer("a")], purchases=late + early)
+    assert features_of(spark, visits)[0][0] == 65536 // 16

@@ -1,0 +1,164 @@
+"""The page and the last lines of a job, from made facts: what a reader must find, and what must never stand there."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evenhand.plan.load import fingerprint, parse_plan
+from evenhand.report.facts import Budget, Facts
+from evenhand.report.page import render
+from evenhand.report.plots import plots_of
+from evenhand.report.summary import summary_text
+from evenhand.report.words import SUPPRESSED, interval
+from sample import plan_yaml
+
+LABELS = {1: "buys often, spends much", 2: "not seen for long", 3: "bought lately"}
+
+
+def facts(**changes: Any) -> Facts:
+    plan = parse_plan(plan_yaml(changes.pop("plan", {})))
+    profiles = [
+        profile(s, m, v) for m, v in (("size", 1200.0), ("share", 0.3), *((f, 7.5) for f in plan.feature_names)) for s in LABELS
+    ]
+    stats = [
+        {"attribute": a.name, "group": g, "segment": s, "suppressed": False, **figures("count", 250), **figures("share", 0.3),
+         **figures("representation_ratio", 0.9)}
+        for a in plan.protected for g in a.group_names for s in LABELS
+    ]  # fmt: skip
+    verdicts = [
+        {"attribute": a.name, "metric": m, "value": 0.7, "low": 0.6, "high": 0.75, "threshold": 0.8, "verdict": v,
+         "note": "too small to judge: unknown"}
+        for a in plan.protected for m, v in (("representation_ratio", "uneven"), ("balance", "even"), ("total_variation", "cannot tell"))
+    ]  # fmt: skip
+    part = {
+        "question": "summary",
+        "name": "count",
+        "cells": 64,
+        "sensitivity": 1,
+        "epsilon": 0.24,
+        "scale": 4.2,
+        "because": "one box",
+    }
+    made = Facts(
+        run_id="run-1",
+        plan=plan,
+        plan_fingerprint=fingerprint(plan),
+        status="published",
+        reasons=[],
+        as_of=datetime(2026, 3, 1, tzinfo=UTC),
+        versions={"customers": 3, "consent": 1, "purchases": 9},
+        not_private=False,
+        profiles=profiles,
+        everyone=dict.fromkeys(plan.feature_names, 5.0),
+        deviation=dict.fromkeys(plan.feature_names, 2.0),
+        fits=[{"k": 3, "method": "MLlib KMeans, seed 1", "cost": 9.0, "silhouette": None, "chosen": True}],
+        curve=[],
+        fairness=stats,
+        verdicts=verdicts,
+        budget=Budget(3.0, 1.0, [part]),
+    )
+    return replace(made, **changes)
+
+
+def profile(segment: int, measure: str, value: float) -> dict[str, Any]:
+    row = {
+        "segment": segment,
+        "label": LABELS[segment],
+        "measure": measure,
+        "value": value,
+        "low": value * 0.9,
+        "high": value * 1.1,
+    }
+    return row | {"unit": "", "suppressed": False}
+
+
+def figures(name: str, value: float) -> dict[str, float]:
+    return {name: float(value), f"{name}_low": value * 0.9, f"{name}_high": value * 1.1}
+
+
+def test_the_page_needs_neither_network_nor_script() -> None:
+    assert not re.search(r"<script|<link|\bsrc=|\bhref=|@import|url\((?!#)", render(facts()))
+
+
+def test_words_of_the_plan_cannot_become_markup() -> None:
+    page = render(facts(plan={"description": "<script>alert(1)</script>", "protected.0.why": "<b>bold</b>"}))
+    assert "<script>" not in page
+    assert "<b>bold" not in page
+    assert "&lt;script&gt;" in page
+
+
+def test_every_plot_says_in_words_what_it_shows_and_ids_are_unique() -> None:
+    page = render(facts())
+    said = re.findall(r'<svg role="img" aria-label="([^"]*)"', page)
+    assert len(said) == len(plots_of(facts())) == 4
+    assert all(len(text) > 40 for text in said)
+    ids = re.findall(r'\bid="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+
+
+def test_every_segment_and_group_stands_in_a_table() -> None:
+    page = render(facts())
+    for name in (*LABELS.values(), *(g for a in facts().plan.protected for g in a.group_names)):
+        assert re.search(rf"<t[hd][^>]*>{re.escape(name)}</t[hd]>", page), name
+
+
+def test_verdicts_are_words_and_left_out_groups_are_named() -> None:
+    page = render(facts())
+    for word in ("uneven", "even", "cannot tell", "too small to judge: unknown"):
+        assert word in page
+    assert "do not treat everybody evenly by age band and gender" in page
+
+
+def test_a_suppressed_segment_shows_no_figure() -> None:
+    hidden = {"value": None, "low": None, "high": None, "suppressed": True}
+    made = facts()
+    rows = [row | hidden if row["segment"] == 2 else row for row in made.profiles]
+    page, text = render(replace(made, profiles=rows)), summary_text(replace(made, profiles=rows), Path("r.html"))
+    assert page.count(SUPPRESSED) == 1 + len(made.plan.features)
+    assert f"  2  {SUPPRESSED}" in text
+
+
+@pytest.mark.parametrize(
+    "curve", [[], [{"k": k, "method": "curve over k", "cost": 9.0, "silhouette": k / 10, "chosen": k == 4} for k in (3, 4)]]
+)
+def test_the_curve_over_k_is_shown_when_the_plan_gave_a_range(curve: list[dict[str, Any]]) -> None:
+    assert ("number of segments" in plots_of(facts(curve=curve))) == bool(curve)
+
+
+def test_a_run_without_private_noise_says_so_everywhere() -> None:
+    made = facts(not_private=True)
+    assert "Not private." in render(made)
+    assert "NOT PRIVATE" in summary_text(made, Path("r.html"))
+    assert "Not private." not in render(facts())
+
+
+def test_too_few_customers_are_warned_of_on_the_page() -> None:
+    assert "too few customers for ε = 1" in render(facts())
+    assert "too few customers" not in render(facts(plan={"privacy.expected_customers": 1_000_000}))
+
+
+def test_the_last_lines_fit_a_terminal_and_end_with_the_report() -> None:
+    lines = summary_text(facts(), Path("reports/run-1.html")).splitlines()
+    assert max(map(len, lines)) <= 110
+    assert len(lines) <= 25
+    assert lines[-1] == "report: reports/run-1.html"
+    assert any("ε = 1 spent, 2 of 3 left (2 such runs)" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "said"),
+    [
+        (24310.0, 24260.0, 24360.0, "24,310 (24,260 to 24,360)"),
+        (0.3512, 0.349, 0.353, "0.351 (0.349 to 0.353)"),
+        (7.5, 2.0, 13.0, "8 (2 to 13)"),
+        (None, None, None, SUPPRESSED),
+    ],
+)
+def test_figures_are_no_more_exact_than_they_are(value: float | None, low: float | None, high: float | None, said: str) -> None:
+    assert interval({"value": value, "low": low, "high": high}) == said
