@@ -21,7 +21,7 @@ from measure import Measure, show
 from speed_data import FEATURES, UPPER
 
 HERE = Path(__file__).parent
-FULL, SMALL = 8_000_000, 300_000
+FULL, SMALL = 8_000_000, 100_000
 AS_OF = "2026-10-01T00:00:00+00:00"
 GOALS = {"training": 10.0, "whole": 4.0, "inertia": 1.005}
 MEMORY_GOAL = 4.0  # GiB

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from conftest import write_key
-from sample import CONSENT, KEY, NOW, granted, in_folder, people, plan_yaml, write_source, write_sources
 
+from conftest import write_key
 from evenhand.api import run
 from evenhand.errors import Blocked
 from evenhand.plan.load import fingerprint, parse_plan
 from evenhand.result import Result
 from evenhand.tables import catalog
+from sample import CONSENT, KEY, NOW, granted, in_folder, people, plan_yaml, write_source, write_sources
 
 COUNT, REFUSED = 3000, 100  # customers, and how many of them said no
 
@@ -34,10 +33,10 @@ def world(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def result(spark: Any, world: Path) -> Iterator[Result]:
+def result(spark: Any, world: Path) -> Result:
     """One run with a large ε, so that its figures can be compared with the truth."""
     changes = in_folder(world) | {"privacy.epsilon": 20.0, "privacy.population_total": 100.0}
-    yield run(parse_plan(plan_yaml(changes)), spark, as_of=NOW, run_id="flow-1")
+    return run(parse_plan(plan_yaml(changes)), spark, as_of=NOW, run_id="flow-1")
 
 
 def test_every_customer_who_said_yes_is_in_one_segment(result: Result) -> None:
@@ -77,7 +76,10 @@ def test_the_shares_add_up_to_one(result: Result) -> None:
 
 def test_every_group_of_every_attribute_has_its_counts(result: Result) -> None:
     rows = result.fairness_stats.select("attribute", "group", "segment").collect()
-    groups = {"gender": ["female", "male", "other", "unknown"], "age_band": ["under 30", "30 to under 60", "60 and over", "unknown"]}
+    groups = {
+        "gender": ["female", "male", "other", "unknown"],
+        "age_band": ["under 30", "30 to under 60", "60 and over", "unknown"],
+    }
     assert sorted(map(tuple, rows)) == sorted((a, g, s) for a, names in groups.items() for g in names for s in (1, 2, 3))
 
 

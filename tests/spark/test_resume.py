@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sample import CUSTOMERS, NOW, people, write_source, write_sources
 
 from evenhand.api import run
 from evenhand.errors import ArgumentError, IntegrityError, RunConflict
@@ -16,6 +15,7 @@ from evenhand.plan.models import Plan
 from evenhand.privacy.noise import NoiseSource, OpenDPNoise
 from evenhand.result import Result
 from evenhand.tables import catalog
+from sample import CUSTOMERS, NOW, people, write_source, write_sources
 
 Build = Callable[..., Plan]
 OPEN = [catalog.RELEASES, catalog.SEGMENT_CENTERS, catalog.PRIVATE_SUMMARY, catalog.SEGMENT_PROFILES, catalog.FAIRNESS_STATS]

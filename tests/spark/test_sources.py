@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sample import CONSENT, CUSTOMERS, KEY, NOW, PURCHASES, REMOVED, customer, granted, write_source, write_sources
 
 from evenhand.errors import SourceError
 from evenhand.plan.models import Plan
 from evenhand.prepare.customers import prepared_customers
 from evenhand.prepare.pseudonym import Pads
 from evenhand.tables.sources import Sources, open_sources, pin_versions
+from sample import CONSENT, CUSTOMERS, KEY, NOW, PURCHASES, REMOVED, customer, granted, write_source, write_sources
 
 Build = Callable[..., Plan]
 
@@ -119,8 +119,15 @@ def test_a_retyped_column_is_told_with_what_it_must_be(
     assert expected in refusal(spark, plan(sound | {path: f"{tmp_path}/{source}"}))
 
 
-def test_whole_number_ids_of_different_widths_fit_each_other(spark: Any, plan: Build, sound: dict[str, Any], tmp_path: Path) -> None:
-    write_source(spark, tmp_path / "customers", [(1, 1.0, "f", 3)], CUSTOMERS.replace("customer_id STRING", "customer_id INT").replace(", email STRING", ""))
+def test_whole_number_ids_of_different_widths_fit_each_other(
+    spark: Any, plan: Build, sound: dict[str, Any], tmp_path: Path
+) -> None:
+    write_source(
+        spark,
+        tmp_path / "customers",
+        [(1, 1.0, "f", 3)],
+        CUSTOMERS.replace("customer_id STRING", "customer_id INT").replace(", email STRING", ""),
+    )
     write_source(spark, tmp_path / "consent", granted([1]), CONSENT.replace("customer_id STRING", "customer_id BIGINT"))
     write_source(spark, tmp_path / "purchases", [], PURCHASES.replace("customer_id STRING", "customer_id SMALLINT"))
     here = {f"sources.{s}.path": f"{tmp_path}/{s.split('.')[-1]}" for s in ("customers", "consent", "events.purchases")}
@@ -162,7 +169,9 @@ def test_a_catalog_name_that_is_missing_or_not_delta_is_told(spark: Any, plan: B
     named = sound | {"sources.customers.path": REMOVED}
     assert "table no_such_table is missing" in refusal(spark, plan(named | {"sources.customers.name": "no_such_table"}))
     spark.createDataFrame([customer("a")], CUSTOMERS).write.format("parquet").mode("overwrite").saveAsTable("plain_customers")
-    assert "table plain_customers is not a Delta table" in refusal(spark, plan(named | {"sources.customers.name": "plain_customers"}))
+    assert "table plain_customers is not a Delta table" in refusal(
+        spark, plan(named | {"sources.customers.name": "plain_customers"})
+    )
 
 
 def test_a_path_with_blanks_quotes_and_backticks_works(spark: Any, plan: Build, sound: dict[str, Any], tmp_path: Path) -> None:

@@ -1,0 +1,226 @@
+"""Whatever is wrong with the input: an exit code, one clear line, nothing published, no budget spent."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evenhand.api import run
+from evenhand.command import main
+from evenhand.errors import EmptyPopulation, OutputError
+from evenhand.plan.models import Plan
+from evenhand.tables import catalog
+from sample import CONSENT, KEY, NOW, PURCHASES, customer, granted, people, write_source, write_sources
+
+STEPS = ["prepare", "segment", "assess", "report"]
+Write = Callable[..., Path]
+ENOUGH = {"privacy.epsilon": 3.0, "privacy.expected_customers": 500}
+
+
+@pytest.fixture
+def refused(spark: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Runs the job in this process; hands back its one line after checking exit code, silence and emptiness."""
+
+    def attempt(plan: Path, code: int, steps: list[str] = STEPS) -> str:
+        capfd.readouterr()
+        found = main(steps, "test", ["--plan", str(plan), "--as-of", NOW.isoformat(), "--run-id", "bad-1"])
+        out, err = capfd.readouterr()
+        assert found == code, err
+        assert out == ""
+        lines = [line for line in err.splitlines() if line.startswith("evenhand: ") and "] prepare:" not in line]
+        lines = [line for line in lines if "Warning" not in line]
+        assert len(lines) == 1, err
+        assert "Traceback" not in err
+        nothing_published(spark, tmp_path)
+        return lines[0]
+
+    return attempt
+
+
+def nothing_published(spark: Any, folder: Path) -> None:
+    opened = folder / "open"
+    there = {p.name for p in opened.iterdir()} if opened.is_dir() else set()
+    assert there <= {"runs"}, there
+    if (opened / "runs" / "_delta_log").is_dir():
+        assert [r.status for r in spark.read.format("delta").load(f"{opened}/runs").collect()] == ["running"]
+    assert not (folder / "reports").exists()
+
+
+def test_nobody_said_yes(spark: Any, tmp_path: Path, plan_file: Write, refused: Callable[..., str]) -> None:
+    write_sources(spark, tmp_path, [customer("a"), customer("b")], consent=[])
+    assert "nobody may be used for purpose offers as of 2026-03-01 12:00" in refused(plan_file(), 1)
+
+
+def test_there_are_no_customers_at_all(spark: Any, tmp_path: Path, plan_file: Write, refused: Callable[..., str]) -> None:
+    write_sources(spark, tmp_path, [], consent=[])
+    assert "nobody may be used" in refused(plan_file(), 1)
+
+
+def test_duplicates_are_listed_in_the_restricted_zone_and_neither_counted_nor_named_in_the_message(
+    spark: Any, tmp_path: Path, plan_file: Write, refused: Callable[..., str]
+) -> None:
+    twice = [customer("dup-'ünï"), customer("dup-'ünï", 5.0), customer("dup-2"), customer("dup-2"), customer("single")]
+    write_sources(spark, tmp_path, twice)
+    line = refused(plan_file(), 1)
+    assert f"{tmp_path}/restricted/duplicate_customers` under run bad-1" in line
+    assert "dup-" not in line
+    without_paths = line.replace(str(tmp_path), "").replace("bad-1", "")
+    assert not any(c.isdigit() for c in without_paths), without_paths
+    rows = spark.read.format("delta").load(f"{tmp_path}/restricted/duplicate_customers").collect()
+    assert sorted((r.customer_id, r.run_id) for r in rows) == [("dup-'ünï", "bad-1"), ("dup-2", "bad-1")]
+    assert not (tmp_path / "restricted" / "prepared").exists()
+
+
+def test_duplicates_are_resolved_when_the_plan_says_how(spark: Any, tmp_path: Path, plan: Callable[..., Plan]) -> None:
+    customers, purchases = people(200)
+    write_sources(spark, tmp_path, [*customers, *customers[:50]], purchases=purchases)
+    kept = plan(ENOUGH | {"sources.customers.duplicates": {"keep_latest_by": "years"}})
+    assert run(kept, spark, as_of=NOW, run_id="dup", steps=["prepare"]).store.read(catalog.PREPARED).count() == 200
+
+
+ODD = [None, math.nan, math.inf, -math.inf, -1.0, 20.0, 20.5, 1e300]
+
+
+def test_odd_values_are_fine_and_counted_in_the_restricted_zone(spark: Any, tmp_path: Path, plan: Callable[..., Plan]) -> None:
+    customers, purchases = people(200)
+    odd = [customer(f"odd-{i}", v) for i, v in enumerate(ODD)]
+    bought = [("odd-0", NOW - timedelta(days=1), v, "x") for v in (math.nan, 1.0)]
+    bought += [("odd-1", NOW - timedelta(days=1), None, "x"), ("odd-2", NOW - timedelta(days=1), math.inf, "x")]
+    write_sources(spark, tmp_path, [*customers, *odd], purchases=[*purchases, *bought])
+    result = run(plan(ENOUGH), spark, as_of=NOW, run_id="odd")
+    assert result.segments.count() == 208
+    found = {(r.item, r.finding): r["count"] for r in result.store.read(catalog.INPUT_QUALITY).collect()}
+    assert found["tenure", "imputed"] == 2
+    assert found["tenure", "clipped"] == 5
+    assert found["visits", "imputed"] == 5  # no purchase at all
+    assert found["spent", "imputed"] == 5 + 2  # ... or NaN, or null
+    assert found["customers", "id missing or empty"] == 0
+
+
+def test_rows_without_an_id_are_left_out_and_counted(spark: Any, tmp_path: Path, plan: Callable[..., Plan]) -> None:
+    customers, purchases = people(200)
+    ids = ["", None, " ", "it's", '"quoted"', "`", "a\nb", "日本", "x" * 500]
+    write_sources(
+        spark, tmp_path, [*customers, *map(customer, ids)], purchases=[*purchases, (None, NOW - timedelta(days=1), 1.0, "x")]
+    )
+    result = run(plan(ENOUGH), spark, as_of=NOW, run_id="ids", steps=["prepare", "segment"])
+    assert result.segments.count() == 200 + len(ids) - 2
+    found = {
+        r.item: r["count"] for r in result.store.read(catalog.INPUT_QUALITY).where("finding = 'id missing or empty'").collect()
+    }
+    assert found == {"customers": 2, "consent": 2, "purchases": 1}
+
+
+@pytest.mark.parametrize("problem", ["missing", "short", "open_to_others"])
+def test_a_bad_key_is_told_before_anything_is_written(
+    spark: Any, tmp_path: Path, plan_file: Write, key_file: Path, refused: Callable[..., str], problem: str
+) -> None:
+    write_sources(spark, tmp_path, [customer("a")])
+    plan = plan_file()
+    if problem == "missing":
+        key_file.unlink()
+    elif problem == "short":
+        key_file.write_bytes(KEY[:10])
+    else:
+        os.chmod(key_file, 0o644)
+    line = refused(plan, 2)
+    assert "pseudonyms.key_file" in line
+    assert KEY[:10].decode() not in line
+    assert not (tmp_path / "restricted").exists()
+
+
+@pytest.mark.parametrize("zone", ["open/releases", "restricted/prepared"])
+@pytest.mark.parametrize("content", ["parquet", "another_delta_table", "a_file"])
+def test_an_output_place_that_holds_something_else_is_left_untouched(
+    spark: Any, tmp_path: Path, plan: Callable[..., Plan], zone: str, content: str
+) -> None:
+    write_sources(spark, tmp_path, [customer("a")])
+    place = tmp_path / zone
+    if content == "a_file":
+        place.mkdir(parents=True)
+        (place / "notes.txt").write_text("precious")
+    else:
+        rows = spark.createDataFrame([("precious",)], "something STRING").coalesce(1)
+        rows.write.format("parquet" if content == "parquet" else "delta").save(str(place))
+    before = sorted(place.rglob("*"))
+    with pytest.raises(OutputError) as wrong:
+        run(plan(), spark, as_of=NOW, run_id="bad-1")
+    assert wrong.value.exit_code == 2
+    assert f"{place}` holds something" in str(wrong.value)
+    assert sorted(place.rglob("*")) == before
+    assert not (tmp_path / "open" / "runs").exists()
+
+
+def test_a_missing_source_is_told(spark: Any, tmp_path: Path, plan_file: Write, refused: Callable[..., str]) -> None:
+    write_source(spark, tmp_path / "consent", granted(["a"]), CONSENT)
+    write_source(spark, tmp_path / "purchases", [], PURCHASES)
+    assert "sources.customers:" in refused(plan_file(), 2)
+    assert not (tmp_path / "open").exists()
+
+
+def test_malformed_yaml_is_told(tmp_path: Path, refused: Callable[..., str]) -> None:
+    path = tmp_path / "plan.yaml"
+    path.write_text("name: [x\npurpose: y\n")
+    assert "line 2" in refused(path, 2)
+
+
+SPOILED = {
+    "a_text_that_is_no_number": ("sum(cast(item as double))", "CAST_INVALID_INPUT; a text is not a number"),
+    "a_division_by_zero": ("sum(1 / (amount - amount))", "DIVIDE_BY_ZERO; use try_divide"),
+}
+
+
+@pytest.mark.parametrize(("expression", "expected"), SPOILED.values(), ids=SPOILED.keys())
+def test_a_value_that_breaks_an_expression_is_not_repeated(
+    spark: Any, tmp_path: Path, plan_file: Write, refused: Callable[..., str], expression: str, expected: str
+) -> None:
+    write_sources(spark, tmp_path, [customer("a")], purchases=[("a", NOW - timedelta(days=1), 5.0, "secret-diagnosis")])
+    line = refused(plan_file({"features.1.expression": expression}), 1)
+    assert expected in line
+    assert "secret-diagnosis" not in line
+
+
+def test_an_exhausted_budget_is_exit_code_4_and_leaves_the_earlier_run(
+    spark: Any, tmp_path: Path, plan_file: Write, plan: Callable[..., Plan]
+) -> None:
+    customers, purchases = people(200)
+    write_sources(spark, tmp_path, customers, purchases=purchases)
+    changes = ENOUGH | {"privacy.population_total": 3.0}
+    first = run(plan(changes), spark, as_of=NOW, run_id="good")
+    code = main(STEPS, "test", ["--plan", str(plan_file(changes)), "--as-of", NOW.isoformat(), "--run-id", "late"])
+    assert code == 4
+    assert [r.run_id for r in first.store.read(catalog.RUNS).where("status = 'published'").collect()] == ["good"]
+    assert {r.run_id for r in first.store.read(catalog.RELEASES).select("run_id").collect()} == {"good"}
+    assert dict(first.store.read(catalog.BUDGET).first().runs) == {"good": pytest.approx(3.0)}
+
+
+def test_too_poor_a_summary_publishes_nothing(spark: Any, tmp_path: Path, plan_file: Write) -> None:
+    """Two customers in 64 boxes; noise of scale 4.2 leaves 20 boxes above twice that with probability below 1e-9."""
+    write_sources(spark, tmp_path, [customer("a"), customer("b")])
+    code = main(STEPS, "test", ["--plan", str(plan_file({"segments.k": 30})), "--as-of", NOW.isoformat(), "--run-id", "poor"])
+    assert code == 1
+    runs = spark.read.format("delta").load(f"{tmp_path}/open/runs").collect()
+    assert [r.status for r in runs] == ["running"]
+    assert not (tmp_path / "reports").exists()
+
+
+def test_the_session_is_given_back_as_it_was(spark: Any, tmp_path: Path, plan: Callable[..., Plan]) -> None:
+    write_sources(spark, tmp_path, [customer("a")], consent=[])
+    spark.conf.set("spark.sql.session.timeZone", "Asia/Tokyo")
+    spark.conf.unset("spark.sql.codegen.hugeMethodLimit")
+    before = {
+        k: spark.conf.get(k)
+        for k in ("spark.sql.session.timeZone", "spark.sql.ansi.enabled", "spark.sql.codegen.hugeMethodLimit")
+    }
+    try:
+        with pytest.raises(EmptyPopulation):
+            run(plan({"time_zone": "Europe/Berlin"}), spark, as_of=NOW)
+        assert {k: spark.conf.get(k) for k in before} == before
+    finally:
+        spark.conf.set("spark.sql.session.timeZone", "UTC")

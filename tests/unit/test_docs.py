@@ -1,0 +1,30 @@
+"""Commands in the README and docs refer to what is there, and every ready plan is sound."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_files_named_on_a_page_are_there(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    commands = "\n".join(re.findall(r"```bash\n(.*?)```", text, flags=re.S))
+    named = re.findall(r"(?:scripts|jobs|conf|docs|tests)/[\w./-]*\w", commands)
+    named += [str((page.parent / link).relative_to(ROOT)) for link in re.findall(r"\]\((?!http)([^)#]+)\)", text)]
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("plan", sorted((ROOT / "conf").glob("*.yaml")), ids=lambda p: p.name)
+def test_every_ready_plan_passes_its_check(plan: Path) -> None:
+    command = [sys.executable, str(ROOT / "jobs/pipeline.py"), "--plan", str(plan), "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Plan ")
