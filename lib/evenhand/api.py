@@ -13,6 +13,7 @@ from evenhand.privacy.noise import NoiseSource, OpenDPNoise
 from evenhand.result import Result
 from evenhand.run_state import Run
 from evenhand.session import require_delta, start
+from evenhand.tables.spark_errors import no_values_in_errors
 
 
 def run(
@@ -34,7 +35,10 @@ def run(
     """
     spark = spark or start(f"evenhand {plan.name}")
     require_delta(spark)
-    with Run.open(plan, spark, run_id, as_of, noise or OpenDPNoise(), say, "prepare" in steps) as this:
+    with (
+        no_values_in_errors("evenhand"),
+        Run.open(plan, spark, run_id, as_of, noise or OpenDPNoise(), say, "prepare" in steps) as this,
+    ):
         for number, step in enumerate(steps, 1):
             say(f"[{number}/{len(steps)}] {step}: {(STEPS[step].__doc__ or '').strip().splitlines()[0]}")
             STEPS[step](this)

@@ -37,6 +37,7 @@ def refused(spark: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Ca
         lines = [line for line in lines if "Warning" not in line]
         assert len(lines) == 1, err
         assert "Traceback" not in err
+        assert "secret" not in err
         nothing_published(spark, tmp_path)
         return lines[0]
 
@@ -183,7 +184,6 @@ def test_a_value_that_breaks_an_expression_is_not_repeated(
     write_sources(spark, tmp_path, [customer("a")], purchases=[("a", NOW - timedelta(days=1), 5.0, "secret-diagnosis")])
     line = refused(plan_file({"features.1.expression": expression}), 1)
     assert expected in line
-    assert "secret-diagnosis" not in line
 
 
 def test_an_exhausted_budget_is_exit_code_4_and_leaves_the_earlier_run(

@@ -25,12 +25,12 @@ def prepared_customers(sources: Sources, plan: Plan, as_of: datetime, pads: Data
     0 to 65,535), one INT a protected attribute (the group's position in the plan).
     """
     now = timestamp(as_of)
-    decisions = latest_decision(renamed(sources.consent, plan.sources.consent.id), plan.purpose, now, plan.opt_in)
+    decisions = latest_decision(identified(sources.consent, plan.sources.consent.id), plan.purpose, now, plan.opt_in)
     allowed = keep_allowed(customers(sources, plan), decisions, plan.opt_in)
     for name, source in plan.sources.events.items():
         positions = [i for i, f in enumerate(plan.features) if f.events == name]
         features = [plan.features[i] for i in positions]
-        found = event_features(renamed(sources.events[name], source.id), source, features, now, timestamp_sql(as_of))
+        found = event_features(identified(sources.events[name], source.id), source, features, now, timestamp_sql(as_of))
         allowed = _with_events(allowed, as_integers(found, features, positions, [ID]), features, positions)
     columns = ["imputed", "clipped", *plan.feature_names, *plan.attribute_names]
     ready = allowed.withColumnsRenamed({"_imputed": "imputed", "_clipped": "clipped"}).select(ID, *columns)
@@ -65,12 +65,13 @@ def _with_events(allowed: DataFrame, found: DataFrame, features: Sequence[Featur
 
 def with_ids(sources: Sources, plan: Plan) -> DataFrame:
     """The customer rows whose id is neither null nor empty; the others are nobody whose consent could be looked up."""
-    rows = renamed(sources.customers, plan.sources.customers.id)
+    rows = identified(sources.customers, plan.sources.customers.id)
     return rows.where(F.col(ID).isNotNull() & (F.col(ID).cast("string") != ""))
 
 
-def renamed(rows: DataFrame, id_column: str) -> DataFrame:
-    return rows.withColumnRenamed(id_column, ID)
+def identified(rows: DataFrame, id_column: str) -> DataFrame:
+    """The rows with their id under `_id` too; an expression of the plan may still name the column itself."""
+    return rows.withColumn(ID, F.col(f"`{id_column}`"))
 
 
 def timestamp(moment: datetime) -> Column:

@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from evenhand.plan.models import Plan
 from evenhand.prepare.consent import ID
-from evenhand.prepare.customers import renamed
+from evenhand.prepare.customers import identified
 from evenhand.tables.sources import Sources
 
 
@@ -37,7 +37,7 @@ def _without_id(sources: Sources, plan: Plan) -> list[DataFrame]:
     tables = [("customers", sources.customers, plan.sources.customers.id), ("consent", sources.consent, plan.sources.consent.id)]
     tables += [(name, sources.events[name], source.id) for name, source in plan.sources.events.items()]
     return [
-        renamed(rows.select(f"`{column}`"), column)
+        identified(rows.select(f"`{column}`"), column)
         .where(F.col(ID).isNull() | (F.col(ID).cast("string") == ""))
         .agg(F.count("*").alias("count"))
         .select(F.lit(name).alias("item"), F.lit("id missing or empty").alias("finding"), "count")

@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import pyarrow as pa
-from pyspark.errors import PySparkException
 
 from evenhand.errors import BudgetExhausted, PlanError
 from evenhand.plan.models import Privacy
 from evenhand.tables.catalog import BUDGET, BUDGET_ENTRIES
-from evenhand.tables.spark_errors import condition_of
+from evenhand.tables.spark_errors import SPARK_ERRORS, condition_of
 from evenhand.tables.store import Store
 
 TRIES = 12
@@ -120,7 +119,7 @@ def merge(store: Store, statement: str, **sources: pa.Table) -> None:
         try:
             store.spark.sql(statement, **frames)  # type: ignore[arg-type]  # DataFrames by name are allowed, the stub says literals
             return
-        except PySparkException as wrong:
+        except SPARK_ERRORS as wrong:
             text = condition_of(wrong) + str(wrong)
             if attempt == TRIES - 1 or "CONCURRENT" not in text.upper():
                 raise

@@ -6,8 +6,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pyspark.errors import PySparkException
+from pyspark.logger import PySparkLogger
 
 from evenhand.errors import DataError
+
+try:
+    from py4j.protocol import Py4JError  # type: ignore[import-untyped]
+except ImportError:  # a Spark Connect client may come without it
+    Py4JError = PySparkException
+
+# Delta's write conflicts reach a classic session as Py4J's own error: PySpark does not know how to translate them.
+SPARK_ERRORS = (PySparkException, Py4JError)
+
+# PySpark logs the message of an error by itself, with the value from the row that it quotes.
+TALKATIVE = ("SQLQueryContextLogger", "DataFrameQueryContextLogger")
 
 HINTS = {
     "DIVIDE_BY_ZERO": "use try_divide, or nullif on the divisor",
@@ -26,11 +38,18 @@ def condition_of(wrong: BaseException) -> str:
 @contextmanager
 def no_values_in_errors(doing: str) -> Iterator[None]:
     """Replace Spark's message, which may quote a person's value, by the condition's name and what to do about it."""
+    loggers = [PySparkLogger.getLogger(name) for name in TALKATIVE]
+    before = [logger.disabled for logger in loggers]
     try:
+        for logger in loggers:
+            logger.disabled = True
         yield
-    except PySparkException as wrong:
+    except SPARK_ERRORS as wrong:
         text = str(wrong)
         condition = condition_of(wrong) or next((c for c in HINTS if c in text), type(wrong).__name__)
         found = next((c for c in HINTS if c in text or c in condition), condition)
         hint = f"; {HINTS[found]}" if found in HINTS else ""
         raise DataError(f"{doing}: Spark stopped with {found}{hint}; nothing was published") from None
+    finally:
+        for logger, was in zip(loggers, before, strict=True):
+            logger.disabled = was

@@ -15,7 +15,7 @@ from evenhand.errors import OutputError
 from evenhand.plan.models import Output, Place
 from evenhand.tables.catalog import ALL, TableSpec
 from evenhand.tables.paths import absolute, quoted
-from evenhand.tables.spark_errors import condition_of
+from evenhand.tables.spark_errors import SPARK_ERRORS, condition_of
 
 # No statistics on the restricted zone: the smallest and largest id would stand in the Delta log in clear text.
 PROPERTIES = {"restricted": {"delta.dataSkippingNumIndexedCols": "0"}, "open": dict[str, str]()}
@@ -73,7 +73,7 @@ class Store:
                 if not self.exists(spec):
                     self.spark.sql(f"CREATE TABLE IF NOT EXISTS {self.address(spec)} ({spec.columns}) USING DELTA")
                 break
-            except (PySparkException, OutputError):
+            except (*SPARK_ERRORS, OutputError):
                 # Another run is creating it at this moment: the folder is there, the table not yet.
                 if attempt == CREATE_TRIES - 1:
                     raise

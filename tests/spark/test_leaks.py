@@ -1,0 +1,165 @@
+"""After a real spark-submit with its event log: neither the key nor an id stands anywhere that it must not."""
+
+from __future__ import annotations
+
+import base64
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from conftest import write_key
+from evenhand.prepare.pseudonym import Pads
+from sample import CUSTOMERS as CUSTOMER_SCHEMA
+from sample import KEY, NOW, customer, in_folder, people, plan_yaml, write_source, write_sources
+
+ROOT = Path(__file__).parents[2]
+ID = "cust-0007-ünï"
+pytestmark = pytest.mark.slow
+
+
+def submit(folder: Path, run_id: str) -> subprocess.CompletedProcess[str]:
+    """The job as a scheduler starts it, with everything logged that Spark logs by itself."""
+    logs = folder / "events"
+    logs.mkdir(exist_ok=True)
+    conf = {
+        "spark.master": "local[2]",
+        "spark.driver.memory": "1500m",
+        "spark.sql.shuffle.partitions": "2",
+        "spark.databricks.delta.snapshotPartitions": "1",
+        "spark.eventLog.enabled": "true",
+        "spark.eventLog.dir": f"file://{logs}",
+        "spark.eventLog.compress": "false",
+        "spark.eventLog.rolling.enabled": "false",
+        "spark.sql.maxPlanStringLength": "10000000",
+        "spark.sql.debug.maxToStringFields": "10000",
+    }
+    options = [part for key, value in conf.items() for part in ("--conf", f"{key}={value}")]
+    job = [str(ROOT / "jobs/pipeline.py"), "--plan", str(folder / "plan.yaml"), "--as-of", NOW.isoformat(), "--run-id", run_id]
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / "spark-submit"), *options, *job],
+        capture_output=True, text=True, timeout=580, cwd=folder, env=os.environ | {"PYSPARK_PYTHON": sys.executable},
+    )  # fmt: skip
+    (folder / f"{run_id}.stdout").write_text(done.stdout)
+    (folder / f"{run_id}.stderr").write_text(done.stderr)
+    return done
+
+
+@pytest.fixture(scope="module")
+def world(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One run that succeeds, then one that fails on duplicates."""
+    folder = tmp_path_factory.mktemp("leaks")
+    write_key(folder / "key", KEY)
+    customers, purchases = people(300)
+    write_sources(spark, folder, customers, purchases=purchases)
+    changes = {"privacy.epsilon": 3.0, "privacy.population_total": 6.0, "privacy.expected_customers": 500}
+    (folder / "plan.yaml").write_text(plan_yaml(in_folder(folder) | changes), encoding="utf-8")
+    good = submit(folder, "leak-1")
+    assert good.returncode == 0, good.stderr
+    write_source(spark, folder / "customers", [*customers, customer(ID)], CUSTOMER_SCHEMA)
+    bad = submit(folder, "leak-2")
+    assert bad.returncode == 1, bad.stderr
+    return folder
+
+
+def forms(secret: bytes) -> dict[str, bytes]:
+    """A secret as it might be written: as it is, in hexadecimal of both cases, in base64 at any offset, as decimals."""
+    found = {"raw": secret, "hex": secret.hex().encode(), "HEX": secret.hex().upper().encode()}
+    for offset in range(3):
+        encoded = base64.b64encode(bytes(offset) + secret)
+        found[f"base64 at {offset}"] = encoded[4 if offset else 0 : len(encoded) - 4]
+    signed = [b - 256 if b > 127 else b for b in secret[:24]]
+    found["bytes"] = ",".join(map(str, secret[:24])).encode()
+    found["bytes, spaced"] = ", ".join(map(str, secret[:24])).encode()
+    found["signed bytes, spaced"] = ", ".join(map(str, signed)).encode()
+    return found
+
+
+def secrets() -> dict[str, bytes]:
+    pads = Pads.of(KEY, "offers", "customer", "test-1")
+    return {"key": KEY, "inner pad": pads.inner[:64], "outer pad": pads.outer[:64]}
+
+
+IDS = [ID, "cust-0000-ünï", "cust-0299-ünï", "cust-0150"]
+
+
+def contents(path: Path) -> bytes:
+    """A file as text or, for Parquet, its values: compressed pages would hide what they hold."""
+    if path.suffix != ".parquet":
+        return path.read_bytes()
+    table = pq.ParquetFile(path).read()
+    return path.read_bytes() + "\n".join(str(v) for c in table.columns for v in c.to_pylist()).encode()
+
+
+def places(folder: Path) -> dict[str, list[Path]]:
+    files = {zone: [p for p in (folder / zone).rglob("*") if p.is_file()] for zone in ("restricted", "open", "reports", "events")}
+    files["output"] = sorted([*folder.glob("leak-*.stdout"), *folder.glob("leak-*.stderr")])
+    # The ids that stand twice are listed for whoever must correct the table; that is this table's purpose.
+    files["duplicates"] = [p for p in files["restricted"] if "duplicate_customers" in p.parts and p.suffix == ".parquet"]
+    files["restricted"] = [p for p in files["restricted"] if p not in files["duplicates"]]
+    return files
+
+
+PLACES = ["restricted", "open", "reports", "events", "output", "duplicates"]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_the_key_and_its_pads_stand_nowhere_in_any_form(world: Path, place: str) -> None:
+    files = places(world)[place]
+    assert files
+    for path in files:
+        text = contents(path)
+        for name, secret in secrets().items():
+            for form, written in forms(secret).items():
+                assert written not in text, f"{name} as {form} in {path}"
+
+
+@pytest.mark.parametrize("place", [p for p in PLACES if p != "duplicates"])
+def test_ids_stand_nowhere(world: Path, place: str) -> None:
+    files = places(world)[place]
+    assert files
+    for path in files:
+        text = contents(path)
+        for id in IDS:
+            for form, written in {
+                "raw": id.encode(),
+                "hex": id.encode().hex().encode(),
+                "escaped": id.encode("unicode_escape"),
+            }.items():
+                assert written not in text, f"{id} as {form} in {path}"
+
+
+def test_the_search_would_have_found_what_it_looks_for(world: Path) -> None:
+    assert any(ID.encode() in contents(p) for p in places(world)["duplicates"])
+    assert any(ID.encode() in contents(p) for p in (world / "customers").rglob("*.parquet"))
+    log = b"".join(contents(p) for p in places(world)["events"])
+    assert b"SparkListenerSQLExecutionStart" in log
+    assert b"_inner" in log
+    assert b"test-1" in log
+    assert base64.b64encode(b"xy" + KEY + b"z").find(forms(KEY)["base64 at 2"]) > 0
+
+
+def test_no_statistics_of_the_restricted_zone_are_kept(world: Path) -> None:
+    logs = list((world / "restricted").rglob("_delta_log/*.json"))
+    assert logs
+    for path in logs:
+        text = path.read_text()
+        assert "minValues" not in text, path
+        assert "maxValues" not in text, path
+
+
+def test_no_mail_address_or_other_column_that_the_plan_does_not_name_is_written(world: Path) -> None:
+    for zone in ("restricted", "open", "reports"):
+        for path in places(world)[zone]:
+            assert b"@example.com" not in contents(path), path
+
+
+def test_the_failed_run_says_one_line_and_names_nobody(world: Path) -> None:
+    lines = [line for line in (world / "leak-2.stderr").read_text().splitlines() if line.startswith("evenhand: sources")]
+    assert len(lines) == 1
+    assert "duplicate_customers" in lines[0]
+    assert "Traceback" not in (world / "leak-2.stderr").read_text()
