@@ -47,7 +47,7 @@ class Run:
     door: Door
     run_id: str
     as_of: datetime
-    versions: dict[str, int]
+    sources: Sources
     status: str
     noise: NoiseSource
     say: Callable[[str], None]
@@ -75,19 +75,20 @@ class Run:
         run_id = _checked_id(run_id) if run_id is not None else _new_id(plan)
         with settings(spark, plan.time_zone), ThreadPoolExecutor(WRITERS) as pool:
             store = Store(spark, plan.output)
+            newest = pool.submit(pin_versions, spark, plan)  # beside the checks: both are mostly waiting
             store.refuse_foreign_content()
-            ledger = Ledger(store, plan.privacy)
             found = _last_state(store, run_id)
             if found is None and not may_start:
                 raise RunConflict(f"--run-id: there is no run {run_id}; run the step prepare first, under the same id")
             if found is None:
                 moment, status = _utc(as_of) if as_of else datetime.now(UTC), RUNNING
-                versions = pin_versions(spark, plan)
+                versions = newest.result()
             else:
                 moment, versions, status = _resumed(found, plan, as_of)
-            open_sources(spark, plan, versions)  # refuses a source that does not fit before anything is written
+            sources = open_sources(spark, plan, versions)  # refuses a source that does not fit before anything is written
+            ledger = Ledger(store, plan.privacy)
             door = Door(store, ledger, noise, run_id)
-            this = cls(plan, spark, store, ledger, door, run_id, moment, versions, status, noise, say, pool)
+            this = cls(plan, spark, store, ledger, door, run_id, moment, sources, status, noise, say, pool)
             if found is None:
                 this.later(lambda: this.record(RUNNING))
             yield this
@@ -103,10 +104,6 @@ class Run:
     def wait(self) -> None:
         while self._pending:
             self._pending.pop().result()
-
-    @property
-    def sources(self) -> Sources:
-        return open_sources(self.spark, self.plan, self.versions)
 
     @property
     def questions(self) -> dict[str, float]:
@@ -126,7 +123,7 @@ class Run:
             "plan_name": [self.plan.name],
             "plan_fingerprint": [fingerprint(self.plan)],
             "plan": [canonical(self.plan)],
-            "sources": [json.dumps(self.versions, sort_keys=True)],
+            "sources": [json.dumps(self.sources.versions, sort_keys=True)],
             "as_of": pa.array([self.as_of], pa.timestamp("us", "UTC")),
             "epsilon": [self.plan.privacy.epsilon],
             "not_private": [not self.noise.private],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -11,10 +10,9 @@ import pyarrow as pa
 from evenhand.errors import BudgetExhausted, PlanError
 from evenhand.plan.models import Privacy
 from evenhand.tables.catalog import BUDGET, BUDGET_ENTRIES
-from evenhand.tables.spark_errors import SPARK_ERRORS, condition_of
+from evenhand.tables.spark_errors import retried
 from evenhand.tables.store import Store
 
-TRIES = 12
 SLACK = 1e-9  # floating-point rounding of sums of shares
 
 # One conditional MERGE: reading what is left and then appending would be a race, since blind appends never conflict.
@@ -113,14 +111,7 @@ class Ledger:
 
 
 def merge(store: Store, statement: str, **sources: pa.Table) -> None:
-    """Run a MERGE, again when another writer was faster (Delta refuses the later of two that touch the same rows)."""
+    """Run a MERGE of small tables from the driver, again when another writer was faster."""
     frames = {name: store.spark.createDataFrame(rows) for name, rows in sources.items()}
-    for attempt in range(TRIES):
-        try:
-            store.spark.sql(statement, **frames)  # type: ignore[arg-type]  # DataFrames by name are allowed, the stub says literals
-            return
-        except SPARK_ERRORS as wrong:
-            text = condition_of(wrong) + str(wrong)
-            if attempt == TRIES - 1 or "CONCURRENT" not in text.upper():
-                raise
-            time.sleep(0.05 * 2 ** min(attempt, 6))
+    # DataFrames by name are allowed, the stub says literals.
+    retried(lambda: store.spark.sql(statement, **frames))  # type: ignore[arg-type]

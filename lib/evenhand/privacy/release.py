@@ -20,19 +20,13 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from evenhand.errors import BudgetExhausted, ClosedDoor, IntegrityError
-from evenhand.privacy.ledger import Ledger, merge
+from evenhand.privacy.ledger import Ledger
 from evenhand.privacy.noise import NoiseSource
 from evenhand.tables.catalog import RELEASES
 from evenhand.tables.spark_errors import no_values_in_errors
 from evenhand.tables.store import Store
 
 Integers = NDArray[np.int64]
-
-STORE = """
-MERGE INTO {releases} AS stored USING {{answer}} AS answer
-ON stored.run_id = answer.run_id AND stored.question = answer.question
-WHEN NOT MATCHED THEN INSERT *
-"""
 
 
 @dataclass(frozen=True)
@@ -123,7 +117,7 @@ class Door:
             exact = question.vectors(question.rows.toArrow())
         noisy = {p.name: self._noise.add(_checked(p, exact[p.name]), p.scale) for p in question.parts}
         del exact
-        merge(self._store, STORE.format(releases=self._store.ensure(RELEASES)), answer=self._answer(question, noisy))
+        self._store.append_once(RELEASES, self._answer(question, noisy), f"{self._run_id}/{question.name}")
         # Another process under the same run id may have been faster; then its answer counts and ours is never seen.
         released = self._stored(question)
         if released is None:

@@ -17,7 +17,7 @@ from evenhand.tables import catalog
 from evenhand.tables.store import Store
 
 Rows = list[dict[str, Any]]
-READERS = 4
+READERS = 8
 
 
 @dataclass(frozen=True)
@@ -66,25 +66,27 @@ def gather(store: Store, plan: Plan, run_id: str) -> Facts:
         RunConflict: there is no such run, or it has not come far enough for a report.
     """
 
-    def rows(spec: catalog.TableSpec, *order: str) -> Rows:
-        found = store.rows(spec, run_id)
-        if found is None:
+    def rows(spec: catalog.TableSpec) -> Rows:
+        found = store.read(spec, run_id).collect() if store.exists(spec) else []
+        if not found:
             raise RunConflict(f"--run-id: run {run_id} has no {spec.name} yet; run the steps before under the same id")
-        return [row.asDict() for row in found.orderBy(*order).drop("run_id").collect()]
+        return [row.asDict() for row in found]
 
-    state = store.read(catalog.RUNS, run_id).orderBy(F.col("at").desc()).first()
-    if state is None:
-        raise RunConflict(f"--run-id: there is no run {run_id}")
     with ThreadPoolExecutor(READERS) as pool:  # many small tables: mostly waiting
-        waiting = [
-            pool.submit(rows, catalog.SEGMENT_FITS, "k", "cost"),
-            pool.submit(rows, catalog.SEGMENT_PROFILES, "segment"),
-            pool.submit(rows, catalog.FAIRNESS_STATS, "segment"),
-            pool.submit(rows, catalog.FAIRNESS_SUMMARY, "attribute", "metric"),
-        ]
+        tables = (
+            catalog.RUNS,
+            catalog.SEGMENT_FITS,
+            catalog.SEGMENT_PROFILES,
+            catalog.FAIRNESS_STATS,
+            catalog.FAIRNESS_SUMMARY,
+        )
+        waiting = [pool.submit(rows, spec) for spec in tables]
         spread, budget = pool.submit(_everyone, store, plan, run_id), pool.submit(_budget, store, plan, run_id)
-        fits, profiles, fairness, verdicts = (future.result() for future in waiting)
+        states, fits, profiles, fairness, verdicts = (future.result() for future in waiting)
         (everyone, deviation), spent = spread.result(), budget.result()
+    state = max(states, key=lambda r: r["at"])
+    fits.sort(key=lambda r: (r["k"], r["cost"]))
+    verdicts.sort(key=lambda r: (plan.attribute_names.index(r["attribute"]), r["metric"]))
     order = {name: i for i, name in enumerate(["size", "share", *plan.feature_names])}
     profiles.sort(key=lambda r: (order[r["measure"]], r["segment"]))
     groups = {(a.name, g): (i, j) for i, a in enumerate(plan.protected) for j, g in enumerate(a.group_names)}
@@ -93,11 +95,11 @@ def gather(store: Store, plan: Plan, run_id: str) -> Facts:
         run_id,
         plan,
         fingerprint(plan),
-        state.status,
-        list(state.reasons),
-        state.as_of,
-        json.loads(state.sources),
-        state.not_private,
+        state["status"],
+        list(state["reasons"]),
+        state["as_of"],
+        json.loads(state["sources"]),
+        state["not_private"],
         profiles,
         everyone,
         deviation,

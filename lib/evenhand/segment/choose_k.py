@@ -20,7 +20,9 @@ class Choice:
 
 
 def choose_k(summary: Summary, candidates: range, restarts: int) -> tuple[int, list[Choice]]:
-    """The k with the greatest simplified silhouette, and the curve over all candidates."""
+    """The k with the greatest simplified silhouette, and the curve over all candidates; no curve for a fixed k."""
+    if len(candidates) == 1:
+        return candidates[0], []
     curve = [_judged(summary, fast_fit(summary, k, restarts)) for k in candidates if k <= len(summary.points)]
     if not curve:
         return candidates[0], []

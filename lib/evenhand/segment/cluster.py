@@ -44,7 +44,10 @@ class Fit:
 def best_fit(spark: SparkSession, summary: Summary, k: int, mllib_seeds: int, restarts: int) -> tuple[Fit, list[Fit]]:
     """The cheapest fit on the summary, and all candidates."""
     _check(summary, k)
-    fits = [*mllib_fits(spark, summary, k, range(1, mllib_seeds + 1)), fast_fit(summary, k, restarts)]
+    with ThreadPoolExecutor(1) as pool:  # MLlib on small data is mostly waiting for its own jobs
+        mllib = pool.submit(mllib_fits, spark, summary, k, range(1, mllib_seeds + 1))
+        fast = fast_fit(summary, k, restarts)
+        fits = [*mllib.result(), fast]
     return min(fits, key=lambda f: f.cost), fits
 
 

@@ -64,10 +64,11 @@ def open_sources(spark: SparkSession, plan: Plan, versions: Mapping[str, int]) -
 
 def _version(spark: SparkSession, name: str, table: Table) -> int:
     try:
-        versions = spark.sql(f"DESCRIBE HISTORY {_address(table)}").select("version", "timestamp")
+        one = "LIMIT 1" if table.timestamp is None else ""  # newest first; a long history need not be read for it
+        versions = spark.sql(f"DESCRIBE HISTORY {_address(table)} {one}").select("version", "timestamp")
         if table.timestamp is not None:
             versions = versions.where(F.col("timestamp") <= F.lit(table.timestamp.isoformat()).cast("timestamp"))
-        history = versions.first()  # newest first
+        history = versions.first()
     except PySparkException as wrong:
         raise SourceError(f"sources.{name}: {_why_unreadable(spark, table, wrong)}") from None
     if history is None:

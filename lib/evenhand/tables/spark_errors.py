@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from pyspark.errors import PySparkException
@@ -17,6 +18,8 @@ except ImportError:  # a Spark Connect client may come without it
 
 # Delta's write conflicts reach a classic session as Py4J's own error: PySpark does not know how to translate them.
 SPARK_ERRORS = (PySparkException, Py4JError)
+
+TRIES = 12
 
 # PySpark logs the message of an error by itself, with the value from the row that it quotes.
 TALKATIVE = ("SQLQueryContextLogger", "DataFrameQueryContextLogger")
@@ -33,6 +36,19 @@ def condition_of(wrong: BaseException) -> str:
     if isinstance(wrong, PySparkException):
         return (wrong.getCondition() or "").split(".")[0]
     return ""
+
+
+def retried(commit: Callable[[], object]) -> None:
+    """Do a Delta commit, again when another writer was faster (Delta refuses the later of two that touch the same)."""
+    for attempt in range(TRIES):
+        try:
+            commit()
+            return
+        except SPARK_ERRORS as wrong:
+            text = condition_of(wrong) + str(wrong)
+            if attempt == TRIES - 1 or "CONCURRENT" not in text.upper():
+                raise
+            time.sleep(0.05 * 2 ** min(attempt, 6))
 
 
 @contextmanager

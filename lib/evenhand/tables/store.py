@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
 from pyspark.errors import AnalysisException, PySparkException
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, StructType
 
@@ -15,7 +15,7 @@ from evenhand.errors import OutputError
 from evenhand.plan.models import Output, Place
 from evenhand.tables.catalog import ALL, TableSpec
 from evenhand.tables.paths import absolute, quoted
-from evenhand.tables.spark_errors import SPARK_ERRORS, condition_of
+from evenhand.tables.spark_errors import SPARK_ERRORS, condition_of, retried
 
 # No statistics on the restricted zone: the smallest and largest id would stand in the Delta log in clear text.
 PROPERTIES = {"restricted": {"delta.dataSkippingNumIndexedCols": "0"}, "open": dict[str, str]()}
@@ -29,6 +29,7 @@ class Store:
     def __init__(self, spark: SparkSession, output: Output) -> None:
         self.spark = spark
         self._places: dict[str, Place] = {"restricted": output.restricted, "open": output.open}
+        self._seen: set[tuple[str, str]] = set()  # tables and runs known to have rows; asking Delta again takes a job
 
     def address(self, spec: TableSpec) -> str:
         """The table's name in SQL."""
@@ -44,22 +45,43 @@ class Store:
 
     def rows(self, spec: TableSpec, run_id: str) -> DataFrame | None:
         """One run's rows, or None when there are none."""
+        if (spec.name, run_id) in self._seen:
+            return self.read(spec, run_id)
         if not self.exists(spec):
             return None
         found = self.read(spec, run_id)
-        return None if found.isEmpty() else found
+        if found.isEmpty():
+            return None
+        self._seen.add((spec.name, run_id))
+        return found
 
     def write(self, spec: TableSpec, rows: DataFrame | pa.Table, run_id: str) -> None:
         """Add one run's rows in one commit; written again, they replace themselves."""
         frame = rows if not isinstance(rows, pa.Table) else self.from_arrow(spec, rows)
-        frame = frame.withColumn("run_id", F.lit(run_id))
-        writer = frame.write.format("delta").option("mergeSchema", "true")
-        for key, value in PROPERTIES[spec.zone].items():
-            writer = writer.option(key, value)
+        writer = self._writer(spec, frame.withColumn("run_id", F.lit(run_id))).option("mergeSchema", "true")
         if spec.by_run:
             writer = writer.partitionBy("run_id").mode("overwrite").option("replaceWhere", f"run_id = '{run_id}'")
         else:
             writer = writer.mode("append")
+        self._save(spec, writer)
+
+    def append_once(self, spec: TableSpec, rows: pa.Table, key: str) -> None:
+        """Add rows in one commit, unless one with the same key was made before: of several at once one wins.
+
+        The key stands in the commit itself (Delta's transaction identifiers), so the check and the commit are one; a
+        MERGE that inserts what is not there says the same in four times the time.
+        """
+        writer = self._writer(spec, self.from_arrow(spec, rows)).mode("append")
+        writer = writer.option("txnAppId", f"{spec.name}/{key}").option("txnVersion", 1)
+        retried(lambda: self._save(spec, writer))
+
+    def _writer(self, spec: TableSpec, frame: DataFrame) -> DataFrameWriter:
+        writer = frame.write.format("delta")
+        for key, value in PROPERTIES[spec.zone].items():
+            writer = writer.option(key, value)
+        return writer
+
+    def _save(self, spec: TableSpec, writer: DataFrameWriter) -> None:
         place = self._places[spec.zone]
         if place.path:
             writer.save(absolute(f"{place.path}/{spec.name}"))
