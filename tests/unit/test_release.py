@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -53,8 +54,12 @@ def test_a_part_without_a_finite_positive_price_is_refused(change: dict[str, Any
         Part(**(sound | change))
 
 
-def test_the_scale_is_sensitivity_over_epsilon() -> None:
-    assert Part("x", 4, 12, 0.25, "test").scale == 48.0
+@pytest.mark.parametrize("sensitivity", [1, 3, 12, 32768])
+@pytest.mark.parametrize("epsilon", [0.25, 0.1, 0.24, 1 / 3, 0.6 * 0.6 * 1e-3, 20.0])
+def test_the_scale_is_sensitivity_over_epsilon_and_not_a_rounding_error_less(sensitivity: int, epsilon: float) -> None:
+    scale = Part("x", 4, sensitivity, epsilon, "test").scale
+    assert scale == pytest.approx(sensitivity / epsilon, rel=1e-15)
+    assert Fraction(scale) * Fraction(epsilon) >= sensitivity
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ back as a `Release`. Only this module can make one, so what is built from a `Rel
 from __future__ import annotations
 
 import json
+import math
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -55,8 +56,8 @@ class Part:
 
     @property
     def scale(self) -> float:
-        """Of the discrete Laplace noise (Dwork, McSherry, Nissim, Smith 2006: sensitivity / epsilon)."""
-        return self.sensitivity / self.epsilon
+        """Of the discrete Laplace noise: sensitivity / epsilon (Dwork, McSherry, Nissim, Smith 2006), rounded up."""
+        return math.nextafter(self.sensitivity / self.epsilon, math.inf)
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ class Door:
             raise BudgetExhausted(f"ε = {question.epsilon:g} for {question.name} was not reserved; nothing was released")
         with no_values_in_errors(f"computing {question.name}"):
             exact = question.vectors(question.rows.toArrow())
-        noisy = {p.name: self._noise.add(_checked(p, exact[p.name]), p.scale) for p in question.parts}
+        noisy = add_noise(question.parts, exact, self._noise)
         del exact
         merge(self._store, STORE.format(releases=self._store.ensure(RELEASES)), answer=self._answer(question, noisy))
         # Another process under the same run id may have been faster; then its answer counts and ours is never seen.
@@ -160,6 +161,11 @@ class Door:
         pieces = np.split(flat, ends[:-1])
         noisy = {p.name: piece.copy() for p, piece in zip(question.parts, pieces, strict=True)}
         return Release(_KEY, question.name, question.parts, noisy, private=not row.not_private)
+
+
+def add_noise(parts: tuple[Part, ...], exact: Mapping[str, Integers], noise: NoiseSource) -> dict[str, Integers]:
+    """Independent noise on every cell of every part, the zeros too: which cells are not zero would tell about people."""
+    return {p.name: noise.add(_checked(p, exact[p.name]), p.scale) for p in parts}
 
 
 def _described(parts: tuple[Part, ...]) -> str:
