@@ -7,15 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from evenhand.fairness.intervals import BOUNDS, ratio_bounds
 from evenhand.fairness.statistics import METRICS, representation_ratio, segment_shares
 from evenhand.plan.models import Attribute, Plan
-from evenhand.privacy.intervals import LEVEL, half_width
-from evenhand.privacy.noise import discrete_laplace
+from evenhand.privacy.intervals import SEGMENT, half_width, share_bounds
 from evenhand.privacy.release import Release
 from evenhand.privacy.tallies import group_part
 
 Floats = NDArray[np.float64]
-SIMULATIONS = 2_000
 LOWER_IS_EVEN = {"total_variation"}
 EVEN, UNEVEN, CANNOT_TELL = "even", "uneven", "cannot tell"
 
@@ -62,16 +61,16 @@ def _assessed(release: Release, plan: Plan, attribute: Attribute, segments: int)
     part, groups = group_part(attribute.name), attribute.group_names
     noisy = release[part].reshape(len(groups), segments).astype(np.float64)
     scale = release.scale(part)
-    possible = _possible_truths(noisy, scale)
     reach = float(half_width(scale))
     counts = Interval(np.maximum(noisy, 0), np.maximum(noisy - reach, 0), np.maximum(noisy + reach, 0))
-    shares = _interval(segment_shares(counts.value), segment_shares(possible))
-    ratios = _interval(representation_ratio(counts.value), representation_ratio(possible))
+    shares = _interval(segment_shares(counts.value), *share_bounds(noisy, scale, SEGMENT))
+    ratios = _interval(representation_ratio(counts.value), *ratio_bounds(noisy, scale))
     large = noisy.sum(axis=1) >= max(plan.privacy.minimum_cell, reach) * segments
     judgments = []
     if large.sum() >= 2:
         for metric, statistic in METRICS.items():
-            judgments.append(_judged(metric, statistic, counts.value[large], possible[:, large], plan))
+            value = float(statistic(counts.value[large]))
+            judgments.append(_judged(metric, value, *BOUNDS[metric](noisy[large], scale), plan))
     return AttributeFairness(
         attribute.name,
         groups,
@@ -84,26 +83,14 @@ def _assessed(release: Release, plan: Plan, attribute: Attribute, segments: int)
     )
 
 
-def _possible_truths(noisy: Floats, scale: float) -> Floats:
-    """Counts that could have led to the noisy ones, shape (simulations, groups, segments); the noise is symmetric."""
-    noise = discrete_laplace(np.random.default_rng(1), scale, SIMULATIONS * noisy.size)
-    return np.maximum(noisy - noise.reshape(SIMULATIONS, *noisy.shape), 0.0)
-
-
-def _interval(value: Floats, simulated: Floats) -> Interval:
-    tail = (1 - LEVEL) / 2
-    with np.errstate(invalid="ignore"):
-        filled = np.where(np.isnan(simulated), np.nanmedian(simulated) if not np.isnan(simulated).all() else 0.0, simulated)
-    low, high = np.quantile(filled, [tail, 1 - tail], axis=0)
-    # A worst case over noisy cells is pushed outwards by the noise; the interval must hold the figure itself too.
+def _interval(value: Floats, low: Floats, high: Floats) -> Interval:
+    """The bounds, and the noisy figure itself, which lies outside of them only where counts were cut off at zero."""
     return Interval(value, np.fmin(low, value), np.fmax(high, value))
 
 
-def _judged(metric: str, statistic: object, counts: Floats, possible: Floats, plan: Plan) -> Judgment:
-    assert callable(statistic)
-    found = _interval(np.asarray(statistic(counts)), statistic(possible))
+def _judged(metric: str, value: float, low: float, high: float, plan: Plan) -> Judgment:
     threshold = float(getattr(plan.fairness.thresholds, metric))
-    value, low, high = float(found.value), float(found.low), float(found.high)
+    low, high = float(np.fmin(low, value)), float(np.fmax(high, value))
     return Judgment(metric, value, low, high, threshold, verdict(low, high, threshold, metric in LOWER_IS_EVEN))
 
 
