@@ -55,7 +55,6 @@ def segment_step(run: Run) -> None:
     """
     plan, prepared = run.plan, prepared_of(run)
     run.ledger.reserve(run.run_id, run.questions)  # before any noise, for the whole run, or not at all
-    run.later(lambda: run.ledger.itemize(run.run_id, run.questions))
     release = run.door.release(box_sums(prepared, plan))
     summary = read_summary(release, plan)
     k, curve = choose_k(summary, plan.segments.candidates, plan.segments.restarts)

@@ -13,7 +13,7 @@ from faults import FAULTS, only_observed_noised
 from world import CASES, audit_plan, exact_answers
 
 EPSILON = 10.0  # of the audited run: parts of 0.4 to 2.4, where few runs tell much; the mechanism is the same at any ε
-PATH_EPSILON = 1.0  # of the audited way from the summary to the centers
+PATH_EPSILON = 2.0  # of the audited way from the summary to the centers
 RUNS = {"full": (200_000, 20_000, 6_000), "quick": (20_000, 15_000, 1_000)}  # a release, the summary as read, the centers
 
 

@@ -151,6 +151,15 @@ def test_the_last_lines_fit_a_terminal_and_end_with_the_report() -> None:
     assert any("ε = 1 spent, 2 of 3 left (2 such runs)" in line for line in lines)
 
 
+def test_a_budget_that_renews_says_when_and_that_periods_add_up() -> None:
+    made = facts(plan={"privacy.renews": "yearly"}, budget=Budget(3.0, 2.0, [], "2026"))
+    page = re.sub(r"\s+", " ", render(made))
+    assert "a year, 2 is spent in 2026 and 1 is left, enough for 1 more runs like it. It renews on 2027-01-01." in page
+    assert "holds for each year by itself: over several, what they spent adds up" in page
+    assert "1 of 3 left (1 such runs), renews 2027-01-01" in summary_text(made, Path("r.html"))
+    assert "renews" not in render(facts())
+
+
 @pytest.mark.parametrize(
     ("value", "low", "high", "said"),
     [

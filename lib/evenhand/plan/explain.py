@@ -10,6 +10,7 @@ from evenhand.plan.columns import CONSENT, CUSTOMERS, reasons
 from evenhand.plan.geometry import Boxes
 from evenhand.plan.load import fingerprint
 from evenhand.plan.models import Plan, Table
+from evenhand.plan.periods import EACH
 
 WIDTH = 110
 
@@ -81,10 +82,13 @@ def _result(plan: Plan) -> str:
 def _budget(plan: Plan) -> list[str]:
     privacy, split = plan.privacy, plan.privacy.split
     shares = (("summary", split.summary), ("profiles", split.profiles), ("fairness", split.fairness))
-    boxes = Boxes.of(plan)
+    boxes, each = Boxes.of(plan), EACH[privacy.renews]
+    a_period = f" a {each}" if each else ""
+    caveat = [f"    the promise holds for each {each} by itself; over several, what they spent adds up"] if each else []
     return [
-        f"  ε = {privacy.epsilon:g} of {privacy.population_total:g} for population {privacy.population}, at most "
-        f"{int(privacy.population_total / privacy.epsilon + 1e-9)} runs like this one",
+        f"  ε = {privacy.epsilon:g} of {privacy.population_total:g}{a_period} for population {privacy.population}, at most "
+        f"{int(privacy.population_total / privacy.epsilon + 1e-9)} runs like this one{a_period}",
+        *caveat,
         *(f"    {name:<9} ε = {privacy.epsilon * share:g} ({share:.0%})" for name, share in shares),
         f"  private summary: {boxes.count:,} boxes over {boxes.features} features, decided from "
         f"{privacy.expected_customers:,} expected customers",

@@ -10,6 +10,7 @@ import json
 import math
 import zlib
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -77,6 +78,12 @@ class Question:
     def epsilon(self) -> float:
         return sum(p.epsilon for p in self.parts)
 
+    @property
+    def composition(self) -> str:
+        """How its ε is made up: parts about the same customers add up, the cells of a part share theirs."""
+        terms = " + ".join(f"{p.epsilon:.4g} ({p.name})" for p in self.parts)
+        return f"sequential over parts: ε = {terms}; within a part in parallel, its L1 sensitivity being over all cells"
+
 
 _KEY = object()  # known to this module only
 
@@ -120,8 +127,12 @@ class Door:
             return stored
         if not self._ledger.covers(self._run_id, question.name, question.epsilon):
             raise BudgetExhausted(f"ε = {question.epsilon:g} for {question.name} was not reserved; nothing was released")
-        with no_values_in_errors(f"computing {question.name}"):
+        with no_values_in_errors(f"computing {question.name}"), ThreadPoolExecutor(1) as pool:
+            entry = pool.submit(
+                self._ledger.itemize, self._run_id, question.name, question.epsilon, question.composition
+            )  # beside the pass over the people, and done before any noise
             exact = question.vectors(question.rows.toArrow())
+            entry.result()
         noisy = add_noise(question.parts, exact, self._noise)
         del exact
         merge(self._store, STORE.format(releases=self._store.ensure(RELEASES)), answer=self._answer(question, noisy))

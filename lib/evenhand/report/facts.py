@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from pyspark.sql import functions as F
@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 from evenhand.errors import RunConflict
 from evenhand.plan.load import fingerprint
 from evenhand.plan.models import Plan
+from evenhand.plan.periods import ALWAYS, renewal
 from evenhand.tables import catalog
 from evenhand.tables.store import Store
 
@@ -27,6 +28,19 @@ class Budget:
     total: float
     spent: float
     parts: Rows  # question, name, cells, sensitivity, epsilon, scale, because
+    period: str = ALWAYS  # the newest in which anything was spent
+
+    @property
+    def left(self) -> float:
+        return max(self.total - self.spent, 0.0)
+
+    def runs_left(self, epsilon: float) -> int:
+        """How many more runs of that ε the total covers, in this period."""
+        return int(self.left / epsilon + 1e-9)
+
+    @property
+    def renews(self) -> date | None:
+        return renewal(self.period)
 
 
 @dataclass(frozen=True)
@@ -121,8 +135,8 @@ def _everyone(store: Store, plan: Plan, run_id: str) -> tuple[dict[str, float], 
 
 def _budget(store: Store, plan: Plan, run_id: str) -> Budget:
     population = plan.privacy.population
-    head = store.read(catalog.BUDGET).where(F.col("population") == population).select("total", "spent").first()
+    head = store.read(catalog.BUDGET).where(F.col("population") == population).select("total", "spent", "period").first()
     assert head is not None
     answers = store.read(catalog.RELEASES, run_id).orderBy("at").select("question", "parts").collect()
     parts = [{"question": a.question, **part} for a in answers for part in json.loads(a.parts)]
-    return Budget(head.total, head.spent, parts)
+    return Budget(head.total, head.spent, parts, head.period)
