@@ -84,7 +84,7 @@ def test_sixteen_at_once_never_spend_more_than_the_total_and_lose_no_entry(ledge
             one.reserve(run, asked)
         except BudgetExhausted:
             return "exhausted"
-        one.itemize(run, "summary", 0.06, "test")
+        one.itemize(run, "summary", 0.06, "test", "[]")
         return "spent"
 
     with ThreadPoolExecutor(16) as pool:
@@ -128,7 +128,7 @@ def test_the_entries_list_each_question_once_however_often_they_are_written(ledg
     one.reserve("run-1", ASKED)
     for _ in range(2):
         for question, epsilon in ASKED.items():
-            one.itemize("run-1", question, epsilon, f"sequential: ε = {epsilon}")
+            one.itemize("run-1", question, epsilon, f"sequential: ε = {epsilon}", "[]")
     found = one._store.read(BUDGET_ENTRIES).select("run_id", "period", "question", "epsilon", "composition").collect()
     assert sorted(map(tuple, found)) == [
         ("run-1", "always", "assessment", 0.4, "sequential: ε = 0.4"),
@@ -195,7 +195,7 @@ def test_a_run_that_is_resumed_in_the_next_period_stays_charged_to_its_own(ledge
     ledger(YEARLY, at(2026)).reserve("run-1", ASKED)
     late = ledger(YEARLY, at(2027))
     late.reserve("run-1", ASKED)
-    late.itemize("run-1", "summary", 0.6, "test")
+    late.itemize("run-1", "summary", 0.6, "test", "[]")
     assert (late.head().period, late.head().spent) == ("2026", 1.0)
     assert [r.period for r in late._store.read(BUDGET_ENTRIES).collect()] == ["2026"]
 

@@ -12,7 +12,8 @@ from evenhand.fairness.statistics import METRICS, representation_ratio, segment_
 from evenhand.plan.models import Attribute, Plan
 from evenhand.privacy.intervals import SEGMENT, half_width, share_bounds
 from evenhand.privacy.release import Release
-from evenhand.privacy.tallies import group_part
+from evenhand.privacy.suppression import suppressed_cells
+from evenhand.privacy.tallies import group_part, small_segments
 
 Floats = NDArray[np.float64]
 LOWER_IS_EVEN = {"total_variation"}
@@ -40,7 +41,10 @@ class Judgment:
 
 @dataclass(frozen=True)
 class AttributeFairness:
-    """All statistics of one protected attribute; arrays have the shape (groups, segments)."""
+    """All statistics of one protected attribute; arrays have the shape (groups, segments).
+
+    Shares and ratios are among the groups that are large enough to judge, NaN for the others.
+    """
 
     attribute: str
     groups: list[str]
@@ -63,24 +67,32 @@ def _assessed(release: Release, plan: Plan, attribute: Attribute, segments: int)
     scale = release.scale(part)
     reach = float(half_width(scale))
     counts = Interval(np.maximum(noisy, 0), np.maximum(noisy - reach, 0), np.maximum(noisy + reach, 0))
-    shares = _interval(segment_shares(counts.value), *share_bounds(noisy, scale, SEGMENT))
-    ratios = _interval(representation_ratio(counts.value), *ratio_bounds(noisy, scale))
     large = noisy.sum(axis=1) >= max(plan.privacy.minimum_cell, reach) * segments
+    judged, within = noisy[large], np.maximum(noisy[large], 0)
+    shares = ratios = Interval(*([np.full(noisy.shape, np.nan)] * 3))
+    hidden = np.ones(noisy.shape, dtype=bool)
+    if large.any():
+        # Among the groups that are large enough: what the others add would be told by the shares, and is mostly noise.
+        shares = _among(large, segment_shares(within), *share_bounds(judged, scale, SEGMENT))
+        ratios = _among(large, representation_ratio(within), *ratio_bounds(judged, scale))
+        small = (judged < plan.privacy.minimum_cell) | small_segments(release, plan)
+        hidden[large] = suppressed_cells(small, judged)
     judgments = []
     if large.sum() >= 2:
         for metric, statistic in METRICS.items():
-            value = float(statistic(counts.value[large]))
-            judgments.append(_judged(metric, value, *BOUNDS[metric](noisy[large], scale), plan))
-    return AttributeFairness(
-        attribute.name,
-        groups,
-        counts,
-        shares,
-        ratios,
-        (noisy < plan.privacy.minimum_cell) | ~large[:, None],
-        [g for g, is_large in zip(groups, large, strict=True) if not is_large],
-        judgments,
-    )
+            judgments.append(_judged(metric, float(statistic(within)), *BOUNDS[metric](judged, scale), plan))
+    too_small = [g for g, is_large in zip(groups, large, strict=True) if not is_large]
+    return AttributeFairness(attribute.name, groups, counts, shares, ratios, hidden, too_small, judgments)
+
+
+def _among(large: NDArray[np.bool_], *figures: Floats) -> Interval:
+    """The figures of the large groups in the table of all, NaN for the others."""
+    tables = []
+    for figure in figures:
+        table = np.full((len(large), figure.shape[1]), np.nan)
+        table[large] = figure
+        tables.append(table)
+    return _interval(*tables)
 
 
 def _interval(value: Floats, low: Floats, high: Floats) -> Interval:

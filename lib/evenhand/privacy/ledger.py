@@ -144,8 +144,8 @@ class Ledger:
         if abs(spent - epsilon) > SLACK:
             raise PlanError([f"run {run_id} has spent ε = {spent:g}, the plan now asks for {epsilon:g}"], "privacy.epsilon")
 
-    def itemize(self, run_id: str, question: str, epsilon: float, composition: str) -> None:
-        """Write what a question costs and how its ε is made up; again for a resumed run, it changes nothing."""
+    def itemize(self, run_id: str, question: str, epsilon: float, composition: str, parts: str) -> None:
+        """Write what a question costs, how its ε is made up, and its parts (JSON); again, it changes nothing."""
         item = pa.table(
             {
                 "population": [self._privacy.population],
@@ -154,6 +154,7 @@ class Ledger:
                 "question": [question],
                 "epsilon": [epsilon],
                 "composition": [composition],
+                "parts": [parts],
                 "at": pa.array([datetime.now(UTC)], pa.timestamp("us", "UTC")),
             }
         )

@@ -128,9 +128,9 @@ class Door:
         if not self._ledger.covers(self._run_id, question.name, question.epsilon):
             raise BudgetExhausted(f"ε = {question.epsilon:g} for {question.name} was not reserved; nothing was released")
         with no_values_in_errors(f"computing {question.name}"), ThreadPoolExecutor(1) as pool:
-            entry = pool.submit(
-                self._ledger.itemize, self._run_id, question.name, question.epsilon, question.composition
-            )  # beside the pass over the people, and done before any noise
+            # Beside the pass over the people, and done before any noise.
+            described = question.composition, _described(question.parts)
+            entry = pool.submit(self._ledger.itemize, self._run_id, question.name, question.epsilon, *described)
             exact = question.vectors(question.rows.toArrow())
             entry.result()
         noisy = add_noise(question.parts, exact, self._noise)

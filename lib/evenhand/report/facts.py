@@ -137,6 +137,6 @@ def _budget(store: Store, plan: Plan, run_id: str) -> Budget:
     population = plan.privacy.population
     head = store.read(catalog.BUDGET).where(F.col("population") == population).select("total", "spent", "period").first()
     assert head is not None
-    answers = store.read(catalog.RELEASES, run_id).orderBy("at").select("question", "parts").collect()
+    answers = store.read(catalog.BUDGET_ENTRIES, run_id).orderBy("at").select("question", "parts").collect()
     parts = [{"question": a.question, **part} for a in answers for part in json.loads(a.parts)]
     return Budget(head.total, head.spent, parts, head.period)

@@ -11,7 +11,7 @@ from evenhand.plan.geometry import to_unit
 from evenhand.plan.models import Plan
 from evenhand.privacy.intervals import GROUP, LEVEL, half_width, share_bounds
 from evenhand.privacy.release import Release
-from evenhand.privacy.tallies import MIDDLE, SIZE, sum_part
+from evenhand.privacy.tallies import MIDDLE, SIZE, small_segments, sum_part
 
 Floats = NDArray[np.float64]
 
@@ -53,7 +53,7 @@ def read_profiles(release: Release, plan: Plan) -> Profiles:
         lows.append(np.min(corners, axis=0))
         highs.append(np.max(corners, axis=0))
     value, value_low, value_high = (to_unit(np.stack(v, axis=1), plan.features) for v in (values, lows, highs))
-    suppressed = noisy < plan.privacy.minimum_cell
+    suppressed = small_segments(release, plan)
     return Profiles(size, low, high, share, share_low, share_high, value, value_low, value_high, suppressed)
 
 

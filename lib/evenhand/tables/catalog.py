@@ -20,6 +20,13 @@ PREPARED = TableSpec("prepared", "restricted", "pseudonym BINARY, key_id STRING,
 SEGMENTS = TableSpec("segments", "restricted", "pseudonym BINARY, key_id STRING, segment INT, run_id STRING")
 DUPLICATES = TableSpec("duplicate_customers", "restricted", "customer_id STRING, run_id STRING")
 INPUT_QUALITY = TableSpec("input_quality", "restricted", "item STRING, finding STRING, count BIGINT, run_id STRING")
+# Noisy, so private; restricted all the same, since cells that are too small to be shown stand in it.
+RELEASES = TableSpec(
+    "releases",
+    "restricted",
+    "run_id STRING, question STRING, epsilon DOUBLE, parts STRING, noisy BINARY, not_private BOOLEAN, at TIMESTAMP",
+    by_run=False,
+)
 LEDGER_WITNESS = TableSpec(
     "ledger_witness", "restricted", "population STRING, run_id STRING, epsilon DOUBLE, at TIMESTAMP", by_run=False
 )
@@ -41,13 +48,7 @@ BUDGET = TableSpec(
 BUDGET_ENTRIES = TableSpec(
     "budget_entries",
     "open",
-    "population STRING, period STRING, run_id STRING, question STRING, epsilon DOUBLE, composition STRING, at TIMESTAMP",
-    by_run=False,
-)
-RELEASES = TableSpec(
-    "releases",
-    "open",
-    "run_id STRING, question STRING, epsilon DOUBLE, parts STRING, noisy BINARY, not_private BOOLEAN, at TIMESTAMP",
+    "population STRING, period STRING, run_id STRING, question STRING, epsilon DOUBLE, composition STRING, parts STRING, at TIMESTAMP",
     by_run=False,
 )
 PRIVATE_SUMMARY = TableSpec("private_summary", "open", "box INT, noisy_count BIGINT, run_id STRING")
