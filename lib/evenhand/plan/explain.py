@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from itertools import groupby
 
-from evenhand.plan.advice import advice
+from evenhand.plan.advice import advice, expectations
 from evenhand.plan.columns import CONSENT, CUSTOMERS, reasons
 from evenhand.plan.geometry import Boxes
 from evenhand.plan.load import fingerprint
@@ -32,6 +32,9 @@ def explain(plan: Plan) -> str:
         "",
         "Privacy budget",
         *_budget(plan),
+        "",
+        "What the noise leaves, 19 times in 20",
+        *(f"  {e.sentence(plan)}" for e in expectations(plan)),
     ]
     if warnings := advice(plan):
         parts += ["", "Before you spend", *(line for w in warnings for line in _wrapped(w))]

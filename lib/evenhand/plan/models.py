@@ -239,6 +239,9 @@ class Segments(Model):
         return range(self.k, self.k + 1) if isinstance(self.k, int) else range(self.k.at_least, self.k.at_most + 1)
 
 
+SIZE_SHARE = 0.2  # of the profiles' ε for the sizes of the segments, the rest evenly for the features
+
+
 class Split(Model):
     """How ε is divided. The summary decides where the segments are, so it gets the most."""
 
