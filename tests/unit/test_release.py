@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,13 @@ def passed() -> Release:
 def test_a_release_cannot_be_made_elsewhere(key: object) -> None:
     with pytest.raises(ClosedDoor):
         Release(key, "q", (PART,), {"count": np.array([1, 2])}, private=True)
+
+
+def test_no_other_module_knows_the_key_or_brings_an_aggregate_to_the_driver_as_a_table() -> None:
+    library = Path(release.__file__).parents[1]
+    for word in ("_KEY", ".toArrow(", ".toPandas("):
+        knows = {str(p.relative_to(library)) for p in library.rglob("*.py") if word in p.read_text(encoding="utf-8")}
+        assert knows <= {"privacy/release.py"}, word
 
 
 def test_a_closed_door_is_a_bug_and_not_an_error_of_the_user() -> None:

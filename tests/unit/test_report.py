@@ -12,7 +12,7 @@ import pytest
 
 from evenhand.plan.load import fingerprint, parse_plan
 from evenhand.report.facts import Budget, Facts
-from evenhand.report.page import render
+from evenhand.report.page import glance, render
 from evenhand.report.plots import plots_of
 from evenhand.report.summary import summary_text
 from evenhand.report.words import SUPPRESSED, interval
@@ -124,11 +124,23 @@ def test_a_suppressed_segment_shows_no_figure() -> None:
     assert f"  2  {SUPPRESSED}" in text
 
 
+def test_a_summary_whose_boxes_are_all_too_small_to_show_still_gives_a_page() -> None:
+    made = facts()
+    nobody = replace(made, everyone=dict.fromkeys(made.everyone), deviation=dict.fromkeys(made.deviation, 0.0))
+    assert '<tr><th scope="row">everybody</th><td></td>' in render(nobody)
+
+
 @pytest.mark.parametrize(
     "curve", [[], [{"k": k, "method": "curve over k", "cost": 9.0, "silhouette": k / 10, "chosen": k == 4} for k in (3, 4)]]
 )
 def test_the_curve_over_k_is_shown_when_the_plan_gave_a_range(curve: list[dict[str, Any]]) -> None:
     assert ("number of segments" in plots_of(facts(curve=curve))) == bool(curve)
+
+
+def test_what_a_notebook_shows_is_a_part_of_the_page() -> None:
+    shown = glance(facts())
+    assert "buys often, spends much" in shown
+    assert not re.search(r"<script|<link|\bsrc=", shown)
 
 
 def test_a_run_without_private_noise_says_so_everywhere() -> None:

@@ -56,7 +56,7 @@ class Facts:
     versions: dict[str, int]
     not_private: bool
     profiles: Rows
-    everyone: dict[str, float]  # mean of each feature over all, from the private summary
+    everyone: dict[str, float | None]  # mean of each feature, from the private summary; None when no box of it is shown
     deviation: dict[str, float]
     fits: Rows
     curve: Rows
@@ -123,14 +123,17 @@ def gather(store: Store, plan: Plan, run_id: str) -> Facts:
     )
 
 
-def _everyone(store: Store, plan: Plan, run_id: str) -> tuple[dict[str, float], dict[str, float]]:
+def _everyone(store: Store, plan: Plan, run_id: str) -> tuple[dict[str, float | None], dict[str, float]]:
     weight = F.col("noisy_count")
     means = [(F.sum(F.col(n) * weight) / F.sum(weight)).alias(n) for n in plan.feature_names]
     squares = [(F.sum(F.col(n) * F.col(n) * weight) / F.sum(weight)).alias(f"_{n}") for n in plan.feature_names]
     row = store.read(catalog.PRIVATE_SUMMARY, run_id).agg(*means, *squares).first()
     assert row is not None
+    if row[plan.feature_names[0]] is None:
+        return dict.fromkeys(plan.feature_names), dict.fromkeys(plan.feature_names, 0.0)
     mean = {n: float(row[n]) for n in plan.feature_names}
-    return mean, {n: max(float(row[f"_{n}"]) - mean[n] ** 2, 0.0) ** 0.5 for n in plan.feature_names}
+    deviation = {n: max(float(row[f"_{n}"]) - mean[n] ** 2, 0.0) ** 0.5 for n in plan.feature_names}
+    return {n: mean[n] for n in plan.feature_names}, deviation
 
 
 def _budget(store: Store, plan: Plan, run_id: str) -> Budget:

@@ -71,7 +71,11 @@ class Store:
         for attempt in range(CREATE_TRIES):
             try:
                 if not self.exists(spec):
-                    self.spark.sql(f"CREATE TABLE IF NOT EXISTS {self.address(spec)} ({spec.columns}) USING DELTA")
+                    properties = ", ".join(f"'{key}' = '{value}'" for key, value in PROPERTIES[spec.zone].items())
+                    self.spark.sql(
+                        f"CREATE TABLE IF NOT EXISTS {self.address(spec)} ({spec.columns}) USING DELTA"
+                        + (f" TBLPROPERTIES ({properties})" if properties else "")
+                    )
                 break
             except (*SPARK_ERRORS, OutputError):
                 # Another run is creating it at this moment: the folder is there, the table not yet.
