@@ -14,7 +14,7 @@ from world import CASES, audit_plan, exact_answers
 
 EPSILON = 10.0  # of the audited run: parts of 0.4 to 2.4, where few runs tell much; the mechanism is the same at any ε
 PATH_EPSILON = 2.0  # of the audited way from the summary to the centers
-RUNS = {"full": (200_000, 20_000, 6_000), "quick": (20_000, 15_000, 1_000)}  # a release, the summary as read, the centers
+RUNS = {"full": (60_000, 20_000, 1_500), "quick": (20_000, 15_000, 400)}  # a release, the summary as read, the centers
 
 
 def releases(spark: SparkSession, runs: int) -> list[Finding]:
@@ -53,7 +53,7 @@ def planted(spark: SparkSession, runs: int, as_read: int) -> dict[str, Finding]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="audit-privacy", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a tenth of the runs")
+    parser.add_argument("--quick", action="store_true", help="a third of the runs")
     runs, as_read, centers = RUNS["quick" if parser.parse_args().quick else "full"]
     spark = start("evenhand audit")
     spark.sparkContext.setLogLevel("ERROR")
