@@ -67,6 +67,7 @@ class Ledger:
         self._witness = Witness(store, privacy.population)
         self._reserved: dict[str, dict[str, float]] = {}
         self._charged: dict[str, str] = {}
+        self._unwitnessed: dict[str, float] = {}
 
     def reserve(self, run_id: str, questions: Mapping[str, float]) -> None:
         """Spend the ε of all questions of a run at once; a run that already did is not charged again.
@@ -101,7 +102,7 @@ class Ledger:
         self._witness.check(seen, head.runs)
         self._check(head, run_id, epsilon, period)
         if run_id not in seen:
-            self._witness.record(run_id, epsilon)
+            self._unwitnessed[run_id] = epsilon
         self._reserved[run_id], self._charged[run_id] = dict(questions), head.periods[run_id]
 
     def covers(self, run_id: str, question: str, epsilon: float) -> bool:
@@ -145,7 +146,13 @@ class Ledger:
             raise PlanError([f"run {run_id} has spent ε = {spent:g}, the plan now asks for {epsilon:g}"], "privacy.epsilon")
 
     def itemize(self, run_id: str, question: str, epsilon: float, composition: str, parts: str) -> None:
-        """Write what a question costs, how its ε is made up, and its parts (JSON); again, it changes nothing."""
+        """Write what a question costs, how its ε is made up, and its parts (JSON); again, it changes nothing.
+
+        Before a run's first entry its spending is witnessed. The door does both beside the pass over the people, and waits
+        for them before it adds noise.
+        """
+        if run_id in self._unwitnessed:
+            self._witness.record(run_id, self._unwitnessed.pop(run_id))
         item = pa.table(
             {
                 "population": [self._privacy.population],

@@ -1,6 +1,6 @@
 """A record of the spending outside the ledger, in the other zone: a ledger that was rolled back or replaced contradicts it.
 
-Each spending is witnessed right after it and before any noise. A process that dies in between leaves a spending without
+Each spending is witnessed after it and before any noise. A process that dies in between leaves a spending without
 a witness, which is no contradiction; resumed, the run is witnessed. The audit log is to take this record over.
 """
 
