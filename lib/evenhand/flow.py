@@ -54,8 +54,6 @@ def segment_step(run: Run) -> None:
     `prepared` to `private_summary` and `segment_centers` [open], and `segments` [restricted].
     """
     plan, prepared = run.plan, prepared_of(run)
-    run.ledger.reserve(run.run_id, run.questions)  # before any noise, for the whole run, or not at all
-    run.later(lambda: run.ledger.itemize(run.run_id, run.questions))
     release = run.door.release(box_sums(prepared, plan))
     summary = read_summary(release, plan)
     k, curve = choose_k(summary, plan.segments.candidates, plan.segments.restarts)
@@ -78,7 +76,6 @@ def assess_step(run: Run) -> None:
     plan, prepared = run.plan, prepared_of(run)
     centers, names = rows.read_centers(centers_of(run))
     segment = segment_number(centers, plan.feature_names)
-    run.ledger.reserve(run.run_id, run.questions)  # the step before did it; here it only matters when this one runs alone
     release = run.door.release(segment_tallies(prepared, segment, len(centers), plan))
     profiles, fairness = read_profiles(release, plan), assess_fairness(release, plan, len(centers))
     run.write_later(catalog.SEGMENT_PROFILES, rows.profiles(profiles, names, plan))

@@ -17,8 +17,10 @@ from evenhand.segment.profiles import Profiles
 
 
 def summary(found: Summary, plan: Plan) -> pa.Table:
-    means = to_unit(found.points, plan.features)
-    columns = {"box": found.boxes, "noisy_count": found.weights.astype(np.int64)}
+    """The boxes that are not below the plan's minimum; learning uses all."""
+    shown = found.weights >= plan.privacy.minimum_cell
+    means = to_unit(found.points[shown], plan.features)
+    columns = {"box": found.boxes[shown], "noisy_count": found.weights[shown].astype(np.int64)}
     return pa.table(columns | {name: means[:, j] for j, name in enumerate(plan.feature_names)})
 
 

@@ -26,6 +26,8 @@ from evenhand.plan.models import Plan
 from evenhand.privacy.ledger import Ledger
 from evenhand.privacy.noise import NoiseSource
 from evenhand.privacy.release import Door
+from evenhand.privacy.summary import SUMMARY
+from evenhand.privacy.tallies import TALLIES
 from evenhand.session import settings
 from evenhand.tables.catalog import RUNS, TableSpec
 from evenhand.tables.sources import Sources, open_sources, pin_versions
@@ -77,6 +79,8 @@ class Run:
             store = Store(spark, plan.output)
             newest = pool.submit(pin_versions, spark, plan)  # beside the checks: both are mostly waiting
             store.refuse_foreign_content()
+            ledger = Ledger(store, plan.privacy)
+            affordable = pool.submit(ledger.refuse_exhausted, run_id, plan.privacy.epsilon)
             found = _last_state(store, run_id)
             if found is None and not may_start:
                 raise RunConflict(f"--run-id: there is no run {run_id}; run the step prepare first, under the same id")
@@ -86,8 +90,8 @@ class Run:
             else:
                 moment, versions, status = _resumed(found, plan, as_of)
             sources = open_sources(spark, plan, versions)  # refuses a source that does not fit before anything is written
-            ledger = Ledger(store, plan.privacy)
-            door = Door(store, ledger, noise, run_id)
+            affordable.result()
+            door = Door(store, ledger, noise, run_id, _questions(plan))
             this = cls(plan, spark, store, ledger, door, run_id, moment, sources, status, noise, say, pool)
             if found is None:
                 this.later(lambda: this.record(RUNNING))
@@ -104,15 +108,6 @@ class Run:
     def wait(self) -> None:
         while self._pending:
             self._pending.pop().result()
-
-    @property
-    def questions(self) -> dict[str, float]:
-        """The ε of every question that a run asks."""
-        from evenhand.privacy.summary import SUMMARY
-        from evenhand.privacy.tallies import TALLIES
-
-        split, epsilon = self.plan.privacy.split, self.plan.privacy.epsilon
-        return {SUMMARY: epsilon * split.summary, TALLIES: epsilon * (split.profiles + split.fairness)}
 
     def record(self, status: str, reasons: list[str] | None = None) -> None:
         """Add the run's new status to `runs`, in one commit; with `published` everything of it becomes visible at once."""
@@ -143,6 +138,12 @@ class Run:
             raise Blocked(f"run {self.run_id} is blocked, nothing was published: " + "; ".join(uneven))
         if self.status != PUBLISHED:
             self.record(PUBLISHED, uneven)
+
+
+def _questions(plan: Plan) -> dict[str, float]:
+    """The ε of every question that a run asks."""
+    split, epsilon = plan.privacy.split, plan.privacy.epsilon
+    return {SUMMARY: epsilon * split.summary, TALLIES: epsilon * (split.profiles + split.fairness)}
 
 
 def _new_id(plan: Plan) -> str:

@@ -136,7 +136,7 @@ def test_a_bad_key_is_told_before_anything_is_written(
     assert not (tmp_path / "restricted").exists()
 
 
-@pytest.mark.parametrize("zone", ["open/releases", "restricted/prepared"])
+@pytest.mark.parametrize("zone", ["open/budget", "restricted/prepared"])
 @pytest.mark.parametrize("content", ["parquet", "another_delta_table", "a_file"])
 def test_an_output_place_that_holds_something_else_is_left_untouched(
     spark: Any, tmp_path: Path, plan: Callable[..., Plan], zone: str, content: str

@@ -141,5 +141,5 @@ def test_a_finished_run_started_again_publishes_the_very_same_figures_and_spends
     again = submit("pipeline", "--run-id", "whole")
     assert again.returncode == 0, again.stderr[-2000:]
     assert figures(again.stdout) == figures(published.stdout)
-    assert table(spark, folder, "open", "releases").count() == 2
+    assert table(spark, folder, "restricted", "releases").count() == 2
     assert table(spark, folder, "open", "runs").where("status = 'published'").count() == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,17 @@ def test_the_ledger_was_charged_once_and_itemized(result: Result) -> None:
     assert [(r.population, r.total, dict(r.runs)) for r in heads] == [("testers", 100.0, {"flow-1": pytest.approx(20.0)})]
     entries = result.store.read(catalog.BUDGET_ENTRIES).collect()
     assert sum(r.epsilon for r in entries) == pytest.approx(20.0)
+    assert [(r.run_id, r.epsilon) for r in result.store.read(catalog.LEDGER_WITNESS).collect()] == [
+        ("flow-1", pytest.approx(20.0))
+    ]
+
+
+def test_every_entry_says_how_its_epsilon_is_made_up(result: Result) -> None:
+    for entry in result.store.read(catalog.BUDGET_ENTRIES, "flow-1").collect():
+        assert entry.composition.startswith("sequential over parts: ε = ")
+        terms = re.findall(r"([\d.e-]+) \(", entry.composition)
+        assert sum(map(float, terms)) == pytest.approx(entry.epsilon, rel=1e-3)
+        assert sum(p["epsilon"] for p in json.loads(entry.parts)) == pytest.approx(entry.epsilon)
 
 
 def test_the_restricted_zone_keeps_the_plans_columns_and_no_others(result: Result) -> None:

@@ -4,33 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from evenhand.errors import BudgetExhausted, PlanError
+from evenhand.errors import BudgetExhausted, IntegrityError, PlanError
 from evenhand.plan.models import Plan
 from evenhand.privacy.ledger import Ledger
-from evenhand.tables.catalog import BUDGET, BUDGET_ENTRIES
+from evenhand.tables.catalog import BUDGET, BUDGET_ENTRIES, LEDGER_WITNESS
 from evenhand.tables.store import Store
 
 ASKED = {"summary": 0.6, "assessment": 0.4}  # ε of 1 of a total of 3
 
 
+def at(year: int, month: int = 6) -> Callable[[], datetime]:
+    return lambda: datetime(year, month, 1, tzinfo=UTC)
+
+
 @pytest.fixture
 def ledger(spark: Any, plan: Callable[..., Plan]) -> Callable[..., Ledger]:
-    def build(changes: dict[str, Any] | None = None) -> Ledger:
+    def build(changes: dict[str, Any] | None = None, now: Callable[[], datetime] | None = None) -> Ledger:
         found = plan(changes)
-        return Ledger(Store(spark, found.output), found.privacy)
+        return Ledger(Store(spark, found.output), found.privacy, now or at(2026))
 
     return build
+
+
+def spending(one: Ledger) -> tuple[float, float, dict[str, float]]:
+    head = one.head()
+    return head.total, head.spent, head.runs
 
 
 def test_what_is_reserved_is_spent_and_covers_its_questions_only(ledger: Callable[..., Ledger]) -> None:
     one = ledger()
     assert not one.covers("run-1", "summary", 0.6)
     one.reserve("run-1", ASKED)
-    assert one.head() == (3.0, 1.0, {"run-1": 1.0})
+    assert spending(one) == (3.0, 1.0, {"run-1": 1.0})
     assert one.covers("run-1", "summary", 0.6)
     assert not one.covers("run-1", "summary", 0.7)
     assert not one.covers("run-1", "another question", 0.4)
@@ -40,7 +50,7 @@ def test_what_is_reserved_is_spent_and_covers_its_questions_only(ledger: Callabl
 def test_the_same_run_is_not_charged_twice_not_even_by_another_process(ledger: Callable[..., Ledger]) -> None:
     ledger().reserve("run-1", ASKED)
     ledger().reserve("run-1", ASKED)
-    assert ledger().head() == (3.0, 1.0, {"run-1": 1.0})
+    assert spending(ledger()) == (3.0, 1.0, {"run-1": 1.0})
 
 
 def test_an_exhausted_budget_spends_nothing_and_says_what_is_left(ledger: Callable[..., Ledger]) -> None:
@@ -51,7 +61,7 @@ def test_an_exhausted_budget_spends_nothing_and_says_what_is_left(ledger: Callab
     ) as wrong:
         one.reserve("run-2", ASKED)
     assert wrong.value.exit_code == 4
-    assert one.head() == (3.0, 2.5, {"run-1": 2.5})
+    assert spending(one) == (3.0, 2.5, {"run-1": 2.5})
     assert not one.covers("run-2", "summary", 0.6)
 
 
@@ -63,37 +73,41 @@ def test_the_last_crumb_can_be_spent_although_floats_do_not_add_up(ledger: Calla
         one.reserve("d", {"summary": 0.1})
 
 
-def test_eight_at_once_never_spend_more_than_the_total(ledger: Callable[..., Ledger]) -> None:
-    """All on a ledger that does not exist yet, so that even its first row is fought for."""
+def test_sixteen_at_once_never_spend_more_than_the_total_and_lose_no_entry(ledger: Callable[..., Ledger]) -> None:
+    """All on a ledger that does not exist yet, so that even its first row is fought for; each in transactions of its own."""
+    total, asked = {"privacy.population_total": 1.2}, {"summary": 0.06, "assessment": 0.04}
 
     def spend(number: int) -> str:
+        one, run = ledger(total), f"run-{number}"
         try:
-            ledger().reserve(f"run-{number}", ASKED)
+            one.reserve(run, asked)
         except BudgetExhausted:
             return "exhausted"
+        one.itemize(run, "summary", 0.06, "test", "[]")
         return "spent"
 
-    ledger()._store.ensure(BUDGET_ENTRIES)
-    with ThreadPoolExecutor(8) as pool:
-        results = list(pool.map(spend, range(8)))
-    total, spent, runs = ledger().head()
-    assert sorted(results) == ["exhausted"] * 5 + ["spent"] * 3
-    assert (total, spent) == (3.0, pytest.approx(3.0))
-    assert sorted(runs) == sorted(f"run-{i}" for i, r in enumerate(results) if r == "spent")
+    with ThreadPoolExecutor(16) as pool:
+        results = list(pool.map(spend, range(16)))
+    winners = sorted(f"run-{i}" for i, r in enumerate(results) if r == "spent")
+    assert sorted(results) == ["exhausted"] * 4 + ["spent"] * 12
+    assert spending(ledger(total)) == (1.2, pytest.approx(1.2), dict.fromkeys(winners, pytest.approx(0.1)))
+    store = ledger()._store
+    assert sorted((r.run_id, r.question) for r in store.read(BUDGET_ENTRIES).collect()) == [(w, "summary") for w in winners]
+    assert sorted(r.run_id for r in store.read(LEDGER_WITNESS).collect()) == winners
 
 
 def test_a_population_has_one_head_row_however_it_was_fought_for(ledger: Callable[..., Ledger]) -> None:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda i: ledger().reserve(f"run-{i}", {"summary": 0.1}), range(4)))
     assert ledger()._store.read(BUDGET).count() == 1
-    assert ledger().head()[1] == pytest.approx(0.4)
+    assert ledger().head().spent == pytest.approx(0.4)
 
 
 def test_another_total_is_refused_and_spends_nothing(ledger: Callable[..., Ledger]) -> None:
     ledger().reserve("run-1", ASKED)
     with pytest.raises(PlanError, match="has a total of 3, the plan says 9; a plan cannot change it"):
         ledger({"privacy.population_total": 9.0}).reserve("run-2", ASKED)
-    assert ledger().head() == (3.0, 1.0, {"run-1": 1.0})
+    assert spending(ledger()) == (3.0, 1.0, {"run-1": 1.0})
 
 
 def test_a_run_cannot_ask_for_more_than_it_has_reserved(ledger: Callable[..., Ledger]) -> None:
@@ -105,12 +119,89 @@ def test_a_run_cannot_ask_for_more_than_it_has_reserved(ledger: Callable[..., Le
 def test_populations_have_their_own_budgets(ledger: Callable[..., Ledger]) -> None:
     ledger().reserve("run-1", {"summary": 3.0})
     ledger({"privacy.population": "others"}).reserve("run-2", ASKED)
-    assert ledger({"privacy.population": "others"}).head() == (3.0, 1.0, {"run-2": 1.0})
+    assert spending(ledger({"privacy.population": "others"})) == (3.0, 1.0, {"run-2": 1.0})
 
 
 def test_the_entries_list_each_question_once_however_often_they_are_written(ledger: Callable[..., Ledger]) -> None:
     one = ledger()
-    one.itemize("run-1", ASKED)
-    one.itemize("run-1", ASKED)
-    found = one._store.read(BUDGET_ENTRIES).select("run_id", "question", "epsilon").collect()
-    assert sorted(map(tuple, found)) == [("run-1", "assessment", 0.4), ("run-1", "summary", 0.6)]
+    one.reserve("run-1", ASKED)
+    for _ in range(2):
+        for question, epsilon in ASKED.items():
+            one.itemize("run-1", question, epsilon, f"sequential: ε = {epsilon}", "[]")
+    found = one._store.read(BUDGET_ENTRIES).select("run_id", "period", "question", "epsilon", "composition").collect()
+    assert sorted(map(tuple, found)) == [
+        ("run-1", "always", "assessment", 0.4, "sequential: ε = 0.4"),
+        ("run-1", "always", "summary", 0.6, "sequential: ε = 0.6"),
+    ]
+
+
+def tampered(spark: Any, how: str, address: str) -> None:
+    if how == "rolled back":
+        spark.sql(f"RESTORE TABLE {address} TO VERSION AS OF 1")
+    elif how == "emptied":
+        spark.sql(f"DELETE FROM {address}")
+    else:
+        spark.sql(f"UPDATE {address} SET spent = 0, runs = map('run-1', 0.1D, 'run-2', 1.0D)")
+
+
+@pytest.mark.parametrize("how", ["rolled back", "emptied", "made cheaper"])
+def test_a_ledger_that_lacks_spending_that_was_witnessed_is_refused(spark: Any, ledger: Callable[..., Ledger], how: str) -> None:
+    for run in ("run-1", "run-2"):
+        one = ledger()
+        one.reserve(run, ASKED)
+        one.itemize(run, "summary", 0.6, "test", "[]")
+    tampered(spark, how, ledger()._store.address(BUDGET))
+    for run in ("run-3", "run-3", "run-1"):  # a second try does not pass either, nor does a run that was paid for
+        with pytest.raises(
+            IntegrityError, match=r"lacks spending that was witnessed, of run run-\d.*nothing was released"
+        ) as wrong:
+            ledger().reserve(run, ASKED)
+        assert wrong.value.exit_code == 5
+        assert "\n" not in str(wrong.value)
+
+
+def test_a_process_that_died_between_spending_and_its_witness_goes_on(ledger: Callable[..., Ledger]) -> None:
+    ledger().reserve("run-1", ASKED)
+    for run in ("run-2", "run-1"):
+        one = ledger()
+        one.reserve(run, ASKED)
+        for question, epsilon in ASKED.items():
+            one.itemize(run, question, epsilon, "test", "[]")
+    assert spending(ledger()) == (3.0, 2.0, {"run-1": 1.0, "run-2": 1.0})
+    assert sorted(r.run_id for r in ledger()._store.read(LEDGER_WITNESS).collect()) == ["run-1", "run-2"]
+
+
+YEARLY = {"privacy.renews": "yearly", "privacy.population_total": 1.5}
+
+
+def test_a_budget_that_renews_can_be_spent_again_in_the_next_period_only(ledger: Callable[..., Ledger]) -> None:
+    ledger(YEARLY, at(2026)).reserve("run-1", ASKED)
+    with pytest.raises(BudgetExhausted, match="has 0.5 of 1.5 left until 2027-01-01; nothing was spent"):
+        ledger(YEARLY, at(2026, 12)).reserve("run-2", ASKED)
+    ledger(YEARLY, at(2027, 1)).reserve("run-3", ASKED)
+    head = ledger(YEARLY, at(2027, 1)).head()
+    assert (head.period, head.spent) == ("2027", 1.0)
+    assert (head.runs, head.periods) == ({"run-1": 1.0, "run-3": 1.0}, {"run-1": "2026", "run-3": "2027"})
+
+
+def test_a_run_that_is_resumed_in_the_next_period_stays_charged_to_its_own(ledger: Callable[..., Ledger]) -> None:
+    ledger(YEARLY, at(2026)).reserve("run-1", ASKED)
+    late = ledger(YEARLY, at(2027))
+    late.reserve("run-1", ASKED)
+    late.itemize("run-1", "summary", 0.6, "test", "[]")
+    assert (late.head().period, late.head().spent) == ("2026", 1.0)
+    assert [r.period for r in late._store.read(BUDGET_ENTRIES).collect()] == ["2026"]
+
+
+def test_a_clock_that_goes_back_opens_no_old_period(ledger: Callable[..., Ledger]) -> None:
+    ledger(YEARLY, at(2027)).reserve("run-1", ASKED)
+    with pytest.raises(IntegrityError, match="the clock is in 2026, the ledger of population testers has spent in 2027 already"):
+        ledger(YEARLY, at(2026)).reserve("run-2", ASKED)
+    assert spending(ledger(YEARLY, at(2027)))[1] == 1.0
+
+
+def test_a_plan_cannot_make_a_budget_renew_more_often(ledger: Callable[..., Ledger]) -> None:
+    ledger(YEARLY, at(2026)).reserve("run-1", ASKED)
+    with pytest.raises(PlanError, match="renews yearly, the plan says monthly; a plan cannot change it"):
+        ledger(YEARLY | {"privacy.renews": "monthly"}, at(2026, 7)).reserve("run-2", ASKED)
+    assert spending(ledger(YEARLY, at(2026)))[1] == 1.0

@@ -128,7 +128,7 @@ def test_a_resumed_run_reads_the_sources_as_they_were(spark: Any, small: Plan, t
 
 def test_a_stored_answer_to_another_question_is_not_taken_for_this_one(spark: Any, small: Plan) -> None:
     run(small, spark, as_of=NOW, run_id="r1", steps=["prepare", "segment"])
-    spark.sql(f"UPDATE delta.`{small.output.open.path}/releases` SET parts = replace(parts, 'count', 'cuont')")
+    spark.sql(f"UPDATE delta.`{small.output.restricted.path}/releases` SET parts = replace(parts, 'count', 'cuont')")
     with pytest.raises(IntegrityError) as wrong:
         run(small, spark, run_id="r1", steps=["segment"])
     assert wrong.value.exit_code == 5

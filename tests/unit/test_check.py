@@ -33,6 +33,14 @@ def test_check_prints_every_column_with_its_reason_and_the_budget(
     assert "opt-in" in out
 
 
+def test_check_says_that_a_budget_renews_and_what_that_means(
+    plan_file: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = run(capsys, "--plan", str(plan_file({"privacy.renews": "quarterly"})), "--check")[1]
+    assert "ε = 1 of 3 a quarter for population testers, at most 3 runs like this one a quarter" in out
+    assert "the promise holds for each quarter by itself; over several, what they spent adds up" in out
+
+
 def test_check_warns_before_the_budget_is_spent(plan_file: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
     few = run(capsys, "--plan", str(plan_file()), "--check")[1]
     many = run(capsys, "--plan", str(plan_file({"privacy.expected_customers": 10_000_000})), "--check")[1]

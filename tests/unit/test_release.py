@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,13 @@ def passed() -> Release:
 def test_a_release_cannot_be_made_elsewhere(key: object) -> None:
     with pytest.raises(ClosedDoor):
         Release(key, "q", (PART,), {"count": np.array([1, 2])}, private=True)
+
+
+def test_no_other_module_knows_the_key_or_brings_an_aggregate_to_the_driver_as_a_table() -> None:
+    library = Path(release.__file__).parents[1]
+    for word in ("_KEY", ".toArrow(", ".toPandas("):
+        knows = {str(p.relative_to(library)) for p in library.rglob("*.py") if word in p.read_text(encoding="utf-8")}
+        assert knows <= {"privacy/release.py"}, word
 
 
 def test_a_closed_door_is_a_bug_and_not_an_error_of_the_user() -> None:
@@ -53,8 +62,12 @@ def test_a_part_without_a_finite_positive_price_is_refused(change: dict[str, Any
         Part(**(sound | change))
 
 
-def test_the_scale_is_sensitivity_over_epsilon() -> None:
-    assert Part("x", 4, 12, 0.25, "test").scale == 48.0
+@pytest.mark.parametrize("sensitivity", [1, 3, 12, 32768])
+@pytest.mark.parametrize("epsilon", [0.25, 0.1, 0.24, 1 / 3, 0.6 * 0.6 * 1e-3, 20.0])
+def test_the_scale_is_sensitivity_over_epsilon_and_not_a_rounding_error_less(sensitivity: int, epsilon: float) -> None:
+    scale = Part("x", 4, sensitivity, epsilon, "test").scale
+    assert scale == pytest.approx(sensitivity / epsilon, rel=1e-15)
+    assert Fraction(scale) * Fraction(epsilon) >= sensitivity
 
 
 @pytest.mark.parametrize(

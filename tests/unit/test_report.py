@@ -12,7 +12,7 @@ import pytest
 
 from evenhand.plan.load import fingerprint, parse_plan
 from evenhand.report.facts import Budget, Facts
-from evenhand.report.page import render
+from evenhand.report.page import glance, render
 from evenhand.report.plots import plots_of
 from evenhand.report.summary import summary_text
 from evenhand.report.words import SUPPRESSED, interval
@@ -124,11 +124,23 @@ def test_a_suppressed_segment_shows_no_figure() -> None:
     assert f"  2  {SUPPRESSED}" in text
 
 
+def test_a_summary_whose_boxes_are_all_too_small_to_show_still_gives_a_page() -> None:
+    made = facts()
+    nobody = replace(made, everyone=dict.fromkeys(made.everyone), deviation=dict.fromkeys(made.deviation, 0.0))
+    assert '<tr><th scope="row">everybody</th><td></td>' in render(nobody)
+
+
 @pytest.mark.parametrize(
     "curve", [[], [{"k": k, "method": "curve over k", "cost": 9.0, "silhouette": k / 10, "chosen": k == 4} for k in (3, 4)]]
 )
 def test_the_curve_over_k_is_shown_when_the_plan_gave_a_range(curve: list[dict[str, Any]]) -> None:
     assert ("number of segments" in plots_of(facts(curve=curve))) == bool(curve)
+
+
+def test_what_a_notebook_shows_is_a_part_of_the_page() -> None:
+    shown = glance(facts())
+    assert "buys often, spends much" in shown
+    assert not re.search(r"<script|<link|\bsrc=", shown)
 
 
 def test_a_run_without_private_noise_says_so_everywhere() -> None:
@@ -149,6 +161,15 @@ def test_the_last_lines_fit_a_terminal_and_end_with_the_report() -> None:
     assert len(lines) <= 25
     assert lines[-1] == "report: reports/run-1.html"
     assert any("ε = 1 spent, 2 of 3 left (2 such runs)" in line for line in lines)
+
+
+def test_a_budget_that_renews_says_when_and_that_periods_add_up() -> None:
+    made = facts(plan={"privacy.renews": "yearly"}, budget=Budget(3.0, 2.0, [], "2026"))
+    page = re.sub(r"\s+", " ", render(made))
+    assert "a year, 2 is spent in 2026 and 1 is left, enough for 1 more runs like it. It renews on 2027-01-01." in page
+    assert "holds for each year by itself: over several, what they spent adds up" in page
+    assert "1 of 3 left (1 such runs), renews 2027-01-01" in summary_text(made, Path("r.html"))
+    assert "renews" not in render(facts())
 
 
 @pytest.mark.parametrize(

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from evenhand.fairness.intervals import BOUNDS, ratio_bounds
 from evenhand.fairness.statistics import METRICS, representation_ratio, segment_shares
 from evenhand.plan.models import Attribute, Plan
-from evenhand.privacy.intervals import LEVEL, half_width
-from evenhand.privacy.noise import discrete_laplace
+from evenhand.privacy.intervals import SEGMENT, half_width, share_bounds
 from evenhand.privacy.release import Release
-from evenhand.privacy.tallies import group_part
+from evenhand.privacy.suppression import suppressed_cells
+from evenhand.privacy.tallies import group_part, small_segments
 
 Floats = NDArray[np.float64]
-SIMULATIONS = 2_000
 LOWER_IS_EVEN = {"total_variation"}
 EVEN, UNEVEN, CANNOT_TELL = "even", "uneven", "cannot tell"
 
@@ -41,7 +41,10 @@ class Judgment:
 
 @dataclass(frozen=True)
 class AttributeFairness:
-    """All statistics of one protected attribute; arrays have the shape (groups, segments)."""
+    """All statistics of one protected attribute; arrays have the shape (groups, segments).
+
+    Shares and ratios are among the groups that are large enough to judge, NaN for the others.
+    """
 
     attribute: str
     groups: list[str]
@@ -62,48 +65,44 @@ def _assessed(release: Release, plan: Plan, attribute: Attribute, segments: int)
     part, groups = group_part(attribute.name), attribute.group_names
     noisy = release[part].reshape(len(groups), segments).astype(np.float64)
     scale = release.scale(part)
-    possible = _possible_truths(noisy, scale)
     reach = float(half_width(scale))
     counts = Interval(np.maximum(noisy, 0), np.maximum(noisy - reach, 0), np.maximum(noisy + reach, 0))
-    shares = _interval(segment_shares(counts.value), segment_shares(possible))
-    ratios = _interval(representation_ratio(counts.value), representation_ratio(possible))
     large = noisy.sum(axis=1) >= max(plan.privacy.minimum_cell, reach) * segments
+    judged, within = noisy[large], np.maximum(noisy[large], 0)
+    shares = ratios = Interval(*([np.full(noisy.shape, np.nan)] * 3))
+    hidden = np.ones(noisy.shape, dtype=bool)
+    if large.any():
+        # Among the groups that are large enough: what the others add would be told by the shares, and is mostly noise.
+        shares = _among(large, segment_shares(within), *share_bounds(judged, scale, SEGMENT))
+        ratios = _among(large, representation_ratio(within), *ratio_bounds(judged, scale))
+        small = (judged < plan.privacy.minimum_cell) | small_segments(release, plan)
+        hidden[large] = suppressed_cells(small, judged)
     judgments = []
     if large.sum() >= 2:
         for metric, statistic in METRICS.items():
-            judgments.append(_judged(metric, statistic, counts.value[large], possible[:, large], plan))
-    return AttributeFairness(
-        attribute.name,
-        groups,
-        counts,
-        shares,
-        ratios,
-        (noisy < plan.privacy.minimum_cell) | ~large[:, None],
-        [g for g, is_large in zip(groups, large, strict=True) if not is_large],
-        judgments,
-    )
+            judgments.append(_judged(metric, float(statistic(within)), *BOUNDS[metric](judged, scale), plan))
+    too_small = [g for g, is_large in zip(groups, large, strict=True) if not is_large]
+    return AttributeFairness(attribute.name, groups, counts, shares, ratios, hidden, too_small, judgments)
 
 
-def _possible_truths(noisy: Floats, scale: float) -> Floats:
-    """Counts that could have led to the noisy ones, shape (simulations, groups, segments); the noise is symmetric."""
-    noise = discrete_laplace(np.random.default_rng(1), scale, SIMULATIONS * noisy.size)
-    return np.maximum(noisy - noise.reshape(SIMULATIONS, *noisy.shape), 0.0)
+def _among(large: NDArray[np.bool_], *figures: Floats) -> Interval:
+    """The figures of the large groups in the table of all, NaN for the others."""
+    tables = []
+    for figure in figures:
+        table = np.full((len(large), figure.shape[1]), np.nan)
+        table[large] = figure
+        tables.append(table)
+    return _interval(*tables)
 
 
-def _interval(value: Floats, simulated: Floats) -> Interval:
-    tail = (1 - LEVEL) / 2
-    with np.errstate(invalid="ignore"):
-        filled = np.where(np.isnan(simulated), np.nanmedian(simulated) if not np.isnan(simulated).all() else 0.0, simulated)
-    low, high = np.quantile(filled, [tail, 1 - tail], axis=0)
-    # A worst case over noisy cells is pushed outwards by the noise; the interval must hold the figure itself too.
+def _interval(value: Floats, low: Floats, high: Floats) -> Interval:
+    """The bounds, and the noisy figure itself, which lies outside of them only where counts were cut off at zero."""
     return Interval(value, np.fmin(low, value), np.fmax(high, value))
 
 
-def _judged(metric: str, statistic: object, counts: Floats, possible: Floats, plan: Plan) -> Judgment:
-    assert callable(statistic)
-    found = _interval(np.asarray(statistic(counts)), statistic(possible))
+def _judged(metric: str, value: float, low: float, high: float, plan: Plan) -> Judgment:
     threshold = float(getattr(plan.fairness.thresholds, metric))
-    value, low, high = float(found.value), float(found.low), float(found.high)
+    low, high = float(np.fmin(low, value)), float(np.fmax(high, value))
     return Judgment(metric, value, low, high, threshold, verdict(low, high, threshold, metric in LOWER_IS_EVEN))
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from evenhand.plan.geometry import STEPS
-from evenhand.plan.models import Plan
+import math
+from dataclasses import dataclass
 
+from evenhand.plan.models import SIZE_SHARE, Plan
+
+REACH = math.log(20)  # Laplace noise stays within that many scales 19 times in 20
 ENOUGH = 10_000  # n ε >= 10^4 d keeps the cost within 5 % of clustering without noise (trials, DESIGN)
 
 
@@ -29,20 +32,48 @@ def advice(plan: Plan) -> list[str]:
             f"{features} features would need ε of {needed_epsilon(plan):.2g} or more{fewer}. Below that the noise shapes the "
             "segments; read them as a hint, not as a finding."
         )
-    segments = max(plan.segments.candidates)
-    in_segment = privacy.expected_customers / segments
-    per_feature = privacy.epsilon * privacy.split.profiles * 0.8 / features
-    blur = (STEPS / 2 / per_feature) * 3 / in_segment / STEPS
-    if blur > 0.05:
-        warnings.append(
-            f"Warning: typical values of a segment will be uncertain by about {min(blur, 1):.0%} of the range between a "
-            "feature's bounds, 19 times in 20."
-        )
-    cell = 3 * len(plan.protected) / (privacy.epsilon * privacy.split.fairness)
-    groups = max(len(a.group_names) for a in plan.protected)
-    if cell > 0.1 * in_segment / groups:
-        warnings.append(
-            f"Warning: counts of a group in a segment will be uncertain by about {cell:,.0f} customers, where an evenly "
-            f"sized cell has {in_segment / groups:,.0f}."
-        )
+    for e in expectations(plan):
+        if e.error > e.enough:
+            warnings.append(
+                f"Warning: {e.figure} will be uncertain by about {min(e.error, 9.99):.0%} of {e.of}, 19 times in 20. "
+                f"ε = {e.needed(plan):.2g} would bring that to {e.enough:.0%}."
+            )
     return warnings
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """How far noise moves a kind of figure, 19 times in 20, as a fraction; and what would be good enough."""
+
+    figure: str
+    of: str
+    error: float
+    enough: float
+
+    def needed(self, plan: Plan) -> float:
+        """The ε of a whole run at which the figure would be good enough: the noise is inverse to ε."""
+        return plan.privacy.epsilon * self.error / self.enough
+
+    def sentence(self, plan: Plan) -> str:
+        """For `--check`."""
+        good = f"{self.enough:.0%} from ε = {self.needed(plan):.2g}"
+        return f"{self.figure}: within {_percent(self.error)} of {self.of}; {good}"
+
+
+def expectations(plan: Plan) -> list[Expectation]:
+    """The expected error of the profile and fairness figures, for evenly sized segments and groups."""
+    privacy, split = plan.privacy, plan.privacy.split
+    segment = privacy.expected_customers / max(plan.segments.candidates)
+    cell = segment / max(len(a.group_names) for a in plan.protected)
+    size = privacy.epsilon * split.profiles * SIZE_SHARE
+    feature = privacy.epsilon * split.profiles * (1 - SIZE_SHARE) / len(plan.features)
+    group = privacy.epsilon * split.fairness / len(plan.protected)
+    return [
+        Expectation("sizes", f"an evenly sized segment ({segment:,.0f} customers)", REACH / size / segment, 0.05),
+        Expectation("typical values", "the range between a feature's bounds", REACH / 2 / feature / segment, 0.05),
+        Expectation("counts of a group in a segment", f"an evenly sized cell ({cell:,.0f})", REACH / group / cell, 0.1),
+    ]
+
+
+def _percent(share: float) -> str:
+    return f"{share:.0%}" if share >= 0.1 else f"{share:.1%}" if share >= 0.001 else "0.1%"

@@ -5,11 +5,12 @@ from __future__ import annotations
 import textwrap
 from itertools import groupby
 
-from evenhand.plan.advice import advice
+from evenhand.plan.advice import advice, expectations
 from evenhand.plan.columns import CONSENT, CUSTOMERS, reasons
 from evenhand.plan.geometry import Boxes
 from evenhand.plan.load import fingerprint
 from evenhand.plan.models import Plan, Table
+from evenhand.plan.periods import EACH
 
 WIDTH = 110
 
@@ -31,6 +32,9 @@ def explain(plan: Plan) -> str:
         "",
         "Privacy budget",
         *_budget(plan),
+        "",
+        "What the noise leaves, 19 times in 20",
+        *(f"  {e.sentence(plan)}" for e in expectations(plan)),
     ]
     if warnings := advice(plan):
         parts += ["", "Before you spend", *(line for w in warnings for line in _wrapped(w))]
@@ -81,10 +85,13 @@ def _result(plan: Plan) -> str:
 def _budget(plan: Plan) -> list[str]:
     privacy, split = plan.privacy, plan.privacy.split
     shares = (("summary", split.summary), ("profiles", split.profiles), ("fairness", split.fairness))
-    boxes = Boxes.of(plan)
+    boxes, each = Boxes.of(plan), EACH[privacy.renews]
+    a_period = f" a {each}" if each else ""
+    caveat = [f"    the promise holds for each {each} by itself; over several, what they spent adds up"] if each else []
     return [
-        f"  ε = {privacy.epsilon:g} of {privacy.population_total:g} for population {privacy.population}, at most "
-        f"{int(privacy.population_total / privacy.epsilon + 1e-9)} runs like this one",
+        f"  ε = {privacy.epsilon:g} of {privacy.population_total:g}{a_period} for population {privacy.population}, at most "
+        f"{int(privacy.population_total / privacy.epsilon + 1e-9)} runs like this one{a_period}",
+        *caveat,
         *(f"    {name:<9} ε = {privacy.epsilon * share:g} ({share:.0%})" for name, share in shares),
         f"  private summary: {boxes.count:,} boxes over {boxes.features} features, decided from "
         f"{privacy.expected_customers:,} expected customers",

@@ -24,6 +24,7 @@ from pydantic import (
 )
 
 from evenhand.plan.expressions import ExpressionError, inspect_aggregate, inspect_condition
+from evenhand.plan.periods import Renews
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
@@ -238,6 +239,9 @@ class Segments(Model):
         return range(self.k, self.k + 1) if isinstance(self.k, int) else range(self.k.at_least, self.k.at_most + 1)
 
 
+SIZE_SHARE = 0.2  # of the profiles' ε for the sizes of the segments, the rest evenly for the features
+
+
 class Split(Model):
     """How ε is divided. The summary decides where the segments are, so it gets the most."""
 
@@ -258,7 +262,8 @@ class Privacy(Model):
 
     epsilon: Number = Field(gt=0, le=100)
     population: Name
-    population_total: Number = Field(gt=0, le=1000)
+    population_total: Number = Field(gt=0, le=1000)  # over all runs, or over those of one period when it renews
+    renews: Renews = "never"  # with another value the promise is per calendar period; over several their ε add up
     expected_customers: int = Field(ge=1)  # a public estimate; the exact number is never used to decide anything
     split: Split = Split()
     minimum_cell: int = Field(default=20, ge=0)  # noisy counts below it are suppressed

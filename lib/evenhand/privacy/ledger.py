@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pyarrow as pa
 
-from evenhand.errors import BudgetExhausted, PlanError
+from evenhand.errors import BudgetExhausted, IntegrityError, PlanError
 from evenhand.plan.models import Privacy
+from evenhand.plan.periods import period_of, renewal
+from evenhand.privacy.witness import Witness
 from evenhand.tables.catalog import BUDGET, BUDGET_ENTRIES
 from evenhand.tables.spark_errors import retried
 from evenhand.tables.store import Store
@@ -17,97 +21,159 @@ SLACK = 1e-9  # floating-point rounding of sums of shares
 
 # One conditional MERGE: reading what is left and then appending would be a race, since blind appends never conflict.
 # The head row remembers which run spent what, in the same commit, so that a run that is resumed does not spend twice.
+# A population has one row through all periods: a plan that changes when its budget renews, and a clock that goes back,
+# meet that row and spend nothing, where a row for each period would have been opened anew.
 SPEND = """
 MERGE INTO {head} AS head USING {{wish}} AS wish ON head.population = wish.population
-WHEN MATCHED AND head.total = wish.total AND NOT map_contains_key(head.runs, wish.run_id) AND head.spent + wish.epsilon <= head.total + 1e-9
-  THEN UPDATE SET spent = head.spent + wish.epsilon, runs = map_concat(head.runs, map(wish.run_id, wish.epsilon))
+WHEN MATCHED AND head.total = wish.total AND head.renews = wish.renews AND NOT map_contains_key(head.runs, wish.run_id)
+    AND (head.period = wish.period AND head.spent + wish.epsilon <= head.total + 1e-9 OR head.period < wish.period)
+  THEN UPDATE SET
+    spent = if(head.period = wish.period, head.spent, 0.0D) + wish.epsilon,
+    period = wish.period,
+    runs = map_concat(head.runs, map(wish.run_id, wish.epsilon)),
+    periods = map_concat(head.periods, map(wish.run_id, wish.period))
 WHEN NOT MATCHED
-  THEN INSERT (population, total, spent, runs)
-  VALUES (wish.population, wish.total, wish.epsilon, map(wish.run_id, wish.epsilon))
+  THEN INSERT (population, total, renews, period, spent, runs, periods)
+  VALUES (wish.population, wish.total, wish.renews, wish.period, wish.epsilon,
+    map(wish.run_id, wish.epsilon), map(wish.run_id, wish.period))
 """
-ITEMIZE = """
-MERGE INTO {entries} AS entry USING {{items}} AS item
-ON entry.population = item.population AND entry.run_id = item.run_id AND entry.question = item.question
-WHEN NOT MATCHED THEN INSERT *
-"""
+
+
+@dataclass(frozen=True)
+class Head:
+    """A population's row: `spent` of `total` in `period`; `runs` and `periods` say what each run spent, and in which."""
+
+    total: float
+    renews: str
+    period: str
+    spent: float
+    runs: dict[str, float]
+    periods: dict[str, str]
 
 
 class Ledger:
     """The ledger of one population, in the open zone: it holds no figure about people."""
 
-    def __init__(self, store: Store, privacy: Privacy) -> None:
-        self._store = store
-        self._privacy = privacy
+    def __init__(self, store: Store, privacy: Privacy, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._store, self._privacy, self._now = store, privacy, now
+        self._witness = Witness(store, privacy.population)
         self._reserved: dict[str, dict[str, float]] = {}
+        self._charged: dict[str, str] = {}
+        self._unwitnessed: dict[str, float] = {}
 
     def reserve(self, run_id: str, questions: Mapping[str, float]) -> None:
         """Spend the ε of all questions of a run at once; a run that already did is not charged again.
 
+        It is charged to the period of the clock at this moment, not of the run's `as_of`, which whoever starts the run
+        is free to choose; resumed later, it stays charged to that period.
+
         Raises:
             BudgetExhausted: the population's total does not cover it; nothing was spent.
-            PlanError: the plan states another total than the ledger was opened with.
+            PlanError: the plan states another total or renewal than the ledger was opened with; nothing was spent.
+            IntegrityError: the ledger is older than what was witnessed, or than its own newest period.
         """
         if self._reserved.get(run_id) == dict(questions):
             return
-        epsilon = sum(questions.values())
+        privacy, epsilon = self._privacy, sum(questions.values())
+        period = period_of(privacy.renews, self._now())
         wish = pa.table(
             {
-                "population": [self._privacy.population],
-                "total": [self._privacy.population_total],
+                "population": [privacy.population],
+                "total": [privacy.population_total],
+                "renews": [privacy.renews],
+                "period": [period],
                 "run_id": [run_id],
                 "epsilon": [epsilon],
             }
         )
-        merge(self._store, SPEND.format(head=self._store.ensure(BUDGET)), wish=wish)
-        total, all_spent, runs = self.head()
-        self._check_total(total)
-        spent = runs.get(run_id)
-        if spent is None:
-            raise BudgetExhausted(
-                f"privacy.epsilon: the run asks for ε = {epsilon:g}, population {self._privacy.population} has "
-                f"{max(total - all_spent, 0):g} of {total:g} left; nothing was spent, nothing was published"
-            )
-        if abs(spent - epsilon) > SLACK:
-            raise PlanError([f"run {run_id} has spent ε = {spent:g}, the plan now asks for {epsilon:g}"], "privacy.epsilon")
-        self._reserved[run_id] = dict(questions)
+        with ThreadPoolExecutor(1) as pool:
+            seeing = pool.submit(self._witness.seen)
+            merge(self._store, SPEND.format(head=self._store.ensure(BUDGET)), wish=wish)
+            seen = seeing.result()
+        head = self.head()  # after the witness: what was witnessed stood in the ledger before
+        self._witness.check(seen, head.runs)
+        self._check_terms(head)
+        self._check_spent(head, run_id, epsilon, period)
+        if run_id not in seen:
+            self._unwitnessed[run_id] = epsilon
+        self._reserved[run_id], self._charged[run_id] = dict(questions), head.periods[run_id]
+
+    def refuse_exhausted(self, run_id: str, epsilon: float) -> None:
+        """Say before any work that a run cannot be paid; whether it is paid is decided by `reserve` alone.
+
+        Raises:
+            BudgetExhausted, PlanError, IntegrityError: as `reserve`.
+        """
+        head, period = self.head(), period_of(self._privacy.renews, self._now())
+        left = head.total - (head.spent if head.period == period else 0.0)
+        self._check_terms(head)
+        if run_id in head.runs or epsilon > left + SLACK or head.period > period:
+            self._check_spent(head, run_id, epsilon, period)
 
     def covers(self, run_id: str, question: str, epsilon: float) -> bool:
         """Whether this ε for this question of this run has been spent."""
         return abs(self._reserved.get(run_id, {}).get(question, 0.0) - epsilon) <= SLACK
 
-    def head(self) -> tuple[float, float, dict[str, float]]:
-        """Total, spent, and what each run spent."""
+    def head(self) -> Head:
+        """The population's row; an unspent one when there is none."""
+        privacy = self._privacy
+        unspent = Head(privacy.population_total, privacy.renews, period_of(privacy.renews, self._now()), 0.0, {}, {})
         if not self._store.exists(BUDGET):
-            return self._privacy.population_total, 0.0, {}
+            return unspent
         rows = self._store.read(BUDGET)
-        row = rows.where(rows.population == self._privacy.population).first()
+        row = rows.where(rows.population == privacy.population).first()
         if row is None:
-            return self._privacy.population_total, 0.0, {}
-        return row.total, row.spent, dict(row.runs)
+            return unspent
+        return Head(row.total, row.renews, row.period, row.spent, dict(row.runs), dict(row.periods))
 
-    def _check_total(self, total: float) -> None:
-        if abs(total - self._privacy.population_total) > SLACK:
-            raise PlanError(
-                [
-                    f"the ledger of population {self._privacy.population} has a total of {total:g}, the plan says "
-                    f"{self._privacy.population_total:g}; a plan cannot change it"
-                ],
-                "privacy.population_total",
+    def _check_terms(self, head: Head) -> None:
+        privacy, name = self._privacy, self._privacy.population
+        if abs(head.total - privacy.population_total) > SLACK:
+            found = f"has a total of {head.total:g}, the plan says {privacy.population_total:g}; a plan cannot change it"
+            raise PlanError([f"the ledger of population {name} {found}"], "privacy.population_total")
+        if head.renews != privacy.renews:
+            found = f"renews {head.renews}, the plan says {privacy.renews}; a plan cannot change it"
+            raise PlanError([f"the ledger of population {name} {found}"], "privacy.renews")
+
+    def _check_spent(self, head: Head, run_id: str, epsilon: float, period: str) -> None:
+        name = self._privacy.population
+        spent = head.runs.get(run_id)
+        if spent is None and period < head.period:
+            raise IntegrityError(
+                f"the clock is in {period}, the ledger of population {name} has spent in {head.period} already; set the "
+                "clock; nothing was spent, nothing was published"
             )
+        if spent is None:
+            again = renewal(head.period)
+            raise BudgetExhausted(
+                f"privacy.epsilon: the run asks for ε = {epsilon:g}, population {name} has "
+                f"{max(head.total - head.spent, 0):g} of {head.total:g} left"
+                f"{f' until {again}' if again else ''}; nothing was spent, nothing was published"
+            )
+        if abs(spent - epsilon) > SLACK:
+            raise PlanError([f"run {run_id} has spent ε = {spent:g}, the plan now asks for {epsilon:g}"], "privacy.epsilon")
 
-    def itemize(self, run_id: str, questions: Mapping[str, float]) -> None:
-        """Write the run's spending question by question; again for a resumed run, it changes nothing."""
-        now = datetime.now(UTC)
-        items = pa.table(
+    def itemize(self, run_id: str, question: str, epsilon: float, composition: str, parts: str) -> None:
+        """Write what a question costs, how its ε is made up, and its parts (JSON); again, it changes nothing.
+
+        Before a run's first entry its spending is witnessed. The door does both beside the pass over the people, and waits
+        for them before it adds noise.
+        """
+        if run_id in self._unwitnessed:
+            self._witness.record(run_id, self._unwitnessed.pop(run_id))
+        item = pa.table(
             {
-                "population": [self._privacy.population] * len(questions),
-                "run_id": [run_id] * len(questions),
-                "question": list(questions),
-                "epsilon": list(questions.values()),
-                "at": pa.array([now] * len(questions), pa.timestamp("us", "UTC")),
+                "population": [self._privacy.population],
+                "period": [self._charged.get(run_id) or self.head().periods.get(run_id)],
+                "run_id": [run_id],
+                "question": [question],
+                "epsilon": [epsilon],
+                "composition": [composition],
+                "parts": [parts],
+                "at": pa.array([datetime.now(UTC)], pa.timestamp("us", "UTC")),
             }
         )
-        merge(self._store, ITEMIZE.format(entries=self._store.ensure(BUDGET_ENTRIES)), items=items)
+        self._store.append_once(BUDGET_ENTRIES, item, f"{self._privacy.population}/{run_id}/{question}")
 
 
 def merge(store: Store, statement: str, **sources: pa.Table) -> None:

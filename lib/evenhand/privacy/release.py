@@ -1,14 +1,16 @@
 """The one door between the zones. An aggregate about people leaves the restricted zone through `Door.release` only.
 
-It checks that the budget was spent first, computes the aggregate, adds the noise, stores the noisy answer and hands it
-back as a `Release`. Only this module can make one, so what is built from a `Release` holds no exact figure.
+It spends the budget and computes the aggregate, only then adds the noise, stores the noisy answer and hands it back as a
+`Release`. Only this module can make one, so what is built from a `Release` holds no exact figure.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import zlib
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -19,7 +21,7 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from evenhand.errors import BudgetExhausted, ClosedDoor, IntegrityError
+from evenhand.errors import ClosedDoor, IntegrityError
 from evenhand.privacy.ledger import Ledger
 from evenhand.privacy.noise import NoiseSource
 from evenhand.tables.catalog import RELEASES
@@ -49,8 +51,8 @@ class Part:
 
     @property
     def scale(self) -> float:
-        """Of the discrete Laplace noise (Dwork, McSherry, Nissim, Smith 2006: sensitivity / epsilon)."""
-        return self.sensitivity / self.epsilon
+        """Of the discrete Laplace noise: sensitivity / epsilon (Dwork, McSherry, Nissim, Smith 2006), rounded up."""
+        return math.nextafter(self.sensitivity / self.epsilon, math.inf)
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,12 @@ class Question:
     @property
     def epsilon(self) -> float:
         return sum(p.epsilon for p in self.parts)
+
+    @property
+    def composition(self) -> str:
+        """How its ε is made up: parts about the same customers add up, the cells of a part share theirs."""
+        terms = " + ".join(f"{p.epsilon:.4g} ({p.name})" for p in self.parts)
+        return f"sequential over parts: ε = {terms}; within a part in parallel, its L1 sensitivity being over all cells"
 
 
 _KEY = object()  # known to this module only
@@ -99,23 +107,24 @@ class Release:
 class Door:
     """The door of one run."""
 
-    def __init__(self, store: Store, ledger: Ledger, noise: NoiseSource, run_id: str) -> None:
-        self._store, self._ledger, self._noise, self._run_id = store, ledger, noise, run_id
+    def __init__(self, store: Store, ledger: Ledger, noise: NoiseSource, run_id: str, questions: Mapping[str, float]) -> None:
+        """`questions` are all that the run will ask, with their ε: it is spent for the whole run at once, or not at all."""
+        self._store, self._ledger, self._noise, self._run_id, self._questions = store, ledger, noise, run_id, questions
 
     def release(self, question: Question) -> Release:
         """The noisy answer to a question: read back when this run has asked it before, drawn once otherwise.
 
         Raises:
-            BudgetExhausted: the run has not reserved this ε for this question.
+            BudgetExhausted: the population's budget does not cover the run; nothing was spent.
             IntegrityError: a stored answer does not belong to this question.
         """
         if (stored := self._stored(question)) is not None:
             return stored
-        if not self._ledger.covers(self._run_id, question.name, question.epsilon):
-            raise BudgetExhausted(f"ε = {question.epsilon:g} for {question.name} was not reserved; nothing was released")
-        with no_values_in_errors(f"computing {question.name}"):
+        with no_values_in_errors(f"computing {question.name}"), ThreadPoolExecutor(1) as pool:
+            spent = pool.submit(self._spend, question)  # beside the pass over the people, and done before any noise
             exact = question.vectors(question.rows.toArrow())
-        noisy = {p.name: self._noise.add(_checked(p, exact[p.name]), p.scale) for p in question.parts}
+            spent.result()
+        noisy = add_noise(question.parts, exact, self._noise)
         del exact
         self._store.append_once(RELEASES, self._answer(question, noisy), f"{self._run_id}/{question.name}")
         # Another process under the same run id may have been faster; then its answer counts and ours is never seen.
@@ -123,6 +132,13 @@ class Door:
         if released is None:
             raise IntegrityError(f"the answer to {question.name} was stored and is not there")
         return released
+
+    def _spend(self, question: Question) -> None:
+        ledger, run_id = self._ledger, self._run_id
+        ledger.reserve(run_id, self._questions)
+        if not ledger.covers(run_id, question.name, question.epsilon):
+            raise ClosedDoor(f"ε = {question.epsilon:g} for {question.name} is not among the run's questions")
+        ledger.itemize(run_id, question.name, question.epsilon, question.composition, _described(question.parts))
 
     def _answer(self, question: Question, noisy: Mapping[str, Integers]) -> pa.Table:
         packed = zlib.compress(b"".join(noisy[p.name].astype("<i8").tobytes() for p in question.parts), 1)
@@ -154,6 +170,11 @@ class Door:
         pieces = np.split(flat, ends[:-1])
         noisy = {p.name: piece.copy() for p, piece in zip(question.parts, pieces, strict=True)}
         return Release(_KEY, question.name, question.parts, noisy, private=not row.not_private)
+
+
+def add_noise(parts: tuple[Part, ...], exact: Mapping[str, Integers], noise: NoiseSource) -> dict[str, Integers]:
+    """Independent noise on every cell of every part, the zeros too: which cells are not zero would tell about people."""
+    return {p.name: noise.add(_checked(p, exact[p.name]), p.scale) for p in parts}
 
 
 def _described(parts: tuple[Part, ...]) -> str:

@@ -9,16 +9,17 @@ from collections.abc import Mapping
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from evenhand.plan.geometry import STEPS
-from evenhand.plan.models import Plan
-from evenhand.privacy.release import Integers, Part, Question
+from evenhand.plan.models import SIZE_SHARE, Plan
+from evenhand.privacy.release import Integers, Part, Question, Release
+from evenhand.privacy.suppression import suppressed_cells
 
 TALLIES = "assessment"
 SIZE = "size"
-SIZE_SHARE = 0.2  # of the profiles' ε for the sizes, the rest evenly for the features
 MIDDLE = STEPS // 2
 
 
@@ -80,3 +81,10 @@ def _parts(k: int, plan: Plan) -> tuple[Part, ...]:
         for a in plan.protected
     ]
     return (size, *sums, *groups)
+
+
+def small_segments(release: Release, plan: Plan) -> NDArray[np.bool_]:
+    """The segments that are not shown, shape (segments,): those below the plan's minimum, and none that stands alone."""
+    sizes = release[SIZE].astype(np.float64)[None, :]
+    hidden: NDArray[np.bool_] = suppressed_cells(sizes < plan.privacy.minimum_cell, sizes, column_totals=False)[0]
+    return hidden

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from pyspark.sql import functions as F
@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 from evenhand.errors import RunConflict
 from evenhand.plan.load import fingerprint
 from evenhand.plan.models import Plan
+from evenhand.plan.periods import ALWAYS, renewal
 from evenhand.tables import catalog
 from evenhand.tables.store import Store
 
@@ -27,6 +28,19 @@ class Budget:
     total: float
     spent: float
     parts: Rows  # question, name, cells, sensitivity, epsilon, scale, because
+    period: str = ALWAYS  # the newest in which anything was spent
+
+    @property
+    def left(self) -> float:
+        return max(self.total - self.spent, 0.0)
+
+    def runs_left(self, epsilon: float) -> int:
+        """How many more runs of that ε the total covers, in this period."""
+        return int(self.left / epsilon + 1e-9)
+
+    @property
+    def renews(self) -> date | None:
+        return renewal(self.period)
 
 
 @dataclass(frozen=True)
@@ -42,7 +56,7 @@ class Facts:
     versions: dict[str, int]
     not_private: bool
     profiles: Rows
-    everyone: dict[str, float]  # mean of each feature over all, from the private summary
+    everyone: dict[str, float | None]  # mean of each feature, from the private summary; None when no box of it is shown
     deviation: dict[str, float]
     fits: Rows
     curve: Rows
@@ -111,20 +125,23 @@ def gather(store: Store, plan: Plan, run_id: str) -> Facts:
     )
 
 
-def _everyone(store: Store, plan: Plan, run_id: str) -> tuple[dict[str, float], dict[str, float]]:
+def _everyone(store: Store, plan: Plan, run_id: str) -> tuple[dict[str, float | None], dict[str, float]]:
     weight = F.col("noisy_count")
     means = [(F.sum(F.col(n) * weight) / F.sum(weight)).alias(n) for n in plan.feature_names]
     squares = [(F.sum(F.col(n) * F.col(n) * weight) / F.sum(weight)).alias(f"_{n}") for n in plan.feature_names]
     row = store.read(catalog.PRIVATE_SUMMARY, run_id).agg(*means, *squares).first()
     assert row is not None
+    if row[plan.feature_names[0]] is None:
+        return dict.fromkeys(plan.feature_names), dict.fromkeys(plan.feature_names, 0.0)
     mean = {n: float(row[n]) for n in plan.feature_names}
-    return mean, {n: max(float(row[f"_{n}"]) - mean[n] ** 2, 0.0) ** 0.5 for n in plan.feature_names}
+    deviation = {n: max(float(row[f"_{n}"]) - mean[n] ** 2, 0.0) ** 0.5 for n in plan.feature_names}
+    return {n: mean[n] for n in plan.feature_names}, deviation
 
 
 def _budget(store: Store, plan: Plan, run_id: str) -> Budget:
     population = plan.privacy.population
-    head = store.read(catalog.BUDGET).where(F.col("population") == population).select("total", "spent").first()
+    head = store.read(catalog.BUDGET).where(F.col("population") == population).select("total", "spent", "period").first()
     assert head is not None
-    answers = store.read(catalog.RELEASES, run_id).orderBy("at").select("question", "parts").collect()
+    answers = store.read(catalog.BUDGET_ENTRIES, run_id).orderBy("at").select("question", "parts").collect()
     parts = [{"question": a.question, **part} for a in answers for part in json.loads(a.parts)]
-    return Budget(head.total, head.spent, parts)
+    return Budget(head.total, head.spent, parts, head.period)

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from evenhand.plan.advice import advice
 from evenhand.plan.columns import CONSENT, CUSTOMERS, reasons
 from evenhand.plan.models import Plan
+from evenhand.plan.periods import EACH
 from evenhand.report.facts import Facts, gather
 from evenhand.report.plots import plots_of
 from evenhand.report.words import METRIC_NAMES, interval, number, percent
@@ -60,7 +61,7 @@ def _context(facts: Facts) -> dict[str, object]:
             (name, sources[name], facts.versions[name], list(group)) for name, group in groupby(uses, key=lambda use: use[0])
         ],
         "winner": next((f for f in facts.fits if f["chosen"]), None),
-        "left": facts.budget.total - facts.budget.spent,
+        "each": EACH[plan.privacy.renews],
     }
 
 

@@ -46,7 +46,8 @@ def _profiles(facts: Facts) -> str:
             if row["suppressed"]:
                 continue
             spread = facts.deviation[feature.name] or 1.0
-            away = (row["value"] - facts.everyone[feature.name]) / spread
+            mean = facts.everyone[feature.name]
+            away = 0.0 if mean is None else (row["value"] - mean) / spread
             shown = number(row["value"], max(row["high"] - row["low"], abs(row["value"]) * 0.01))
             title = LINE.join(
                 textwrap.wrap(f"{feature.name.replace('_', ' ')}{f' ({feature.unit})' if feature.unit else ''}", 14)

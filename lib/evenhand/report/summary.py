@@ -26,10 +26,10 @@ def summary_text(facts: Facts, report: Path) -> str:
         of = [row for row in facts.verdicts if row["attribute"] == attribute]
         verdicts = ", ".join(f"{row['metric'].replace('_', ' ')} {row['verdict']}" for row in of)
         lines.append(f"  {attribute}: {verdicts or METRIC_NAMES['all']}"[:WIDTH])
-    left = facts.budget.total - facts.budget.spent
-    epsilon = facts.plan.privacy.epsilon
+    budget, epsilon = facts.budget, facts.plan.privacy.epsilon
+    until = f", renews {budget.renews}" if budget.renews else ""
     lines.append(
-        f"  privacy: ε = {epsilon:g} spent, {left:g} of {facts.budget.total:g} left ({int(left / epsilon + 1e-9)} such runs)"
+        f"  privacy: ε = {epsilon:g} spent, {budget.left:g} of {budget.total:g} left ({budget.runs_left(epsilon)} such runs){until}"
     )
     lines.append(f"report: {report}")
     return "\n".join(lines)

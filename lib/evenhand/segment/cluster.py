@@ -25,7 +25,7 @@ from evenhand.privacy.summary import Summary
 Floats = NDArray[np.float64]
 ITERATIONS = 100
 MLLIB_ITERATIONS = 20
-THREADS = 2
+THREADS = 3
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from evenhand.plan.geometry import to_unit
 from evenhand.plan.models import Plan
-from evenhand.privacy.intervals import LEVEL, half_width
+from evenhand.privacy.intervals import GROUP, LEVEL, half_width, share_bounds
 from evenhand.privacy.release import Release
-from evenhand.privacy.tallies import MIDDLE, SIZE, sum_part
+from evenhand.privacy.tallies import MIDDLE, SIZE, small_segments, sum_part
 
 Floats = NDArray[np.float64]
 
@@ -35,13 +35,14 @@ class Profiles:
 def read_profiles(release: Release, plan: Plan) -> Profiles:
     """Post-processing of the release. A log-scaled feature's value is the mean on the log scale, so nearer the median.
 
-    Intervals of ratios hold with 95 % since both noisy figures lie in theirs with 97.5 % (Bonferroni).
+    The intervals of values hold with 95 % since both noisy figures lie in theirs with 97.5 % (Bonferroni).
     """
     noisy = release[SIZE].astype(np.float64)
     reach, wide = half_width(release.scale(SIZE)), half_width(release.scale(SIZE), (1 + LEVEL) / 2)
     size, low, high = (np.maximum(noisy + r, 0.0) for r in (0, -reach, reach))
-    others = size.sum() - size
-    share, share_low, share_high = (_share(s, others) for s in (size, low, high))
+    share = size / np.maximum(size.sum(), 1.0)
+    share_low, share_high = (bound[0] for bound in share_bounds(noisy[None, :], release.scale(SIZE), GROUP))
+    share_low, share_high = np.fmin(share_low, share), np.fmax(share_high, share)
     values, lows, highs = [], [], []
     for feature in plan.features:
         part = sum_part(feature.name)
@@ -52,13 +53,8 @@ def read_profiles(release: Release, plan: Plan) -> Profiles:
         lows.append(np.min(corners, axis=0))
         highs.append(np.max(corners, axis=0))
     value, value_low, value_high = (to_unit(np.stack(v, axis=1), plan.features) for v in (values, lows, highs))
-    suppressed = noisy < plan.privacy.minimum_cell
+    suppressed = small_segments(release, plan)
     return Profiles(size, low, high, share, share_low, share_high, value, value_low, value_high, suppressed)
-
-
-def _share(size: Floats, others: Floats) -> Floats:
-    share: Floats = size / np.maximum(size + others, 1.0)
-    return share
 
 
 def _mean(sums: Floats, sizes: Floats) -> Floats:

@@ -20,6 +20,16 @@ PREPARED = TableSpec("prepared", "restricted", "pseudonym BINARY, key_id STRING,
 SEGMENTS = TableSpec("segments", "restricted", "pseudonym BINARY, key_id STRING, segment INT, run_id STRING")
 DUPLICATES = TableSpec("duplicate_customers", "restricted", "customer_id STRING, run_id STRING")
 INPUT_QUALITY = TableSpec("input_quality", "restricted", "item STRING, finding STRING, count BIGINT, run_id STRING")
+# Noisy, so private; restricted all the same, since cells that are too small to be shown stand in it.
+RELEASES = TableSpec(
+    "releases",
+    "restricted",
+    "run_id STRING, question STRING, epsilon DOUBLE, parts STRING, noisy BINARY, not_private BOOLEAN, at TIMESTAMP",
+    by_run=False,
+)
+LEDGER_WITNESS = TableSpec(
+    "ledger_witness", "restricted", "population STRING, run_id STRING, epsilon DOUBLE, at TIMESTAMP", by_run=False
+)
 
 RUNS = TableSpec(
     "runs",
@@ -28,14 +38,17 @@ RUNS = TableSpec(
     "sources STRING, as_of TIMESTAMP, epsilon DOUBLE, not_private BOOLEAN, at TIMESTAMP",
     by_run=False,
 )
-BUDGET = TableSpec("budget", "open", "population STRING, total DOUBLE, spent DOUBLE, runs MAP<STRING, DOUBLE>", by_run=False)
-BUDGET_ENTRIES = TableSpec(
-    "budget_entries", "open", "population STRING, run_id STRING, question STRING, epsilon DOUBLE, at TIMESTAMP", by_run=False
-)
-RELEASES = TableSpec(
-    "releases",
+BUDGET = TableSpec(
+    "budget",
     "open",
-    "run_id STRING, question STRING, epsilon DOUBLE, parts STRING, noisy BINARY, not_private BOOLEAN, at TIMESTAMP",
+    "population STRING, total DOUBLE, renews STRING, period STRING, spent DOUBLE, runs MAP<STRING, DOUBLE>, "
+    "periods MAP<STRING, STRING>",
+    by_run=False,
+)
+BUDGET_ENTRIES = TableSpec(
+    "budget_entries",
+    "open",
+    "population STRING, period STRING, run_id STRING, question STRING, epsilon DOUBLE, composition STRING, parts STRING, at TIMESTAMP",
     by_run=False,
 )
 PRIVATE_SUMMARY = TableSpec("private_summary", "open", "box INT, noisy_count BIGINT, run_id STRING")
@@ -68,6 +81,7 @@ ALL = (
     SEGMENTS,
     DUPLICATES,
     INPUT_QUALITY,
+    LEDGER_WITNESS,
     RUNS,
     BUDGET,
     BUDGET_ENTRIES,

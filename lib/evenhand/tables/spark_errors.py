@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ except ImportError:  # a Spark Connect client may come without it
 # Delta's write conflicts reach a classic session as Py4J's own error: PySpark does not know how to translate them.
 SPARK_ERRORS = (PySparkException, Py4JError)
 
-TRIES = 12
+TRIES = 60  # of many writers at once one is done a round
 
 # PySpark logs the message of an error by itself, with the value from the row that it quotes.
 TALKATIVE = ("SQLQueryContextLogger", "DataFrameQueryContextLogger")
@@ -48,7 +49,7 @@ def retried(commit: Callable[[], object]) -> None:
             text = condition_of(wrong) + str(wrong)
             if attempt == TRIES - 1 or "CONCURRENT" not in text.upper():
                 raise
-            time.sleep(0.05 * 2 ** min(attempt, 6))
+            time.sleep(random.uniform(0.02, 0.1 * 2 ** min(attempt, 4)))
 
 
 @contextmanager

@@ -29,7 +29,9 @@ class Store:
     def __init__(self, spark: SparkSession, output: Output) -> None:
         self.spark = spark
         self._places: dict[str, Place] = {"restricted": output.restricted, "open": output.open}
-        self._seen: set[tuple[str, str]] = set()  # tables and runs known to have rows; asking Delta again takes a job
+        # What this process knows of a run's rows, since asking Delta takes jobs: that there are some, and small ones whole.
+        self._seen: set[tuple[str, str]] = set()
+        self._small: dict[tuple[str, str], DataFrame] = {}
 
     def address(self, spec: TableSpec) -> str:
         """The table's name in SQL."""
@@ -40,12 +42,14 @@ class Store:
         return self._schema(spec) is not None
 
     def read(self, spec: TableSpec, run_id: str | None = None) -> DataFrame:
+        if run_id is not None and (small := self._small.get((spec.name, run_id))) is not None:
+            return small
         rows = self.spark.read.table(self.address(spec))
         return rows if run_id is None else rows.where(F.col("run_id") == run_id)
 
     def rows(self, spec: TableSpec, run_id: str) -> DataFrame | None:
         """One run's rows, or None when there are none."""
-        if (spec.name, run_id) in self._seen:
+        if (spec.name, run_id) in self._seen | self._small.keys():
             return self.read(spec, run_id)
         if not self.exists(spec):
             return None
@@ -58,12 +62,15 @@ class Store:
     def write(self, spec: TableSpec, rows: DataFrame | pa.Table, run_id: str) -> None:
         """Add one run's rows in one commit; written again, they replace themselves."""
         frame = rows if not isinstance(rows, pa.Table) else self.from_arrow(spec, rows)
-        writer = self._writer(spec, frame.withColumn("run_id", F.lit(run_id))).option("mergeSchema", "true")
+        frame = frame.withColumn("run_id", F.lit(run_id))
+        writer = self._writer(spec, frame).option("mergeSchema", "true")
         if spec.by_run:
             writer = writer.partitionBy("run_id").mode("overwrite").option("replaceWhere", f"run_id = '{run_id}'")
         else:
             writer = writer.mode("append")
         self._save(spec, writer)
+        if spec.by_run and isinstance(rows, pa.Table):
+            self._small[spec.name, run_id] = frame
 
     def append_once(self, spec: TableSpec, rows: pa.Table, key: str) -> None:
         """Add rows in one commit, unless one with the same key was made before: of several at once one wins.
@@ -93,7 +100,11 @@ class Store:
         for attempt in range(CREATE_TRIES):
             try:
                 if not self.exists(spec):
-                    self.spark.sql(f"CREATE TABLE IF NOT EXISTS {self.address(spec)} ({spec.columns}) USING DELTA")
+                    properties = ", ".join(f"'{key}' = '{value}'" for key, value in PROPERTIES[spec.zone].items())
+                    self.spark.sql(
+                        f"CREATE TABLE IF NOT EXISTS {self.address(spec)} ({spec.columns}) USING DELTA"
+                        + (f" TBLPROPERTIES ({properties})" if properties else "")
+                    )
                 break
             except (*SPARK_ERRORS, OutputError):
                 # Another run is creating it at this moment: the folder is there, the table not yet.

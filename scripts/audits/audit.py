@@ -1,0 +1,117 @@
+"""The audit of every release and of the way from the summary to the centers, on neighboring inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bound import epsilon_lower_bound
+from evenhand.errors import DataError
+from evenhand.plan.models import Plan
+from evenhand.privacy import release
+from evenhand.privacy.noise import OpenDPNoise
+from evenhand.privacy.release import Integers, Part, Release, add_noise
+from evenhand.privacy.summary import Summary, read_summary
+from evenhand.segment.cluster import fast_fit
+from world import Exact
+
+Floats = NDArray[np.float64]
+AUDITS = 1_000  # more than one call makes; the false alarm of all of them together is shared among so many
+ALARM = 1e-6
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`bound` is a lower confidence bound on ε; above `claim` the promise is broken."""
+
+    release: str
+    part: str
+    case: str
+    claim: float
+    bound: float
+
+    @property
+    def passed(self) -> bool:
+        return self.bound <= self.claim
+
+
+# Noise for many runs at once: the part, and its exact cells one run after the other.
+Mechanism = Callable[[Part, Integers], Integers]
+
+
+def sound(part: Part, exact: Integers) -> Integers:
+    """What the door does."""
+    return add_noise((part,), {part.name: exact}, OpenDPNoise())[part.name]
+
+
+def audit_release(one: Exact, other: Exact, case: str, runs: int, mechanism: Mechanism = sound) -> list[Finding]:
+    """Each part that differs between the two inputs, and all parts together."""
+    findings, sums = [], [np.zeros((runs, 2)), np.zeros((runs, 2))]
+    for part in one.parts:
+        cells = np.flatnonzero(one.vectors[part.name] != other.vectors[part.name])
+        if len(cells) == 0:
+            continue
+        a, b = one.vectors[part.name][cells], other.vectors[part.name][cells]
+        samples = [_statistics(part, exact, a, b, runs, mechanism) for exact in (a, b)]
+        bound = epsilon_lower_bound(samples[0], samples[1], ALARM / AUDITS)
+        findings.append(Finding(one.question, part.name, case, part.epsilon, bound))
+        sums = [s + sample[:, :2] for s, sample in zip(sums, samples, strict=True)]
+    claim = sum(p.epsilon for p in one.parts)
+    together = epsilon_lower_bound(sums[0], sums[1], ALARM / AUDITS)
+    return [*findings, Finding(one.question, "all parts", case, claim, together)]
+
+
+def _statistics(part: Part, exact: Integers, a: Integers, b: Integers, runs: int, mechanism: Mechanism) -> Floats:
+    """Of each run: the log likelihood ratio under the claimed noise, the cells left as on the first input, one cell's value.
+
+    Cells that do not differ get noise of their own and tell nothing about which input it was; leaving them out is
+    post-processing, so a bound without them is a bound.
+    """
+    many = replace(part, cells=runs * len(exact))
+    noisy = mechanism(many, np.tile(exact, runs)).reshape(runs, len(exact))
+    ratio = (np.abs(noisy - a) - np.abs(noisy - b)).sum(axis=1) / part.scale
+    widest = int(np.argmax(np.abs(a - b)))
+    return np.stack([ratio, (noisy == a).sum(axis=1), noisy[:, widest]], axis=1).astype(np.float64)
+
+
+def audit_path(
+    one: Exact, other: Exact, plan: Plan, case: str, runs: int, to_centers: bool, mechanism: Mechanism = sound
+) -> Finding:
+    """The summary after noise as it is read, or the centers learned from it, against the ε of the whole summary."""
+    samples = [_path(exact, plan, runs, to_centers, mechanism) for exact in (one, other)]
+    bound = epsilon_lower_bound(samples[0], samples[1], ALARM / AUDITS)
+    name = "summary to centers" if to_centers else "summary as read"
+    return Finding(name, "all parts", case, sum(p.epsilon for p in one.parts), bound)
+
+
+def _path(exact: Exact, plan: Plan, runs: int, to_centers: bool, mechanism: Mechanism) -> Floats:
+    noisy = {}
+    for part in exact.parts:
+        many = replace(part, cells=runs * part.cells)
+        noisy[part.name] = mechanism(many, np.tile(exact.vectors[part.name], runs)).reshape(runs, part.cells)
+    boxes = max(p.cells for p in exact.parts)
+    rows = []
+    for run in range(runs):
+        answer = {name: values[run].copy() for name, values in noisy.items()}
+        # The door's own key: the audit stands on both sides of it, with noise that may be faulty on purpose.
+        summary = read_summary(Release(release._KEY, exact.question, exact.parts, answer, private=True), plan)
+        rows.append(_centers(summary, plan) if to_centers else _as_read(summary, boxes))
+    return np.array(rows, dtype=np.float64)
+
+
+def _as_read(summary: Summary, boxes: int) -> list[float]:
+    weights = np.zeros(boxes)
+    weights[summary.boxes % boxes] = summary.weights
+    return [*weights.tolist(), float(len(summary.boxes)), float(summary.weights.sum())]
+
+
+def _centers(summary: Summary, plan: Plan) -> list[float]:
+    k = max(plan.segments.candidates)
+    try:
+        fit = fast_fit(summary, k, plan.segments.restarts)
+    except DataError:
+        return [-1.0] * (k * len(plan.features) + 1)
+    return [*np.sort(fit.centers, axis=0).ravel().tolist(), fit.cost]

@@ -1,0 +1,77 @@
+"""The empirical audit of every release: claim and lower bound on ε by worst case, and the faults it must find."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from pyspark.sql import SparkSession
+
+from audit import ALARM, Finding, audit_path, audit_release
+from evenhand.session import start
+from faults import FAULTS, only_observed_noised
+from world import CASES, audit_plan, exact_answers
+
+EPSILON = 10.0  # of the audited run: parts of 0.4 to 2.4, where few runs tell much; the mechanism is the same at any ε
+PATH_EPSILON = 2.0  # of the audited way from the summary to the centers
+RUNS = {"full": (60_000, 20_000, 1_500), "quick": (20_000, 15_000, 400)}  # a release, the summary as read, the centers
+
+
+def releases(spark: SparkSession, runs: int) -> list[Finding]:
+    plan = audit_plan(EPSILON)
+    without, findings = exact_answers(spark, plan, []), []
+    for case, extra in CASES.items():
+        for name, answer in exact_answers(spark, plan, extra).items():
+            findings += audit_release(without[name], answer, case, runs)
+    return findings
+
+
+def paths(spark: SparkSession, as_read: int, centers: int) -> list[Finding]:
+    plan = audit_plan(PATH_EPSILON)
+    without, findings = exact_answers(spark, plan, [], only=["summary"])["summary"], []
+    for case, extra in CASES.items():
+        answer = exact_answers(spark, plan, extra, only=["summary"])["summary"]
+        for to_centers, runs in ((False, as_read), (True, centers)):
+            findings.append(audit_path(without, answer, plan, case, runs, to_centers))
+    return findings
+
+
+def planted(spark: SparkSession, runs: int, as_read: int) -> dict[str, Finding]:
+    """What the audit says of each fault, in the release where it must be found."""
+    plan, found = audit_plan(EPSILON), {}
+    without = exact_answers(spark, plan, [])
+    for name, fault in FAULTS.items():
+        answers = exact_answers(spark, plan, CASES[fault.case], fault.prepare, fault.found_in)
+        for release in fault.found_in:
+            findings = audit_release(without[release], answers[release], fault.case, runs, fault.mechanism)
+            found[f"{name}, {release}"] = max(findings, key=lambda f: f.bound - f.claim)
+    low, case = audit_plan(PATH_EPSILON), "alone in an empty box"
+    one, other = (exact_answers(spark, low, extra, only=["summary"])["summary"] for extra in ([], CASES[case]))
+    found["only observed boxes get noise, path"] = audit_path(one, other, low, case, as_read, False, only_observed_noised)
+    return found
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="audit-privacy", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a third of the runs")
+    runs, as_read, centers = RUNS["quick" if parser.parse_args().quick else "full"]
+    spark = start("evenhand audit")
+    spark.sparkContext.setLogLevel("ERROR")
+    findings = [*releases(spark, runs), *paths(spark, as_read, centers)]
+    print(f"{'release':<19} {'part':<20} {'worst case':<31} {'claim':>6} {'bound':>6}")
+    for f in findings:
+        print(f"{f.release:<19} {f.part:<20} {f.case:<31} {f.claim:>6.3f} {f.bound:>6.3f}{'' if f.passed else '  BROKEN'}")
+    missed = []
+    for name, f in planted(spark, runs, as_read).items():
+        print(f"{'planted: ' + name:<72} {f.claim:>6.3f} {f.bound:>6.3f}{'  not found' if f.passed else ''}")
+        missed += [name] if f.passed else []
+    broken = [f for f in findings if not f.passed]
+    print(f"{len(findings)} audits, {len(broken)} above their claim; false alarm of all together at most {ALARM:g}")
+    if broken or missed:
+        print(f"audit-privacy: {len(broken)} claims broken, {len(missed)} planted faults not found", file=sys.stderr)
+        return 5
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,51 @@
+"""Faults planted on purpose: an audit that does not find them proves nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from audit import Mechanism, sound
+from evenhand.privacy.noise import OpenDPNoise
+from evenhand.privacy.release import Integers, Part
+from world import Prepare, prepared, with_every_row, without_clipping
+
+FEATURES = 3
+
+
+def noise_halved(part: Part, exact: Integers) -> Integers:
+    return OpenDPNoise().add(exact, part.scale / 2)
+
+
+def sensitivity_of_one_feature_for_all(part: Part, exact: Integers) -> Integers:
+    """The sums get the noise that one feature alone would need, although one customer changes all of them."""
+    return OpenDPNoise().add(exact, part.scale / FEATURES) if part.sensitivity > 1 else sound(part, exact)
+
+
+def only_observed_noised(part: Part, exact: Integers) -> Integers:
+    """An empty cell stays what it is: 0."""
+    observed, noisy = exact != 0, np.zeros_like(exact)
+    if observed.any():
+        noisy[observed] = sound(replace(part, cells=int(observed.sum())), exact[observed])
+    return noisy
+
+
+@dataclass(frozen=True)
+class Fault:
+    case: str
+    found_in: tuple[str, ...]  # the releases whose audit must find it
+    mechanism: Mechanism = sound
+    prepare: Prepare = prepared
+
+
+FAULTS = {
+    "noise halved": Fault("at a corner", ("summary", "assessment"), noise_halved),
+    "sensitivity off by the number of features": Fault(
+        "at a corner", ("summary", "assessment"), sensitivity_of_one_feature_for_all
+    ),
+    "only observed boxes get noise": Fault("alone in an empty box", ("summary",), only_observed_noised),
+    # In the summary a value outside the bounds has no box at all, and the driver stops.
+    "clipping skipped": Fault("far outside the bounds", ("assessment",), prepare=without_clipping),
+    "two rows a customer": Fault("would be a second row", ("summary", "assessment"), prepare=with_every_row),
+}

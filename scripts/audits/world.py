@@ -1,0 +1,119 @@
+"""Neighboring inputs: a small population, and the customers whose presence is hardest to hide.
+
+Everything before noise is the production code on Spark: clipping, one row a customer, boxes, sums. Only the consent join
+is left out, which decides who is there and not what is computed of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from evenhand.plan.geometry import STEPS, to_fixed
+from evenhand.plan.models import Plan
+from evenhand.prepare.customers import customers
+from evenhand.privacy.release import Integers, Part, Question
+from evenhand.privacy.summary import box_sums
+from evenhand.privacy.tallies import segment_tallies
+from evenhand.segment.assign import rounded_centers, segment_number
+from evenhand.tables.sources import Sources
+
+Row = tuple[Any, ...]
+COLUMNS = "customer_id STRING, a DOUBLE, b DOUBLE, c DOUBLE, sex STRING, age INT, changed INT"
+HIGH = 16.0
+
+# Two kinds of people, in two of the boxes; all other boxes are empty.
+POPULATION: list[Row] = [(f"low-{i}", 3.0 + i % 3, 2.0, 5.0, "fm"[i % 2], 30, 0) for i in range(24)]
+POPULATION += [(f"high-{i}", 12.0, 11.0 + i % 3, 13.0, "fm"[i % 2], 50, 0) for i in range(16)]
+
+CASES: dict[str, list[Row]] = {
+    "alone in an empty box": [("x", 4.1, 12.2, 4.3, "f", 30, 0)],
+    "at a corner": [("x", 0.0, 0.0, 0.0, "f", 30, 0)],
+    "at the bound, in an empty box": [("x", HIGH, 0.0, HIGH, None, None, 0)],
+    "far outside the bounds": [("x", 1e12, -1e12, 1e12, "f", 30, 0)],
+    "would be a second row": [("x", 0.0, 0.0, 0.0, "f", 30, 0), ("x", 0.0, 0.0, 0.0, "f", 30, 1)],
+}
+
+
+def audit_plan(epsilon: float) -> Plan:
+    """Three features, few boxes whatever ε is."""
+    features = [{"name": n, "why": "audit", "column": n, "bounds": [0, HIGH], "missing": 0} for n in "abc"]
+    return Plan.model_validate(
+        {
+            "name": "audit",
+            "purpose": "audit",
+            "description": "Worst cases for the audit.",
+            "legal_basis": "consent",
+            "sources": {
+                "customers": {"path": "none", "id": "customer_id", "duplicates": {"keep_latest_by": "changed"}},
+                "consent": {"path": "none"},
+            },
+            "features": features,
+            "protected": [
+                {"name": "gender", "why": "audit", "column": "sex", "groups": {"female": ["f"], "male": ["m"]}},
+                {"name": "age_band", "why": "audit", "column": "age", "bands": [40]},
+            ],
+            "segments": {"k": 2, "mllib_seeds": 1, "restarts": 2},
+            "privacy": {
+                "epsilon": epsilon,
+                "population": "audit",
+                "population_total": 1000.0,
+                "expected_customers": max(1, round(250 / epsilon)),
+            },
+            "pseudonyms": {"key_id": "none", "key_env": "NONE"},
+            "output": {"restricted": {"path": "none/restricted"}, "open": {"path": "none/open"}},
+        }
+    )
+
+
+def prepared(spark: SparkSession, plan: Plan, rows: list[Row]) -> DataFrame:
+    """What `prepare` makes of the rows, but for consent and pseudonyms."""
+    table = spark.createDataFrame(rows, COLUMNS).coalesce(1)
+    return customers(Sources(table, table, {}, {}), plan)
+
+
+def with_every_row(spark: SparkSession, plan: Plan, rows: list[Row]) -> DataFrame:
+    """A planted fault: the rows of one customer are all kept."""
+    sources = plan.sources.model_copy(update={"customers": plan.sources.customers.model_copy(update={"duplicates": "refuse"})})
+    return prepared(spark, plan.model_copy(update={"sources": sources}), rows)
+
+
+def without_clipping(spark: SparkSession, plan: Plan, rows: list[Row]) -> DataFrame:
+    """A planted fault: a value a hundred times outside the bounds stays there."""
+    far = 100 * STEPS
+    raw = [F.greatest(F.least(F.col(n) * (STEPS / HIGH), F.lit(far)), F.lit(-far)).cast("int").alias(n) for n in "abc"]
+    values = spark.createDataFrame(rows, COLUMNS).select(F.col("customer_id").alias("_id"), *raw)
+    return prepared(spark, plan, rows).drop(*plan.feature_names).join(values, "_id")
+
+
+def questions(found: DataFrame, plan: Plan) -> list[Question]:
+    """Everything that a run asks of the restricted zone; a new question belongs here."""
+    spots = np.array([[4.0, 2.0, 5.0], [12.0, 12.0, 13.0]])
+    centers = rounded_centers(to_fixed(spots, plan.features).astype(float))
+    return [box_sums(found, plan), segment_tallies(found, segment_number(centers, plan.feature_names), 2, plan)]
+
+
+@dataclass(frozen=True)
+class Exact:
+    """One question's exact answer on one input; it never leaves the audit."""
+
+    question: str
+    parts: tuple[Part, ...]
+    vectors: Mapping[str, Integers]
+
+
+Prepare = Callable[[SparkSession, Plan, list[Row]], DataFrame]
+
+
+def exact_answers(
+    spark: SparkSession, plan: Plan, extra: list[Row], prepare: Prepare = prepared, only: Collection[str] = ()
+) -> dict[str, Exact]:
+    """The exact answer to each question, or to some only, on the population and the extra customer, if any."""
+    found = prepare(spark, plan, POPULATION + extra).localCheckpoint()
+    asked = [q for q in questions(found, plan) if not only or q.name in only]
+    return {q.name: Exact(q.name, q.parts, q.vectors(q.rows.toArrow())) for q in asked}
