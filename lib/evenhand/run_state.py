@@ -91,7 +91,7 @@ class Run:
                 moment, versions, status = _resumed(found, plan, as_of)
             sources = open_sources(spark, plan, versions)  # refuses a source that does not fit before anything is written
             affordable.result()
-            door = Door(store, ledger, noise, run_id, _questions(plan))
+            door = Door(store, ledger, noise, run_id, _questions(plan), resumed=found is not None)
             this = cls(plan, spark, store, ledger, door, run_id, moment, sources, status, noise, say, pool)
             if found is None:
                 this.later(lambda: this.record(RUNNING))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pyarrow as pa
+from pyspark.sql import Row
 
 from evenhand.errors import BudgetExhausted, IntegrityError, PlanError
 from evenhand.plan.models import Privacy
@@ -19,23 +20,19 @@ from evenhand.tables.store import Store
 
 SLACK = 1e-9  # floating-point rounding of sums of shares
 
-# One conditional MERGE: reading what is left and then appending would be a race, since blind appends never conflict.
+# One conditional UPDATE: reading what is left and then appending would be a race, since blind appends never conflict.
 # The head row remembers which run spent what, in the same commit, so that a run that is resumed does not spend twice.
 # A population has one row through all periods: a plan that changes when its budget renews, and a clock that goes back,
 # meet that row and spend nothing, where a row for each period would have been opened anew.
+# Values stand in the text, since Delta binds no parameters here; the plan and the run id allow letters, digits, _ and -.
 SPEND = """
-MERGE INTO {head} AS head USING {{wish}} AS wish ON head.population = wish.population
-WHEN MATCHED AND head.total = wish.total AND head.renews = wish.renews AND NOT map_contains_key(head.runs, wish.run_id)
-    AND (head.period = wish.period AND head.spent + wish.epsilon <= head.total + 1e-9 OR head.period < wish.period)
-  THEN UPDATE SET
-    spent = if(head.period = wish.period, head.spent, 0.0D) + wish.epsilon,
-    period = wish.period,
-    runs = map_concat(head.runs, map(wish.run_id, wish.epsilon)),
-    periods = map_concat(head.periods, map(wish.run_id, wish.period))
-WHEN NOT MATCHED
-  THEN INSERT (population, total, renews, period, spent, runs, periods)
-  VALUES (wish.population, wish.total, wish.renews, wish.period, wish.epsilon,
-    map(wish.run_id, wish.epsilon), map(wish.run_id, wish.period))
+UPDATE {head} SET
+  spent = if(period = '{period}', spent, 0.0D) + {epsilon!r}D,
+  period = '{period}',
+  runs = map_concat(runs, map('{run_id}', {epsilon!r}D)),
+  periods = map_concat(periods, map('{run_id}', '{period}'))
+WHERE population = '{population}' AND total = {total!r}D AND renews = '{renews}' AND NOT map_contains_key(runs, '{run_id}')
+  AND (period = '{period}' AND spent + {epsilon!r}D <= total + 1e-9 OR period < '{period}')
 """
 
 
@@ -76,19 +73,19 @@ class Ledger:
             return
         privacy, epsilon = self._privacy, sum(questions.values())
         period = period_of(privacy.renews, self._now())
-        wish = pa.table(
-            {
-                "population": [privacy.population],
-                "total": [privacy.population_total],
-                "renews": [privacy.renews],
-                "period": [period],
-                "run_id": [run_id],
-                "epsilon": [epsilon],
-            }
+        statement = SPEND.format(
+            head=self._store.address(BUDGET),
+            population=privacy.population,
+            total=privacy.population_total,
+            renews=privacy.renews,
+            period=period,
+            run_id=run_id,
+            epsilon=epsilon,
         )
         with ThreadPoolExecutor(1) as pool:
             seeing = pool.submit(self._witness.seen)
-            merge(self._store, SPEND.format(head=self._store.ensure(BUDGET)), wish=wish)
+            self._open(period)
+            retried(lambda: self._store.spark.sql(statement))
             seen = seeing.result()
         head = self.head()  # after the witness: what was witnessed stood in the ledger before
         self._witness.check(seen, head.runs)
@@ -97,6 +94,27 @@ class Ledger:
         if run_id not in seen:
             self._unwitnessed[run_id] = epsilon
         self._reserved[run_id], self._charged[run_id] = dict(questions), head.periods[run_id]
+
+    def _open(self, period: str) -> None:
+        """The population's row, with nothing spent; of several processes that open it at once one does."""
+        privacy = self._privacy
+        if self._row() is None:
+            row = {
+                "population": [privacy.population],
+                "total": [privacy.population_total],
+                "renews": [privacy.renews],
+                "period": [period],
+                "spent": [0.0],
+                "runs": pa.array([[]], pa.map_(pa.string(), pa.float64())),
+                "periods": pa.array([[]], pa.map_(pa.string(), pa.string())),
+            }
+            self._store.append_once(BUDGET, pa.table(row), privacy.population)
+
+    def _row(self) -> Row | None:
+        if not self._store.exists(BUDGET):
+            return None
+        rows = self._store.read(BUDGET)
+        return rows.where(rows.population == self._privacy.population).first()
 
     def refuse_exhausted(self, run_id: str, epsilon: float) -> None:
         """Say before any work that a run cannot be paid; whether it is paid is decided by `reserve` alone.
@@ -117,13 +135,9 @@ class Ledger:
     def head(self) -> Head:
         """The population's row; an unspent one when there is none."""
         privacy = self._privacy
-        unspent = Head(privacy.population_total, privacy.renews, period_of(privacy.renews, self._now()), 0.0, {}, {})
-        if not self._store.exists(BUDGET):
-            return unspent
-        rows = self._store.read(BUDGET)
-        row = rows.where(rows.population == privacy.population).first()
+        row = self._row()
         if row is None:
-            return unspent
+            return Head(privacy.population_total, privacy.renews, period_of(privacy.renews, self._now()), 0.0, {}, {})
         return Head(row.total, row.renews, row.period, row.spent, dict(row.runs), dict(row.periods))
 
     def _check_terms(self, head: Head) -> None:
@@ -174,10 +188,3 @@ class Ledger:
             }
         )
         self._store.append_once(BUDGET_ENTRIES, item, f"{self._privacy.population}/{run_id}/{question}")
-
-
-def merge(store: Store, statement: str, **sources: pa.Table) -> None:
-    """Run a MERGE of small tables from the driver, again when another writer was faster."""
-    frames = {name: store.spark.createDataFrame(rows) for name, rows in sources.items()}
-    # DataFrames by name are allowed, the stub says literals.
-    retried(lambda: store.spark.sql(statement, **frames))  # type: ignore[arg-type]

@@ -107,9 +107,12 @@ class Release:
 class Door:
     """The door of one run."""
 
-    def __init__(self, store: Store, ledger: Ledger, noise: NoiseSource, run_id: str, questions: Mapping[str, float]) -> None:
+    def __init__(
+        self, store: Store, ledger: Ledger, noise: NoiseSource, run_id: str, questions: Mapping[str, float], resumed: bool
+    ) -> None:
         """`questions` are all that the run will ask, with their ε: it is spent for the whole run at once, or not at all."""
         self._store, self._ledger, self._noise, self._run_id, self._questions = store, ledger, noise, run_id, questions
+        self._resumed = resumed  # a new run has no answer yet; asking Delta for it would take jobs
 
     def release(self, question: Question) -> Release:
         """The noisy answer to a question: read back when this run has asked it before, drawn once otherwise.
@@ -118,7 +121,7 @@ class Door:
             BudgetExhausted: the population's budget does not cover the run; nothing was spent.
             IntegrityError: a stored answer does not belong to this question.
         """
-        if (stored := self._stored(question)) is not None:
+        if self._resumed and (stored := self._stored(question)) is not None:
             return stored
         with no_values_in_errors(f"computing {question.name}"), ThreadPoolExecutor(1) as pool:
             spent = pool.submit(self._spend, question)  # beside the pass over the people, and done before any noise

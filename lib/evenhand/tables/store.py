@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
@@ -15,12 +14,11 @@ from evenhand.errors import OutputError
 from evenhand.plan.models import Output, Place
 from evenhand.tables.catalog import ALL, TableSpec
 from evenhand.tables.paths import absolute, quoted
-from evenhand.tables.spark_errors import SPARK_ERRORS, condition_of, retried
+from evenhand.tables.spark_errors import condition_of, retried
 
 # No statistics on the restricted zone: the smallest and largest id would stand in the Delta log in clear text.
 PROPERTIES = {"restricted": {"delta.dataSkippingNumIndexedCols": "0"}, "open": dict[str, str]()}
 READERS = 4
-CREATE_TRIES = 6
 
 
 class Store:
@@ -94,24 +92,6 @@ class Store:
             writer.save(absolute(f"{place.path}/{spec.name}"))
         else:
             writer.saveAsTable(self.address(spec))
-
-    def ensure(self, spec: TableSpec) -> str:
-        """Create the table when it is not there; its address."""
-        for attempt in range(CREATE_TRIES):
-            try:
-                if not self.exists(spec):
-                    properties = ", ".join(f"'{key}' = '{value}'" for key, value in PROPERTIES[spec.zone].items())
-                    self.spark.sql(
-                        f"CREATE TABLE IF NOT EXISTS {self.address(spec)} ({spec.columns}) USING DELTA"
-                        + (f" TBLPROPERTIES ({properties})" if properties else "")
-                    )
-                break
-            except (*SPARK_ERRORS, OutputError):
-                # Another run is creating it at this moment: the folder is there, the table not yet.
-                if attempt == CREATE_TRIES - 1:
-                    raise
-                time.sleep(0.1 * 2**attempt)
-        return self.address(spec)
 
     def from_arrow(self, spec: TableSpec, rows: pa.Table) -> DataFrame:
         """A DataFrame in the table's own types, extra columns as they come."""
