@@ -22,6 +22,7 @@ from pyspark.sql import functions as F
 
 from evenhand.errors import ArgumentError, Blocked, RunConflict
 from evenhand.plan.load import canonical, fingerprint
+from evenhand.plan.method import Method
 from evenhand.plan.models import Plan
 from evenhand.privacy.ledger import Ledger
 from evenhand.privacy.noise import NoiseSource
@@ -111,11 +112,10 @@ class Run:
     @property
     def questions(self) -> dict[str, float]:
         """The ε of every question that a run asks."""
-        from evenhand.privacy.summary import SUMMARY
         from evenhand.privacy.tallies import TALLIES
 
         split, epsilon = self.plan.privacy.split, self.plan.privacy.epsilon
-        return {SUMMARY: epsilon * split.summary, TALLIES: epsilon * (split.profiles + split.fairness)}
+        return Method.of(self.plan).questions | {TALLIES: epsilon * (split.profiles + split.fairness)}
 
     def record(self, status: str, reasons: list[str] | None = None) -> None:
         """Add the run's new status to `runs`, in one commit; with `published` everything of it becomes visible at once."""

@@ -7,8 +7,9 @@ from itertools import groupby
 
 from evenhand.plan.advice import advice
 from evenhand.plan.columns import CONSENT, CUSTOMERS, reasons
-from evenhand.plan.geometry import Boxes
+from evenhand.plan.geometry import Boxes, most_boxes
 from evenhand.plan.load import fingerprint
+from evenhand.plan.method import Method
 from evenhand.plan.models import Plan, Table
 
 WIDTH = 110
@@ -81,13 +82,18 @@ def _result(plan: Plan) -> str:
 def _budget(plan: Plan) -> list[str]:
     privacy, split = plan.privacy, plan.privacy.split
     shares = (("summary", split.summary), ("profiles", split.profiles), ("fairness", split.fairness))
-    boxes = Boxes.of(plan)
+    method = Method.of(plan)
+    learning = f"one pass over {Boxes.of(plan).count:,} boxes that are cut at midpoints"
+    if method.marginals:
+        learning = (
+            f"a private histogram a feature, one pass over at most {most_boxes(plan):,} boxes cut where those say, and "
+            f"{len(method.refinements)} private step{'s' * (len(method.refinements) > 1)} of refinement"
+        )
     return [
         f"  ε = {privacy.epsilon:g} of {privacy.population_total:g} for population {privacy.population}, at most "
         f"{int(privacy.population_total / privacy.epsilon + 1e-9)} runs like this one",
         *(f"    {name:<9} ε = {privacy.epsilon * share:g} ({share:.0%})" for name, share in shares),
-        f"  private summary: {boxes.count:,} boxes over {boxes.features} features, decided from "
-        f"{privacy.expected_customers:,} expected customers",
+        *_wrapped(f"Segments are learned by {learning}; decided from {privacy.expected_customers:,} expected customers."),
     ]
 
 
