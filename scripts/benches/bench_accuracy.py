@@ -45,7 +45,7 @@ GOOGLE = {
     ("Gaussian 100,000", 1.0): 1.27,
 }
 PEER_PACKAGES = ("diffprivlib==0.6.6", "scikit-learn==1.6.1", "numpy<2.3")
-PEER_SEEDS = 3  # of the peer's fits by default; as many as ours with --full
+PEER_SEEDS = 3  # by default; the peer is slow
 
 
 def main() -> None:
@@ -54,15 +54,19 @@ def main() -> None:
     parser.add_argument("--full", action="store_true")
     parser.add_argument("--quick", action="store_true", help="the smallest case alone, without the peer")
     parser.add_argument("--only", metavar="TEXT", default="", help="the cases whose name has this text")
-    parser.add_argument("--seeds", type=int, help="seeds a case, over all of its draws (10)")
+    parser.add_argument("--epsilon", type=float, nargs="+", help="1, and with --full 0.1, 0.5, 1, 2")
+    parser.add_argument("--seeds", type=int, default=10, help="seeds a case, over all of its draws")
+    parser.add_argument("--peer-seeds", type=int, help="seeds of the peer, 0 for none (3, and with --full as many as ours)")
     parser.add_argument("--json", metavar="FILE")
     options = parser.parse_args()
     chosen = [c for c in cases(options.full) if options.only in c.name][: 1 if options.quick else None]
-    epsilons = EPSILONS if options.full else (1.0,)
-    peer = None if options.quick else _peer_python()
+    epsilons = tuple(options.epsilon or (EPSILONS if options.full else (1.0,)))
+    few = options.seeds if options.full else PEER_SEEDS
+    peer_seeds = 0 if options.quick else few if options.peer_seeds is None else options.peer_seeds
+    peer = _peer_python() if peer_seeds else None
     measures, ratios, met = [], {}, []
     for case in chosen:
-        for name, epsilon, figures in _measured(case, epsilons, options.seeds or 10, peer, options.full):
+        for name, epsilon, figures in _measured(case, epsilons, options.seeds, peer, peer_seeds):
             measures += figures
             ratios[name] = figures[0].value
             if (goal := GOALS.get((case.name, epsilon))) is not None:
@@ -72,7 +76,7 @@ def main() -> None:
 
 
 def _measured(
-    case: Case, epsilons: tuple[float, ...], seeds: int, peer: str | None, full: bool
+    case: Case, epsilons: tuple[float, ...], seeds: int, peer: str | None, peer_seeds: int
 ) -> Iterator[tuple[str, float, list[Measure]]]:
     """Per ε the figures of one case, ours first."""
     tables = [case.rows(draw) for draw in range(case.draws)]
@@ -93,7 +97,7 @@ def _measured(
         against = f"goal {goal:g}" if goal else "no goal"
         figures = [Measure(name, float(np.mean(ours)), "", f"{against}; {seeds} seeds, worst {np.max(ours):.3f}")]
         if peer:
-            theirs = _peer(peer, rows, base, case.k, epsilon, seeds if full else PEER_SEEDS)
+            theirs = _peer(peer, rows, base, case.k, epsilon, peer_seeds)
             figures.append(Measure(f"{name}, diffprivlib", float(np.mean(theirs)), "", f"{len(theirs)} seeds, measured here"))
         if (google := GOOGLE.get((case.name, epsilon))) is not None:
             figures.append(Measure(f"{name}, Google", google, "", "not measured here: trial with this design, DESIGN; δ = 1e-6"))
