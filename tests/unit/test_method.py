@@ -28,12 +28,13 @@ def test_the_questions_spend_exactly_what_the_plan_gives_the_summary(customers: 
 @pytest.mark.parametrize(
     ("customers", "names"),
     [
+        (1_000, ["summary"]),
         (3_000, ["marginals", "summary", "refinement 1"]),
         (100_000, ["marginals", "summary", "refinement 1", "refinement 2", "refinement 3"]),
         (8_000_000, ["summary"]),
     ],
 )
-def test_few_customers_get_one_step_more_get_three_and_very_many_get_the_plain_pass(customers: int, names: list[str]) -> None:
+def test_very_few_and_very_many_customers_get_the_plain_pass_others_one_step_or_three(customers: int, names: list[str]) -> None:
     assert list(Method.of(plan_for(customers)).questions) == names
 
 
