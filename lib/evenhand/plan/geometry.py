@@ -22,20 +22,23 @@ STEPS = 2**BITS
 COUNTS_SHARE = 0.6  # of the summary's ε for counts, the rest for sums; from trials (docs/accuracy.md)
 LEAST_MEAN_COUNT = 8.0  # a box should hold on average that many times the noise scale of its count; from trials
 MOST_BOX_BITS = 14  # 16,384 boxes; at 8 million customers 2^16 gave the same cost in four times the time
-Number = TypeVar("Number", np.int64, np.float64)
+MOST_CUT_BOX_BITS = 16  # boxes cut where the customers are; at a million 2^14 hid the best segments (1.012 for 1.001)
 UNIT = 2**20  # offsets in boxes of several widths are released in that many parts of their box's half-width
+
+Number = TypeVar("Number", np.int64, np.float64)
 
 
 def most_boxes(plan: Plan) -> int:
     """As many boxes as the noise allows at the expected population; from public numbers only."""
-    boxes = plan.privacy.expected_customers * Method.of(plan).summary * COUNTS_SHARE / LEAST_MEAN_COUNT
-    return min(1 << MOST_BOX_BITS, max(4, round(boxes)))
+    method = Method.of(plan)
+    boxes = plan.privacy.expected_customers * method.summary * COUNTS_SHARE / LEAST_MEAN_COUNT
+    return min(1 << (MOST_CUT_BOX_BITS if method.marginals else MOST_BOX_BITS), max(4, round(boxes)))
 
 
 def box_bits(plan: Plan) -> int:
     """H of the 2^H boxes that are cut at midpoints."""
     # At least two steps a box: a box of one step would have a half-width of 0, which no noise fits.
-    return min((BITS - 1) * len(plan.features), round(math.log2(most_boxes(plan))))
+    return min(MOST_BOX_BITS, (BITS - 1) * len(plan.features), round(math.log2(most_boxes(plan))))
 
 
 @dataclass(frozen=True)
