@@ -7,21 +7,24 @@ from pyspark.sql import DataFrame
 from evenhand import rows
 from evenhand.errors import DuplicateCustomers, EmptyPopulation, RunConflict
 from evenhand.fairness.assess import assess_fairness, unevenness
+from evenhand.plan.method import Method
 from evenhand.plan.models import KeepLatest
 from evenhand.prepare.customers import prepared_customers, with_ids
 from evenhand.prepare.duplicates import duplicated_ids
 from evenhand.prepare.keys import read_key
 from evenhand.prepare.pseudonym import Pads
 from evenhand.prepare.quality import input_quality
+from evenhand.privacy.marginals import histograms, read_marginals
 from evenhand.privacy.summary import box_sums, read_summary
 from evenhand.privacy.tallies import segment_tallies
 from evenhand.report.page import write_report
 from evenhand.run_state import Run
-from evenhand.segment.assign import assign, rounded_centers, segment_number
+from evenhand.segment.assign import CENTER_BITS, assign, rounded_centers, segment_number
 from evenhand.segment.choose_k import choose_k
 from evenhand.segment.cluster import best_fit
 from evenhand.segment.label import labels
 from evenhand.segment.profiles import read_profiles
+from evenhand.segment.refine import refined
 from evenhand.tables import catalog
 from evenhand.tables.spark_errors import no_values_in_errors
 
@@ -54,15 +57,14 @@ def segment_step(run: Run) -> None:
     `prepared` to `private_summary` and `segment_centers` [open], and `segments` [restricted].
     """
     plan, prepared = run.plan, prepared_of(run)
-    release = run.door.release(box_sums(prepared, plan))
-    summary = read_summary(release, plan)
+    marginals = read_marginals(run.door.release(histograms(prepared, plan)), plan) if Method.of(plan).marginals else None
+    summary = read_summary(run.door.release(box_sums(prepared, plan, marginals)), plan, marginals)
     k, curve = choose_k(summary, plan.segments.candidates, plan.segments.restarts)
     best, candidates = best_fit(run.spark, summary, k, plan.segments.mllib_seeds, plan.segments.restarts)
     run.say(f"learned: {k} segments, {best.method}")
-    centers = rounded_centers(best.centers)
-    run.store.write(
-        catalog.SEGMENT_CENTERS, rows.centers(centers, labels(best.centers, summary, plan.features), plan), run.run_id
-    )
+    centers = refined(run.door, prepared, rounded_centers(best.centers), summary, plan)
+    names = labels(centers / 2**CENTER_BITS, summary, plan.features)
+    run.store.write(catalog.SEGMENT_CENTERS, rows.centers(centers, names, plan), run.run_id)
     run.write_later(catalog.PRIVATE_SUMMARY, rows.summary(summary, plan))
     run.write_later(catalog.SEGMENT_FITS, rows.fits(best, candidates, curve))
     run.write_later(catalog.SEGMENTS, assign(prepared, centers, plan.feature_names))

@@ -22,11 +22,11 @@ from pyspark.sql import functions as F
 
 from evenhand.errors import ArgumentError, Blocked, RunConflict
 from evenhand.plan.load import canonical, fingerprint
+from evenhand.plan.method import Method
 from evenhand.plan.models import Plan
 from evenhand.privacy.ledger import Ledger
 from evenhand.privacy.noise import NoiseSource
 from evenhand.privacy.release import Door
-from evenhand.privacy.summary import SUMMARY
 from evenhand.privacy.tallies import TALLIES
 from evenhand.session import settings
 from evenhand.tables.catalog import RUNS, TableSpec
@@ -143,7 +143,7 @@ class Run:
 def _questions(plan: Plan) -> dict[str, float]:
     """The ε of every question that a run asks."""
     split, epsilon = plan.privacy.split, plan.privacy.epsilon
-    return {SUMMARY: epsilon * split.summary, TALLIES: epsilon * (split.profiles + split.fairness)}
+    return Method.of(plan).questions | {TALLIES: epsilon * (split.profiles + split.fairness)}
 
 
 def _new_id(plan: Plan) -> str:

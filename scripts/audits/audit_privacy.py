@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 from audit import ALARM, Finding, audit_path, audit_release
 from evenhand.session import start
 from faults import FAULTS, only_observed_noised
-from world import CASES, audit_plan, exact_answers
+from world import CASES, METHODS, audit_plan, exact_answers
 
 EPSILON = 10.0  # of the audited run: parts of 0.4 to 2.4, where few runs tell much; the mechanism is the same at any ε
 PATH_EPSILON = 2.0  # of the audited way from the summary to the centers
@@ -18,11 +18,13 @@ RUNS = {"full": (60_000, 20_000, 1_500), "quick": (20_000, 15_000, 400)}  # a re
 
 
 def releases(spark: SparkSession, runs: int) -> list[Finding]:
-    plan = audit_plan(EPSILON)
-    without, findings = exact_answers(spark, plan, []), []
-    for case, extra in CASES.items():
-        for name, answer in exact_answers(spark, plan, extra).items():
-            findings += audit_release(without[name], answer, case, runs)
+    findings = []
+    for method in METHODS:
+        plan = audit_plan(EPSILON, method)
+        without = exact_answers(spark, plan, [])
+        for case, extra in CASES.items():
+            for name, answer in exact_answers(spark, plan, extra).items():
+                findings += audit_release(without[name], answer, case, runs)
     return findings
 
 

@@ -15,12 +15,15 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from evenhand.plan.geometry import STEPS, to_fixed
+from evenhand.plan.method import Method
 from evenhand.plan.models import Plan
 from evenhand.prepare.customers import customers
+from evenhand.privacy.marginals import BINS, Marginals, histograms
 from evenhand.privacy.release import Integers, Part, Question
-from evenhand.privacy.summary import box_sums
+from evenhand.privacy.summary import Summary, box_sums
 from evenhand.privacy.tallies import segment_tallies
 from evenhand.segment.assign import rounded_centers, segment_number
+from evenhand.segment.refine import Step, step_sums
 from evenhand.tables.sources import Sources
 
 Row = tuple[Any, ...]
@@ -40,7 +43,11 @@ CASES: dict[str, list[Row]] = {
 }
 
 
-def audit_plan(epsilon: float) -> Plan:
+# Expected customers × ε: by the public rule (plan/method.py) the first learns in one question, the second in three.
+METHODS = {"one pass": 250, "histograms, boxes, a step": 1000}
+
+
+def audit_plan(epsilon: float, method: str = "one pass") -> Plan:
     """Three features, few boxes whatever ε is."""
     features = [{"name": n, "why": "audit", "column": n, "bounds": [0, HIGH], "missing": 0} for n in "abc"]
     return Plan.model_validate(
@@ -63,7 +70,7 @@ def audit_plan(epsilon: float) -> Plan:
                 "epsilon": epsilon,
                 "population": "audit",
                 "population_total": 1000.0,
-                "expected_customers": max(1, round(250 / epsilon)),
+                "expected_customers": max(1, round(METHODS[method] / epsilon)),
             },
             "pseudonyms": {"key_id": "none", "key_env": "NONE"},
             "output": {"restricted": {"path": "none/restricted"}, "open": {"path": "none/open"}},
@@ -92,10 +99,24 @@ def without_clipping(spark: SparkSession, plan: Plan, rows: list[Row]) -> DataFr
 
 
 def questions(found: DataFrame, plan: Plan) -> list[Question]:
-    """Everything that a run asks of the restricted zone; a new question belongs here."""
-    spots = np.array([[4.0, 2.0, 5.0], [12.0, 12.0, 13.0]])
-    centers = rounded_centers(to_fixed(spots, plan.features).astype(float))
-    return [box_sums(found, plan), segment_tallies(found, segment_number(centers, plan.feature_names), 2, plan)]
+    """Everything that a run asks of the restricted zone; a new question belongs here.
+
+    A question that depends on earlier answers is asked with fixed ones: what is released one after the other composes
+    when each question is private whatever was answered before.
+    """
+    spots = to_fixed(np.array([[4.0, 2.0, 5.0], [12.0, 12.0, 13.0]]), plan.features)
+    centers, method = rounded_centers(spots.astype(float)), Method.of(plan)
+    asked, marginals = [], None
+    if method.marginals:
+        shares = np.full((len(plan.features), BINS), 1e-3)
+        shares[np.arange(len(plan.features)), spots * BINS // STEPS] = 0.5
+        asked, marginals = [histograms(found, plan)], Marginals(shares / shares.sum(axis=1, keepdims=True))
+    asked.append(box_sums(found, plan, marginals))
+    if method.refinements:
+        points = np.concatenate([spots - 2000, spots + 2000]).astype(float)
+        seen = Summary(np.arange(len(points)), np.ones(len(points)), points, private=True)
+        asked.append(step_sums(found, Step.around(1, centers, seen), plan))
+    return [*asked, segment_tallies(found, segment_number(centers, plan.feature_names), 2, plan)]
 
 
 @dataclass(frozen=True)

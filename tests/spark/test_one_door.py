@@ -25,13 +25,11 @@ from conftest import write_key
 from evenhand.api import run
 from evenhand.plan.geometry import STEPS, to_unit
 from evenhand.plan.load import parse_plan
-from evenhand.privacy.release import Question
-from evenhand.privacy.summary import box_sums
-from evenhand.privacy.tallies import segment_tallies
+from evenhand.privacy.release import Door, Question
 from evenhand.report.page import glance
 from evenhand.result import Result
 from evenhand.rows import read_centers
-from evenhand.segment.assign import CENTER_BITS, segment_number
+from evenhand.segment.assign import CENTER_BITS
 from evenhand.tables import catalog
 from sample import KEY, NOW, in_folder, people, plan_yaml, write_sources
 
@@ -45,6 +43,7 @@ OPEN = [t for t in catalog.ALL if t.zone == "open"]
 class World:
     result: Result
     said: str  # progress, what Python printed, what was logged
+    asked: list[Question]  # all that went through the door
 
     @property
     def texts(self) -> dict[str, str]:
@@ -65,15 +64,21 @@ def world(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> World:
     write_key(folder / "key", KEY)
     customers, purchases = people(3000, seed=4)
     write_sources(spark, folder, customers, purchases=purchases)
-    plan = parse_plan(plan_yaml(in_folder(folder) | {"privacy.epsilon": 0.5, "segments.k": K}))
+    plan = parse_plan(
+        plan_yaml(in_folder(folder) | {"privacy.epsilon": 0.5, "privacy.expected_customers": 4000, "segments.k": K})
+    )
     said: list[str] = []
+    asked: list[Question] = []
     handler = _Listener(said)
     logging.getLogger().addHandler(handler)
-    try:
-        result = run(plan, spark, as_of=NOW, run_id="door-1", say=said.append)
-    finally:
-        logging.getLogger().removeHandler(handler)
-    return World(result, "\n".join(said))
+    release = Door.release
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Door, "release", lambda door, question: (asked.append(question), release(door, question))[1])
+        try:
+            result = run(plan, spark, as_of=NOW, run_id="door-1", say=said.append)
+        finally:
+            logging.getLogger().removeHandler(handler)
+    return World(result, "\n".join(said), asked)
 
 
 class _Listener(logging.Handler):
@@ -95,17 +100,8 @@ def people_now(world: World) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def asked(world: World) -> list[Question]:
-    """The questions of the run; a new one belongs here, the test below sees to it."""
-    store, plan = world.result.store, world.result.plan
-    prepared = store.read(catalog.PREPARED, "door-1")
-    centers, _ = read_centers(world.result.centers)
-    return [box_sums(prepared, plan), segment_tallies(prepared, segment_number(centers, plan.feature_names), K, plan)]
-
-
-@pytest.fixture(scope="module")
-def exact(asked: list[Question]) -> dict[str, dict[str, np.ndarray]]:
-    return {q.name: dict(q.vectors(q.rows.toArrow())) for q in asked}
+def exact(world: World) -> dict[str, dict[str, np.ndarray]]:
+    return {q.name: dict(q.vectors(q.rows.toArrow())) for q in world.asked}
 
 
 @pytest.fixture(scope="module")

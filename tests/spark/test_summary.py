@@ -11,11 +11,19 @@ import pytest
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from evenhand.plan.geometry import BITS, STEPS, Boxes, to_fixed
+import accuracy_evenhand as bench
+from evenhand.plan.geometry import STEPS, Boxes, to_fixed
+from evenhand.plan.method import Method
 from evenhand.plan.models import Plan
 from evenhand.prepare.features import as_integers
+from evenhand.privacy import marginals as marginals_module
+from evenhand.privacy import summary as summary_module
+from evenhand.privacy.marginals import BINS, WIDTH, Marginals, histograms
 from evenhand.privacy.release import Question
-from evenhand.privacy.summary import COUNT, box_sums
+from evenhand.privacy.summary import COUNT, Summary, box_sums, boxes_of
+from evenhand.segment import refine as refine_module
+from evenhand.segment.assign import rounded_centers
+from evenhand.segment.refine import OFFSETS, SIZES, Step, step_sums
 
 FEATURES = [
     {"name": "a", "why": "t", "column": "a", "bounds": [-5, 5], "missing": 1.5},
@@ -84,18 +92,78 @@ def test_fixed_point_in_sql_is_fixed_point_in_numpy(raw: DataFrame, values: np.n
     assert (found == wanted).mean() > 0.999
 
 
-def test_box_sums_are_those_of_numpy_to_the_last_integer(raw: DataFrame, three: Plan) -> None:
+def points_of(frame: DataFrame) -> np.ndarray:
+    return np.array([tuple(r) for r in frame.collect()], dtype=np.int64)
+
+
+@pytest.fixture
+def marginals(raw: DataFrame, three: Plan) -> Marginals:
+    """Cuts at odd places: from the histograms without noise."""
+    found = exact(histograms(prepared(raw, three), three))
+    return Marginals(np.stack([found[n] / found[n].sum() for n in three.feature_names]))
+
+
+def test_histograms_are_those_of_numpy(raw: DataFrame, three: Plan) -> None:
     frame = prepared(raw, three)
-    points = np.array([tuple(r) for r in frame.collect()], dtype=np.int64)
-    boxes = Boxes.of(three)
-    tops = [(points[:, j] >> (BITS - cut)) << shift for j, (cut, shift) in enumerate(zip(boxes.cuts, boxes.shifts, strict=True))]
-    keys = np.bitwise_or.reduce(tops)
-    found = exact(box_sums(frame, three))
+    points = points_of(frame)
+    found = exact(histograms(frame, three))
+    for j, name in enumerate(three.feature_names):
+        np.testing.assert_array_equal(found[name], np.bincount(points[:, j] // WIDTH, minlength=BINS))
+
+
+@pytest.mark.parametrize("cut", [False, True], ids=["at midpoints", "at the cuts of the marginals"])
+def test_box_sums_are_those_of_numpy_to_the_last_integer(raw: DataFrame, three: Plan, marginals: Marginals, cut: bool) -> None:
+    frame = prepared(raw, three)
+    points = points_of(frame)
+    boxes = boxes_of(three, marginals if cut else None)
+    assert cut == any(len(set(np.diff(edges))) > 1 for edges in boxes.edges)
+    keys = np.zeros(len(points), dtype=np.int64)
+    for j in range(3):
+        keys += (points[:, j, None] >= np.array(boxes.edges[j][1:-1])).sum(axis=1) * boxes.strides[j]
+    found = exact(box_sums(frame, three, marginals if cut else None))
     np.testing.assert_array_equal(found[COUNT], np.bincount(keys, minlength=boxes.count))
     for j, name in enumerate(three.feature_names):
         sums = np.zeros(boxes.count, dtype=np.int64)
-        np.add.at(sums, keys, points[:, j] - boxes.centers[keys, j])
+        np.add.at(sums, keys, (points[:, j] - boxes.centers[keys, j]) * boxes.factors[keys, j])
         np.testing.assert_array_equal(found[name], sums)
+
+
+def some_step(points: np.ndarray) -> Step:
+    random = np.random.default_rng(5)
+    centers = rounded_centers(random.uniform(0, STEPS, (4, 3)))
+    summary = Summary(np.arange(50), np.ones(50), points[:50].astype(float), False)
+    return Step.around(1, centers, summary)
+
+
+def test_the_sums_of_a_private_step_are_those_of_numpy_to_the_last_integer(raw: DataFrame, three: Plan) -> None:
+    frame = prepared(raw, three)
+    points = points_of(frame)
+    step = some_step(points)
+    # In integers: 256 |x - c|² less the same for all centers; the same rounding of |c|² as in SQL.
+    constants = np.array([round(int((c.astype(object) ** 2).sum()) / 16) for c in step.centers])
+    nearest = (constants - 2 * points @ step.centers.T).argmin(axis=1)
+    offsets = np.clip(points, step.low[nearest], step.high[nearest]) - step.middle[nearest]
+    sums = np.zeros_like(step.low)
+    np.add.at(sums, nearest, offsets)
+    found = exact(step_sums(frame, step, three))
+    np.testing.assert_array_equal(found[SIZES], np.bincount(nearest, minlength=4))
+    np.testing.assert_array_equal(found[OFFSETS], (sums * step.factors).ravel())
+
+
+def test_the_accuracy_bench_aggregates_as_spark_does(raw: DataFrame, three: Plan, marginals: Marginals) -> None:
+    """The bench measures the driver's real code on NumPy's sums; they are Spark's, to the last integer."""
+    frame = prepared(raw, three)
+    points = points_of(frame)
+    boxes, step, names = boxes_of(three, marginals), some_step(points), three.feature_names
+    pairs = [
+        (exact(histograms(frame, three)), marginals_module._vectors(bench.bins(points), names)),
+        (exact(box_sums(frame, three, marginals)), summary_module._vectors(bench.box_table(points, boxes), boxes, names)),
+        (exact(step_sums(frame, step, three)), refine_module._vectors(bench.step_table(points, step), step)),
+    ]
+    for spark_gives, numpy_gives in pairs:
+        assert spark_gives.keys() == numpy_gives.keys()
+        for name in spark_gives:
+            np.testing.assert_array_equal(spark_gives[name], numpy_gives[name])
 
 
 def test_sums_do_not_depend_on_order_or_partitioning(raw: DataFrame, three: Plan) -> None:
@@ -108,19 +176,36 @@ def test_sums_do_not_depend_on_order_or_partitioning(raw: DataFrame, three: Plan
 
 @pytest.mark.parametrize("extra", [(-5.0, 0.0, 10.0), (5.0, 1e9, 10.5), (math.nan, math.inf, -math.inf), (0.0, 31.0, 10.25)])
 def test_one_customer_more_changes_each_vector_by_its_sensitivity_at_most(
-    spark: Any, raw: DataFrame, three: Plan, extra: tuple[float, ...]
+    spark: Any, raw: DataFrame, three: Plan, marginals: Marginals, extra: tuple[float, ...]
 ) -> None:
-    before = box_sums(prepared(raw, three), three)
     one = spark.createDataFrame([extra], "a DOUBLE, b DOUBLE, c DOUBLE")
-    without, having = exact(before), exact(box_sums(prepared(raw.unionAll(one), three), three))
-    for part in before.parts:
-        assert np.abs(having[part.name] - without[part.name]).sum() <= part.sensitivity
+    few, more = prepared(raw, three), prepared(raw.unionAll(one), three)
+    step = some_step(points_of(few))
+    asked = [
+        (histograms(few, three), histograms(more, three)),
+        (box_sums(few, three), box_sums(more, three)),
+        (box_sums(few, three, marginals), box_sums(more, three, marginals)),
+        (step_sums(few, step, three), step_sums(more, step, three)),
+    ]
+    for before, after in asked:
+        assert before.parts == after.parts  # the same boxes, noise scales and reasons, whoever is there
+        without, having = exact(before), exact(after)
+        for part in before.parts:
+            assert without[part.name].shape == having[part.name].shape == (part.cells,)
+            assert np.abs(having[part.name] - without[part.name]).sum() <= part.sensitivity
 
 
-def test_the_parts_cost_what_the_plan_gives_the_summary(raw: DataFrame, three: Plan) -> None:
-    question = box_sums(prepared(raw, three), three)
-    assert question.epsilon == pytest.approx(three.privacy.epsilon * three.privacy.split.summary)
-    assert [p.cells for p in question.parts] == [Boxes.of(three).count] * 4
+def test_the_questions_cost_what_the_method_gives_them(raw: DataFrame, three: Plan, marginals: Marginals) -> None:
+    frame, wanted = prepared(raw, three), Method.of(three).questions
+    step = some_step(points_of(frame))
+    for question in (
+        histograms(frame, three),
+        box_sums(frame, three),
+        box_sums(frame, three, marginals),
+        step_sums(frame, step, three),
+    ):
+        assert question.epsilon == pytest.approx(wanted[question.name])
+    assert [p.cells for p in box_sums(frame, three).parts] == [Boxes.of(three).count] * 4
 
 
 def test_nobody_gives_zeros_for_every_box(raw: DataFrame, three: Plan) -> None:

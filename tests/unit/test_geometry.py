@@ -9,9 +9,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from evenhand.plan.geometry import BITS, MOST_BOX_BITS, STEPS, Boxes, box_bits, to_fixed, to_unit
+from evenhand.plan.geometry import BITS, MOST_BOX_BITS, STEPS, UNIT, Boxes, box_bits, to_fixed, to_unit
 from evenhand.plan.load import parse_plan
 from evenhand.plan.models import Feature
+from evenhand.privacy.marginals import BINS, WIDTH
 from sample import plan_yaml
 
 FINITE = st.floats(-1e6, 1e6)
@@ -72,36 +73,56 @@ def test_back_and_there_is_the_same_integer(feature: Feature, steps: int) -> Non
     assert fixed(unit(steps, feature), feature) == steps
 
 
+@st.composite
+def grids(draw: st.DrawFn) -> Boxes:
+    """Boxes that are halved, or cut anywhere on the grid of the histograms."""
+    count = draw(st.integers(1, 5))
+    if draw(st.booleans()):
+        return Boxes.halved(count, draw(st.integers(1, 10)))
+    cuts = st.lists(st.integers(1, BINS - 1), max_size=3, unique=True)
+    return Boxes(tuple((0, *(WIDTH * c for c in sorted(draw(cuts))), STEPS) for _ in range(count)))
+
+
+def key_of(point: np.ndarray, boxes: Boxes) -> int:
+    digits = [sum(int(x) >= edge for edge in edges[1:-1]) for x, edges in zip(point, boxes.edges, strict=True)]
+    return sum(digit * stride for digit, stride in zip(digits, boxes.strides, strict=True))
+
+
 @given(st.integers(1, 20), st.integers(1, MOST_BOX_BITS))
-def test_cuts_add_up_and_differ_by_one_at_most(count: int, bits: int) -> None:
-    boxes = Boxes(count, bits)
-    assert sum(boxes.cuts) == bits
-    assert max(boxes.cuts) - min(boxes.cuts) <= 1
+def test_halvings_add_up_and_differ_by_one_at_most(count: int, bits: int) -> None:
+    boxes = Boxes.halved(count, bits)
+    assert max(boxes.intervals) <= 2 * min(boxes.intervals)
     assert boxes.count == len(boxes.centers) == 2**bits
 
 
 @settings(deadline=None)
-@given(st.integers(1, 6), st.integers(1, 12), st.data())
-def test_boxes_tile_the_space_and_nobody_is_further_from_a_center_than_half_a_box(
-    count: int, bits: int, data: st.DataObject
-) -> None:
-    boxes = Boxes(count, bits)
+@given(grids(), st.data())
+def test_boxes_tile_the_space_and_nobody_is_further_from_a_center_than_half_a_box(boxes: Boxes, data: st.DataObject) -> None:
+    count = boxes.features
     point = np.array(data.draw(st.lists(st.integers(0, STEPS - 1), min_size=count, max_size=count)))
-    key = sum((int(x) >> (BITS - cut)) << shift for x, cut, shift in zip(point, boxes.cuts, boxes.shifts, strict=True))
+    key = key_of(point, boxes)
     assert 0 <= key < boxes.count
-    half = np.array(boxes.half_widths)
-    offset = point - boxes.centers[key]
-    assert (-half <= offset).all()
-    assert (offset < half).all()
-    # ... and inside no other box: the distance to every other center is half a box's width or more somewhere.
-    others = np.delete(boxes.centers, key, axis=0)
-    inside = ((point - others >= -half) & (point - others < half)).all(axis=1)
-    assert not inside.any()
+    inside = ((point - boxes.centers >= -boxes.halves) & (point - boxes.centers < boxes.halves)).all(axis=1)
+    assert np.flatnonzero(inside).tolist() == [key]
 
 
-def test_the_boxes_fill_the_space_exactly() -> None:
-    boxes = Boxes(3, 7)
-    assert boxes.count * math.prod(2 * h for h in boxes.half_widths) == STEPS**3
+@settings(deadline=None)
+@given(grids(), st.data())
+def test_one_customer_changes_a_features_sums_by_its_reach_at_most(boxes: Boxes, data: st.DataObject) -> None:
+    count = boxes.features
+    point = np.array(
+        data.draw(st.lists(st.sampled_from([0, 1, 1023, 1024, STEPS // 2, STEPS - 1]), min_size=count, max_size=count))
+    )
+    key = key_of(point, boxes)
+    offset = (point - boxes.centers[key]) * boxes.factors[key]
+    assert (np.abs(offset) <= np.array(boxes.reach)).all()
+    assert all(0 < reach <= UNIT for reach in boxes.reach)
+
+
+@given(grids())
+def test_the_boxes_fill_the_space_exactly(boxes: Boxes) -> None:
+    sizes = [math.prod(2 * int(h) for h in halves) for halves in boxes.halves]
+    assert sum(sizes) == STEPS**boxes.features
     assert len(np.unique(boxes.centers, axis=0)) == boxes.count
 
 
@@ -113,7 +134,8 @@ def test_more_expected_customers_or_more_epsilon_mean_finer_boxes() -> None:
     by_people = [bits_for(expected_customers=n) for n in (3_000, 30_000, 300_000, 3_000_000)]
     by_epsilon = [bits_for(epsilon=e) for e in (0.25, 0.5, 1, 2)]
     assert by_people == sorted(set(by_people))
-    assert by_epsilon == sorted(set(by_epsilon))
+    assert by_epsilon == sorted(by_epsilon)
+    assert by_epsilon[0] < by_epsilon[-1]  # one step less where the method changes
 
 
 @pytest.mark.parametrize(("expected", "bits"), [(10**9, MOST_BOX_BITS), (3000, 6)])
@@ -124,5 +146,5 @@ def test_the_number_of_boxes_is_decided_by_public_numbers_and_limited(expected: 
 def test_one_feature_is_never_cut_finer_than_its_fixed_point() -> None:
     one = parse_plan(plan_yaml({"features": [{"name": "t", "why": "t", "column": "years", "bounds": [0, 1], "missing": 0}],
                                 "sources.events": {}, "privacy.expected_customers": 10**12}))  # fmt: skip
-    assert Boxes.of(one).half_widths[0] >= 1
+    assert Boxes.of(one).halves.min() >= 1
     assert box_bits(one) < BITS

@@ -7,8 +7,9 @@ from itertools import groupby
 
 from evenhand.plan.advice import advice, expectations
 from evenhand.plan.columns import CONSENT, CUSTOMERS, reasons
-from evenhand.plan.geometry import Boxes
+from evenhand.plan.geometry import Boxes, most_boxes
 from evenhand.plan.load import fingerprint
+from evenhand.plan.method import Method
 from evenhand.plan.models import Plan, Table
 from evenhand.plan.periods import EACH
 
@@ -85,16 +86,22 @@ def _result(plan: Plan) -> str:
 def _budget(plan: Plan) -> list[str]:
     privacy, split = plan.privacy, plan.privacy.split
     shares = (("summary", split.summary), ("profiles", split.profiles), ("fairness", split.fairness))
-    boxes, each = Boxes.of(plan), EACH[privacy.renews]
+    each = EACH[privacy.renews]
     a_period = f" a {each}" if each else ""
     caveat = [f"    the promise holds for each {each} by itself; over several, what they spent adds up"] if each else []
+    method = Method.of(plan)
+    learning = f"one pass over {Boxes.of(plan).count:,} boxes that are cut at midpoints"
+    if method.marginals:
+        learning = (
+            f"a private histogram a feature, one pass over at most {most_boxes(plan):,} boxes cut where those say, and "
+            f"{len(method.refinements)} private step{'s' * (len(method.refinements) > 1)} of refinement"
+        )
     return [
         f"  ε = {privacy.epsilon:g} of {privacy.population_total:g}{a_period} for population {privacy.population}, at most "
         f"{int(privacy.population_total / privacy.epsilon + 1e-9)} runs like this one{a_period}",
         *caveat,
         *(f"    {name:<9} ε = {privacy.epsilon * share:g} ({share:.0%})" for name, share in shares),
-        f"  private summary: {boxes.count:,} boxes over {boxes.features} features, decided from "
-        f"{privacy.expected_customers:,} expected customers",
+        *_wrapped(f"Segments are learned by {learning}; decided from {privacy.expected_customers:,} expected customers."),
     ]
 
 

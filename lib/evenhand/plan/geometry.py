@@ -6,70 +6,111 @@ Nothing here may look at data: the number and the place of the boxes would other
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from evenhand.plan.method import Method
 from evenhand.plan.models import Feature, Plan
 
 BITS = 16  # fixed point: 65,536 steps between the bounds, so that the sum over 2^47 customers still fits a BIGINT
 STEPS = 2**BITS
-COUNTS_SHARE = 0.4  # of the summary's ε for counts, the rest for sums; good in trials (DESIGN, "Split")
+COUNTS_SHARE = 0.6  # of the summary's ε for counts, the rest for sums; from trials (docs/accuracy.md)
 LEAST_MEAN_COUNT = 8.0  # a box should hold on average that many times the noise scale of its count; from trials
 MOST_BOX_BITS = 14  # 16,384 boxes; at 8 million customers 2^16 gave the same cost in four times the time
+MOST_CUT_BOX_BITS = 16  # boxes cut where the customers are; at a million 2^14 hid the best segments (1.012 for 1.001)
+UNIT = 2**20  # offsets in boxes of several widths are released in that many parts of their box's half-width
+
+Number = TypeVar("Number", np.int64, np.float64)
+
+
+def most_boxes(plan: Plan) -> int:
+    """As many boxes as the noise allows at the expected population; from public numbers only."""
+    method = Method.of(plan)
+    boxes = plan.privacy.expected_customers * method.summary * COUNTS_SHARE / LEAST_MEAN_COUNT
+    return min(1 << (MOST_CUT_BOX_BITS if method.marginals else MOST_BOX_BITS), max(4, round(boxes)))
 
 
 def box_bits(plan: Plan) -> int:
-    """H of the 2^H boxes: as fine as the noise allows at the expected population; from public numbers only."""
-    epsilon = plan.privacy.epsilon * plan.privacy.split.summary * COUNTS_SHARE
-    boxes = plan.privacy.expected_customers * epsilon / LEAST_MEAN_COUNT
+    """H of the 2^H boxes that are cut at midpoints."""
     # At least two steps a box: a box of one step would have a half-width of 0, which no noise fits.
-    return min(MOST_BOX_BITS, (BITS - 1) * len(plan.features), max(2, round(math.log2(max(boxes, 1)))))
+    return min(MOST_BOX_BITS, (BITS - 1) * len(plan.features), round(math.log2(most_boxes(plan))))
 
 
 @dataclass(frozen=True)
 class Boxes:
-    """2^H boxes, cut midpoint by midpoint, cycling through the features; box keys are the features' top bits."""
+    """The boxes of a grid: per feature the ascending edges of its intervals, from 0 to 65,536, all of them even.
 
-    features: int
-    bits: int
+    A box key counts the boxes with the last feature's interval running fastest.
+    """
+
+    edges: tuple[tuple[int, ...], ...]
 
     @classmethod
     def of(cls, plan: Plan) -> Boxes:
-        return cls(len(plan.features), box_bits(plan))
+        """The boxes that are cut without looking at anybody."""
+        return cls.halved(len(plan.features), box_bits(plan))
+
+    @classmethod
+    def halved(cls, features: int, bits: int) -> Boxes:
+        """2^bits boxes, cut midpoint by midpoint, cycling through the features."""
+        every, rest = divmod(bits, features)
+        return cls(tuple(tuple(range(0, STEPS + 1, STEPS >> (every + (j < rest)))) for j in range(features)))
+
+    @property
+    def features(self) -> int:
+        return len(self.edges)
+
+    @cached_property
+    def intervals(self) -> tuple[int, ...]:
+        """How many intervals each feature has."""
+        return tuple(len(edges) - 1 for edges in self.edges)
 
     @property
     def count(self) -> int:
-        return int(2**self.bits)
+        return math.prod(self.intervals)
 
     @cached_property
-    def cuts(self) -> tuple[int, ...]:
-        """How often each feature is halved; they differ by one at most."""
-        every, rest = divmod(self.bits, self.features)
-        return tuple(every + (j < rest) for j in range(self.features))
+    def strides(self) -> tuple[int, ...]:
+        """By how much the key grows from one interval of a feature to the next."""
+        return tuple(math.prod(self.intervals[j + 1 :]) for j in range(self.features))
 
     @cached_property
-    def half_widths(self) -> tuple[int, ...]:
-        """Half a box's width per feature, in fixed-point steps: the bound of a customer's offset from the center."""
-        return tuple(STEPS >> (c + 1) for c in self.cuts)
-
-    @cached_property
-    def shifts(self) -> tuple[int, ...]:
-        """Where each feature's top bits stand in the box key: the first feature's stand highest."""
-        below = [sum(self.cuts[j + 1 :]) for j in range(self.features)]
-        return tuple(below)
+    def digits(self) -> NDArray[np.int64]:
+        """The interval of every box, shape (boxes, features)."""
+        return np.stack(np.unravel_index(np.arange(self.count), self.intervals), axis=1).astype(np.int64)
 
     @cached_property
     def centers(self) -> NDArray[np.int64]:
-        """Center of every box in fixed point, shape (2^H, features)."""
-        keys = np.arange(self.count, dtype=np.int64)
-        columns = []
-        for cut, shift, half in zip(self.cuts, self.shifts, self.half_widths, strict=True):
-            top = (keys >> shift) & ((1 << cut) - 1)
-            columns.append(top * (2 * half) + half)
-        return np.stack(columns, axis=1)
+        """Center of every box in fixed point, shape (boxes, features)."""
+        return self.spread([(np.array(e[:-1]) + np.array(e[1:])) // 2 for e in self.edges])
+
+    @cached_property
+    def halves(self) -> NDArray[np.int64]:
+        """Half the width of every box, shape (boxes, features): the bound of a customer's offset from its center."""
+        return self.spread([np.diff(e) // 2 for e in self.edges])
+
+    @cached_property
+    def factors(self) -> NDArray[np.int64]:
+        """What offsets are multiplied by before noise, so that one scale fits boxes of all widths, shape (boxes, features).
+
+        1 for a feature whose intervals are equally wide.
+        """
+        halves = [np.diff(e) // 2 for e in self.edges]
+        return self.spread([np.ones_like(h) if (h == h[0]).all() else UNIT // h for h in halves])
+
+    @cached_property
+    def reach(self) -> tuple[int, ...]:
+        """The largest offset times its factor, per feature: how much one customer changes that feature's sums at most."""
+        return tuple(int(most) for most in (self.halves * self.factors).max(axis=0))
+
+    def spread(self, by_interval: Sequence[NDArray[Number]]) -> NDArray[Number]:
+        """Figures of each feature's intervals for every box, shape (boxes, features)."""
+        return np.stack([values[self.digits[:, j]] for j, values in enumerate(by_interval)], axis=1)
 
 
 def to_unit(fixed: NDArray[np.float64], features: list[Feature]) -> NDArray[np.float64]:

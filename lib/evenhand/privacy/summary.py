@@ -1,4 +1,4 @@
-"""The private summary: noisy counts and sums over all 2^H boxes of the feature space, in one pass over the people."""
+"""The private summary: noisy counts and sums over all boxes of the feature space, in one pass over the people."""
 
 from __future__ import annotations
 
@@ -12,45 +12,58 @@ from numpy.typing import NDArray
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from evenhand.plan.geometry import BITS, COUNTS_SHARE, Boxes
+from evenhand.plan.geometry import COUNTS_SHARE, STEPS, UNIT, Boxes
+from evenhand.plan.method import SUMMARY, Method
 from evenhand.plan.models import Plan
+from evenhand.privacy.marginals import Marginals
 from evenhand.privacy.release import Integers, Part, Question, Release
 
-SUMMARY = "summary"
 COUNT = "count"
 KEEP_ABOVE = 3.0  # boxes whose noisy count is below that many noise scales are taken for empty
 
 
 def box_key(boxes: Boxes, names: list[str]) -> Column:
-    """The box of a row of `prepared`: the features' top bits, side by side."""
+    """The box of a row of `prepared`: each feature's interval times its stride, added up."""
     pieces = [
-        F.shiftleft(F.shiftright(F.col(name), BITS - cut), shift)
-        for name, cut, shift in zip(names, boxes.cuts, boxes.shifts, strict=True)
-        if cut > 0
+        _interval(F.col(name), edges) * F.lit(stride)
+        for name, edges, stride in zip(names, boxes.edges, boxes.strides, strict=True)
+        if len(edges) > 2
     ]
-    return reduce(lambda a, b: a.bitwiseOR(b), pieces)
+    return reduce(lambda a, b: a + b, pieces)
 
 
-def box_sums(prepared: DataFrame, plan: Plan) -> Question:
+def _interval(value: Column, edges: tuple[int, ...]) -> Column:
+    """The number, from 0, of the interval that a value is in."""
+    width, rest = divmod(STEPS, len(edges) - 1)
+    if rest == 0 and width & (width - 1) == 0 and edges == tuple(range(0, STEPS + 1, width)):
+        return F.shiftright(value, width.bit_length() - 1)
+    return reduce(lambda a, b: a + b, [(value >= F.lit(edge)).cast("int") for edge in edges[1:-1]])
+
+
+def box_sums(prepared: DataFrame, plan: Plan, marginals: Marginals | None = None) -> Question:
     """Counts, and per feature the sums of offsets from the box center, over every box, empty or not.
 
     One customer is in one box: counts have L1 sensitivity 1, the offset of a feature at most half the box's width.
+    With `marginals` the boxes are cut where those say, without at midpoints.
     """
-    boxes, names = Boxes.of(plan), plan.feature_names
+    boxes, names = boxes_of(plan, marginals), plan.feature_names
     sums = [F.sum(F.col(n).cast("bigint")).alias(f"s{j}") for j, n in enumerate(names)]
     rows = prepared.groupBy(box_key(boxes, names).alias("box")).agg(F.count("*").alias("n"), *sums)
     return Question(SUMMARY, rows, lambda table: _vectors(table, boxes, names), _parts(plan, boxes))
 
 
+def boxes_of(plan: Plan, marginals: Marginals | None) -> Boxes:
+    return marginals.boxes(plan) if marginals else Boxes.of(plan)
+
+
 def _vectors(table: pa.Table, boxes: Boxes, names: list[str]) -> Mapping[str, Integers]:
     keys = table["box"].to_numpy().astype(np.int64)
     n = table["n"].to_numpy().astype(np.int64)
-    centers = boxes.centers[keys]
     vectors = {COUNT: _spread(keys, n, boxes.count)}
     for j, name in enumerate(names):
         # Summed in SQL, recentered here: the same offset computed per row costs four times as much.
-        offsets = table[f"s{j}"].to_numpy().astype(np.int64) - n * centers[:, j]
-        vectors[name] = _spread(keys, offsets, boxes.count)
+        offsets = table[f"s{j}"].to_numpy().astype(np.int64) - n * boxes.centers[keys, j]
+        vectors[name] = _spread(keys, offsets * boxes.factors[keys, j], boxes.count)
     return vectors
 
 
@@ -61,14 +74,16 @@ def _spread(keys: Integers, values: Integers, size: int) -> Integers:
 
 
 def _parts(plan: Plan, boxes: Boxes) -> tuple[Part, ...]:
-    epsilon = plan.privacy.epsilon * plan.privacy.split.summary
+    epsilon = Method.of(plan).summary
     # Noise scales b_j that minimize the total variance under sum(h_j / b_j) = ε: b_j proportional to the cube root of h_j.
-    weights = np.cbrt(np.array(boxes.half_widths, dtype=float)) ** 2
+    weights = np.cbrt(boxes.halves.mean(axis=0)) ** 2
     for_sums = epsilon * (1 - COUNTS_SHARE) * weights / weights.sum()
     counts = Part(COUNT, boxes.count, 1, epsilon * COUNTS_SHARE, "a customer is in one box")
+    why = "a customer is at most half a box's width from the center of one box"
+    scaled = f"{why}; offsets are multiplied by {{most}} over half the width of their box, rounded down"
     sums = [
-        Part(name, boxes.count, half, float(share), "a customer is at most half a box's width from the center of one box")
-        for name, half, share in zip(plan.feature_names, boxes.half_widths, for_sums, strict=True)
+        Part(name, boxes.count, reach, float(share), why if (factors == 1).all() else scaled.format(most=UNIT))
+        for name, reach, share, factors in zip(plan.feature_names, boxes.reach, for_sums, boxes.factors.T, strict=True)
     ]
     return (counts, *sums)
 
@@ -96,18 +111,23 @@ class Summary:
         return np.sqrt(spread)  # type: ignore[no-any-return]
 
 
-def read_summary(release: Release, plan: Plan) -> Summary:
-    """Post-processing: drop boxes that are most likely empty, shrink noisy offsets towards the box center."""
-    geometry = Boxes.of(plan)
+def read_summary(release: Release, plan: Plan, marginals: Marginals | None = None) -> Summary:
+    """Post-processing: drop boxes that are most likely empty, shrink noisy means towards what was known before.
+
+    That is the mean of the box's intervals by the marginals, or its center.
+    """
+    geometry = boxes_of(plan, marginals)
     noisy = release[COUNT]
-    threshold = KEEP_ABOVE * release.scale(COUNT)
-    boxes = np.flatnonzero(noisy > threshold)
+    boxes = np.flatnonzero(noisy > KEEP_ABOVE * release.scale(COUNT))
     weights = noisy[boxes].astype(np.float64)
-    points = geometry.centers[boxes].astype(np.float64)
-    for j, (name, half) in enumerate(zip(plan.feature_names, geometry.half_widths, strict=True)):
-        offset = release[name][boxes] / np.maximum(weights, 1.0)
-        # Wiener shrinkage: customers evenly spread in a box have variance half²/3, the noise of a mean 2 b² / n².
-        noise = 2.0 * (release.scale(name) / np.maximum(weights, 1.0)) ** 2
-        spread = half**2 / 3.0
-        points[:, j] += np.clip(offset * spread / (spread + noise), -half, half)
-    return Summary(boxes, weights, points, release.private)
+    centers, halves = geometry.centers[boxes].astype(np.float64), geometry.halves[boxes].astype(np.float64)
+    known = marginals.inside(geometry) if marginals else (geometry.centers.astype(np.float64), geometry.halves**2 / 3.0)
+    middles, spreads = known[0][boxes], known[1][boxes]
+    points = np.empty_like(centers)
+    for j, name in enumerate(plan.feature_names):
+        size = np.maximum(weights, 1.0) * geometry.factors[boxes, j]
+        mean = centers[:, j] + release[name][boxes] / size
+        # Wiener shrinkage by the spread inside the box; the noise of a mean has variance 2 b² / n².
+        noise = 2.0 * (release.scale(name) / size) ** 2
+        points[:, j] = middles[:, j] + (mean - middles[:, j]) * spreads[:, j] / (spreads[:, j] + noise)
+    return Summary(boxes, weights, np.clip(points, centers - halves, centers + halves), release.private)

@@ -1,0 +1,50 @@
+"""How the segments are learned, and what each question of it may spend: a public rule, from numbers in the plan alone.
+
+A look at exact costs would choose better, and would tell about people. So the rule sees the expected population, the
+number of features, the largest k and ε, and nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from evenhand.plan.models import Plan
+
+MARGINALS, SUMMARY = "marginals", "summary"
+# `strength` = expected customers × ε / (k × features): how far a segment's mean stands above its noise. All from trials
+# over several draws of the mixes in docs/accuracy.md, at 10^4 to 10^6 customers.
+PLAIN_BELOW = 80.0  # histograms and steps would be mostly noise; a single question, asked loudly, says more
+PLAIN_FROM = 30_000.0  # from here on one pass over fixed boxes is within a percent; further passes would cost time
+SEVERAL_STEPS_FROM = 500.0  # the noise of a step is so small that three of them, at less ε each, come further than one
+SEVERAL_STEPS = 3
+MARGINALS_SHARE, REFINEMENTS_SHARE = 0.1, 0.3  # of the learning's ε, the rest for the boxes
+
+
+@dataclass(frozen=True)
+class Method:
+    """The ε of each question: `marginals` (0: the boxes are cut at midpoints), `summary`, and each of the `refinements`."""
+
+    marginals: float
+    summary: float
+    refinements: tuple[float, ...]
+
+    @classmethod
+    def of(cls, plan: Plan) -> Method:
+        epsilon = plan.privacy.epsilon * plan.privacy.split.summary
+        strength = plan.privacy.expected_customers * epsilon / (max(plan.segments.candidates) * len(plan.features))
+        if not PLAIN_BELOW <= strength < PLAIN_FROM:
+            return cls(0.0, epsilon, ())
+        steps = SEVERAL_STEPS if strength >= SEVERAL_STEPS_FROM else 1
+        marginals, each = epsilon * MARGINALS_SHARE, epsilon * REFINEMENTS_SHARE / steps
+        return cls(marginals, epsilon - marginals - steps * each, (each,) * steps)
+
+    @property
+    def questions(self) -> dict[str, float]:
+        """The ε of each question by its name, in the order of asking."""
+        first = {MARGINALS: self.marginals} if self.marginals else {}
+        return first | {SUMMARY: self.summary} | {refinement(i): e for i, e in enumerate(self.refinements, 1)}
+
+
+def refinement(number: int) -> str:
+    """The name of the question of a private Lloyd step, from 1."""
+    return f"refinement {number}"

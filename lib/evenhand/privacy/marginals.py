@@ -1,0 +1,108 @@
+"""How each feature is spread, privately: a noisy histogram a feature, and from it the cuts of the boxes.
+
+Boxes cut at midpoints waste themselves on skewed data, where most customers stand in a corner. Where to cut is decided
+on noisy histograms, so it is free, and says nothing more about people.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from evenhand.plan.geometry import BITS, STEPS, Boxes, most_boxes
+from evenhand.plan.method import MARGINALS, Method
+from evenhand.plan.models import Plan
+from evenhand.privacy.quantize import Cut, best_cuts
+from evenhand.privacy.release import Integers, Part, Question, Release
+
+Floats = NDArray[np.float64]
+BIN_BITS = 6
+BINS = 2**BIN_BITS  # equal bins over the bounds of every feature
+WIDTH = STEPS // BINS
+LEAST_GAIN = 1e-3  # of all spread: a finer cut that explains less is noise
+
+
+def histograms(prepared: DataFrame, plan: Plan) -> Question:
+    """How many customers are in each of 64 equal bins of every feature, empty bins too.
+
+    One customer is in one bin of each feature: L1 sensitivity 1 a feature, and the features compose sequentially.
+    """
+    names = plan.feature_names
+    bins = [F.shiftright(F.col(n), BITS - BIN_BITS) + F.lit(j * BINS) for j, n in enumerate(names)]
+    rows = prepared.select(F.explode(F.array(*bins)).alias("bin")).groupBy("bin").agg(F.count("*").alias("n"))
+    return Question(MARGINALS, rows, lambda table: _vectors(table, names), _parts(plan))
+
+
+def _parts(plan: Plan) -> tuple[Part, ...]:
+    each = Method.of(plan).marginals / len(plan.features)
+    return tuple(Part(name, BINS, 1, each, "a customer is in one bin of the feature") for name in plan.feature_names)
+
+
+def _vectors(table: pa.Table, names: list[str]) -> Mapping[str, Integers]:
+    full = np.zeros(len(names) * BINS, dtype=np.int64)
+    full[table["bin"].to_numpy().astype(np.int64)] = table["n"].to_numpy().astype(np.int64)
+    return dict(zip(names, full.reshape(len(names), BINS), strict=True))
+
+
+@dataclass(frozen=True)
+class Marginals:
+    """Shares of the bins after noise, none negative, shape (features, bins). May be looked at freely."""
+
+    shares: Floats
+
+    def boxes(self, plan: Plan) -> Boxes:
+        """At most as many boxes as the noise allows, cut where they leave the least spread inside.
+
+        One interval more goes to the feature where it takes away the most spread for the boxes that it costs.
+        """
+        options = [best_cuts(shares, BINS) for shares in self.shares]
+        least, most = LEAST_GAIN * sum(cuts[0].spread for cuts in options), most_boxes(plan)
+        chosen = [0] * len(options)
+        while (better := _finer(options, chosen, most, least)) is not None:
+            chosen[better] += 1
+        return Boxes(tuple(tuple(e * WIDTH for e in cuts[c].edges) for cuts, c in zip(options, chosen, strict=True)))
+
+    def inside(self, boxes: Boxes) -> tuple[Floats, Floats]:
+        """Mean and variance that customers of a box are expected to have, by its intervals alone, both (boxes, features)."""
+        middles = (np.arange(BINS) + 0.5) * WIDTH
+        means, variances = [], []
+        for shares, edges in zip(self.shares, boxes.edges, strict=True):
+            pieces = [slice(a // WIDTH, b // WIDTH) for a, b in zip(edges, edges[1:], strict=False)]
+            weights = [shares[p] + 1e-9 for p in pieces]
+            mean = [np.average(middles[p], weights=w) for p, w in zip(pieces, weights, strict=True)]
+            means.append(np.array(mean))
+            spread = [np.average((middles[p] - m) ** 2, weights=w) for p, w, m in zip(pieces, weights, mean, strict=True)]
+            variances.append(np.array(spread) + WIDTH**2 / 12)
+        return boxes.spread(means), boxes.spread(variances)
+
+
+def read_marginals(release: Release, plan: Plan) -> Marginals:
+    """Post-processing: the nearest histograms (least squares) with the noisy total and no negative bin."""
+    return Marginals(np.stack([_without_negatives(release[n].astype(np.float64)) for n in plan.feature_names]))
+
+
+def _without_negatives(noisy: Floats) -> Floats:
+    """Projection onto the simplex, as shares (Duchi et al., "Efficient projections onto the l1-ball", ICML 2008, figure 1)."""
+    total = max(float(noisy.sum()), 1.0)
+    falling = np.sort(noisy)[::-1]
+    surplus = (np.cumsum(falling) - total) / np.arange(1, len(noisy) + 1)
+    shift = surplus[np.flatnonzero(falling > surplus)[-1]]
+    return np.maximum(noisy - shift, 0.0) / total  # type: ignore[no-any-return]
+
+
+def _finer(options: list[list[Cut]], chosen: list[int], most: int, least: float) -> int | None:
+    """The feature to be cut once more, or None."""
+    count = int(np.prod([c + 1 for c in chosen]))
+    gains = {}
+    for j, (cuts, c) in enumerate(zip(options, chosen, strict=True)):
+        if c + 1 < len(cuts) and count // (c + 1) * (c + 2) <= most:
+            gain = cuts[c].spread - cuts[c + 1].spread
+            if gain > least:
+                gains[j] = gain / np.log((c + 2) / (c + 1))
+    return max(gains, key=lambda j: gains[j]) if gains else None

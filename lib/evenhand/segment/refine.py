@@ -1,0 +1,134 @@
+"""One private Lloyd step: everybody goes to the nearest center, and each center to the noisy mean of its customers.
+
+The summary sees people only through its boxes; a step sees them as they are. It costs one more pass and some ε.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from evenhand.plan.geometry import STEPS
+from evenhand.plan.method import Method, refinement
+from evenhand.plan.models import Plan
+from evenhand.privacy.release import Door, Integers, Part, Question, Release
+from evenhand.privacy.summary import Summary
+from evenhand.segment.assign import CENTER_BITS, Centers, rounded_centers, segment_number
+from evenhand.segment.cluster import squared_distances
+
+Floats = NDArray[np.float64]
+SIZES, OFFSETS = "sizes", "offsets"
+SIZES_SHARE = 0.2  # of the step's ε for the sizes, the rest for the sums of offsets; from trials
+REACH = 3.0  # deviations from the center at which a customer's value is clipped; from trials
+LEAST_DEVIATION = STEPS / 100  # of a segment, as seen on the summary, which may be a single box
+UNIT = 2**30  # what one customer changes the offsets by at most, all features together
+
+
+@dataclass(frozen=True)
+class Step:
+    """The centers that people are assigned to, in sixteenths of a fixed-point step, and how far each may move.
+
+    `low`, `middle`, `high` (k, features) in fixed point: a value is clipped to low and high, and its offset is taken from
+    the middle. `factors` (k, features): offsets are multiplied by them, so that one noise scale fits all.
+    """
+
+    number: int
+    centers: Centers
+    low: Integers
+    high: Integers
+
+    @classmethod
+    def around(cls, number: int, centers: Centers, summary: Summary) -> Step:
+        """The clipping of step `number`, seen on the summary alone."""
+        fixed = centers / 2**CENTER_BITS
+        reach = REACH * np.maximum(_deviations(fixed, summary), LEAST_DEVIATION)
+        low = np.clip(np.floor(fixed - reach), 0, STEPS - 2).astype(np.int64)
+        high = np.clip(np.ceil(fixed + reach), low + 1, STEPS - 1).astype(np.int64)
+        return cls(number, centers, low, high)
+
+    @property
+    def middle(self) -> Integers:
+        return (self.low + self.high) // 2
+
+    @property
+    def factors(self) -> Integers:
+        """Noise proportional to the cube root of the half-width has the least total variance, as in the summary."""
+        half = self.high - self.middle  # not smaller than middle - low
+        weights = np.cbrt(half.astype(np.float64)) ** 2
+        factors: Integers = np.floor(UNIT * weights / weights.sum(axis=1, keepdims=True) / half).astype(np.int64)
+        return factors
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the public side of the question, so that a stored answer is never read for other centers."""
+        content = b"".join(a.astype("<i8").tobytes() for a in (self.centers, self.low, self.high))
+        return hashlib.sha256(content).hexdigest()[:16]
+
+
+def refined(door: Door, prepared: DataFrame, centers: Centers, summary: Summary, plan: Plan) -> Centers:
+    """The centers after all steps that the method has; the largest segment first."""
+    for number in range(1, len(Method.of(plan).refinements) + 1):
+        step = Step.around(number, centers, summary)
+        release = door.release(step_sums(prepared, step, plan))
+        centers = moved(release, step)[np.argsort(-release[SIZES], kind="stable")]
+    return centers
+
+
+def step_sums(prepared: DataFrame, step: Step, plan: Plan) -> Question:
+    """Per segment the number of customers and the sums of their offsets from the middle, each value clipped."""
+    names, k = plan.feature_names, len(step.centers)
+    segment = prepared.select(segment_number(step.centers, names).alias("segment"), *names)
+    sums = [F.sum(_clipped(name, step, j).cast("bigint")).alias(f"s{j}") for j, name in enumerate(names)]
+    rows = segment.groupBy("segment").agg(F.count("*").alias("n"), *sums)
+    return Question(refinement(step.number), rows, lambda table: _vectors(table, step), _parts(step, plan, k))
+
+
+def _clipped(name: str, step: Step, j: int) -> Column:
+    # The bounds of a row's segment are looked up in a constant array: the generated code stays small whatever k is.
+    low, high = (F.get(F.array(*[F.lit(int(v)) for v in bound[:, j]]), F.col("segment") - 1) for bound in (step.low, step.high))
+    return F.least(F.greatest(F.col(name), low), high)
+
+
+def _vectors(table: pa.Table, step: Step) -> Mapping[str, Integers]:
+    index = table["segment"].to_numpy().astype(np.int64) - 1
+    n = np.zeros(len(step.centers), dtype=np.int64)
+    n[index] = table["n"].to_numpy().astype(np.int64)
+    sums = np.zeros_like(step.low)
+    for j in range(sums.shape[1]):
+        sums[index, j] = table[f"s{j}"].to_numpy().astype(np.int64)
+    return {SIZES: n, OFFSETS: ((sums - n[:, None] * step.middle) * step.factors).ravel()}
+
+
+def _parts(step: Step, plan: Plan, k: int) -> tuple[Part, Part]:
+    epsilon = Method.of(plan).refinements[step.number - 1]
+    why = (
+        "a customer is in one segment and, clipped, at most half the clipping's width from its middle; the factors make "
+        f"the features add up to at most {UNIT}; centers and clipping {step.fingerprint}"
+    )
+    return (
+        Part(SIZES, k, 1, epsilon * SIZES_SHARE, "a customer is in one segment"),
+        Part(OFFSETS, k * len(plan.features), UNIT, epsilon * (1 - SIZES_SHARE), why),
+    )
+
+
+def moved(release: Release, step: Step) -> Centers:
+    """Post-processing: the noisy means of the segments, inside the clipping, shape (k, features)."""
+    sizes = np.maximum(release[SIZES].astype(np.float64), 1.0)[:, None]
+    means = step.middle + release[OFFSETS].reshape(step.low.shape) / (sizes * step.factors)
+    return rounded_centers(np.clip(means, step.low, step.high))
+
+
+def _deviations(centers: Floats, summary: Summary) -> Floats:
+    """Root mean squared offset of the summary's points from their nearest center, shape (k, features)."""
+    nearest = squared_distances(summary.points, centers).argmin(axis=1)
+    weights = np.maximum(np.bincount(nearest, weights=summary.weights, minlength=len(centers)), 1.0)
+    squares = (summary.points - centers[nearest]) ** 2 * summary.weights[:, None]
+    sums = [np.bincount(nearest, weights=column, minlength=len(centers)) for column in squares.T]
+    return np.sqrt(np.stack(sums, axis=1) / weights[:, None])

@@ -1,0 +1,108 @@
+"""Evenhand's side of the accuracy benchmark: the driver code of a run, with NumPy in the place of Spark's aggregation.
+
+Geometry, parts, sensitivities, scales, reading and fitting are the library's own. That NumPy and Spark give the same
+integers is shown by tests/spark. The noise is seeded, so a figure can be had again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+
+from evenhand.errors import DataError
+from evenhand.plan.geometry import BITS, STEPS, Boxes
+from evenhand.plan.method import Method
+from evenhand.plan.models import Plan
+from evenhand.privacy import marginals, summary
+from evenhand.privacy.noise import SeededNoise
+from evenhand.privacy.release import Part
+from evenhand.segment import refine
+from evenhand.segment.assign import CENTER_BITS, rounded_centers
+from evenhand.segment.cluster import fast_fit
+
+CHUNK = 200_000
+
+
+class StandIn:
+    """What the driver reads of a `Release`, which only the door can make: noisy vectors, and their scales."""
+
+    private = False
+
+    def __init__(self, exact: Mapping[str, np.ndarray], parts: tuple[Part, ...], noise: SeededNoise) -> None:
+        self._noisy = {p.name: noise.add(exact[p.name], p.scale) for p in parts}
+        self._scales = {p.name: p.scale for p in parts}
+
+    def __getitem__(self, part: str) -> np.ndarray:
+        return self._noisy[part]
+
+    def scale(self, part: str) -> float:
+        return self._scales[part]
+
+
+def private_centers(rows: np.ndarray, plan: Plan, seed: int) -> np.ndarray | None:
+    """Centers in the unit cube, shape (k, features); None where the noise leaves too little to cluster."""
+    noise, method, names = SeededNoise(seed), Method.of(plan), plan.feature_names
+    found = None
+    if method.marginals:
+        exact = marginals._vectors(bins(rows), names)
+        found = marginals.read_marginals(StandIn(exact, marginals._parts(plan), noise), plan)
+    boxes = summary.boxes_of(plan, found)
+    exact = summary._vectors(box_table(rows, boxes), boxes, names)
+    learned = summary.read_summary(StandIn(exact, summary._parts(plan, boxes), noise), plan, found)
+    try:
+        fit = fast_fit(learned, max(plan.segments.candidates), plan.segments.restarts)
+    except DataError:
+        return None
+    centers = rounded_centers(fit.centers)
+    for number in range(1, len(method.refinements) + 1):
+        step = refine.Step.around(number, centers, learned)
+        release = StandIn(refine._vectors(step_table(rows, step), step), refine._parts(step, plan, len(centers)), noise)
+        centers = refine.moved(release, step)
+    return centers / 2**CENTER_BITS / STEPS
+
+
+def bins(rows: np.ndarray) -> pa.Table:
+    """The rows of `histograms`."""
+    width, each = BITS - marginals.BIN_BITS, marginals.BINS
+    found = np.bincount(((rows >> width) + np.arange(rows.shape[1]) * each).ravel())
+    return pa.table({"bin": np.flatnonzero(found), "n": found[found > 0]})
+
+
+def box_table(rows: np.ndarray, boxes: Boxes) -> pa.Table:
+    """The rows of `box_sums`."""
+    key = np.zeros(len(rows), dtype=np.int64)
+    for j, (edges, stride) in enumerate(zip(boxes.edges, boxes.strides, strict=True)):
+        key += np.searchsorted(np.array(edges[1:-1]), rows[:, j], side="right") * stride
+    return _sums("box", key, rows)
+
+
+def step_table(rows: np.ndarray, step: refine.Step) -> pa.Table:
+    """The rows of `step_sums`."""
+    segment = np.concatenate([nearest(part, step.centers / 2**CENTER_BITS)[0] for part in chunks(rows)])
+    return _sums("segment", segment + 1, np.clip(rows, step.low[segment], step.high[segment]))
+
+
+def nearest(rows: np.ndarray, centers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Index of the nearest center, and the squared distance to it."""
+    points = rows.astype(np.float64)
+    scores = (centers**2).sum(axis=1) - 2 * points @ centers.T
+    return scores.argmin(axis=1), np.maximum(scores.min(axis=1) + (points**2).sum(axis=1), 0)
+
+
+def inertia(rows: np.ndarray, centers: np.ndarray) -> float:
+    """Sum of squared distances of the rows to the nearest center of the unit cube."""
+    return sum(float(nearest((part + 0.5) / STEPS, centers)[1].sum()) for part in chunks(rows))
+
+
+def chunks(rows: np.ndarray) -> list[np.ndarray]:
+    return np.array_split(rows, max(1, len(rows) // CHUNK))
+
+
+def _sums(name: str, key: np.ndarray, rows: np.ndarray) -> pa.Table:
+    n = np.bincount(key)
+    some = np.flatnonzero(n)
+    # Doubles add these integers exactly: below 2^53.
+    sums = {f"s{j}": np.bincount(key, weights=rows[:, j])[some].astype(np.int64) for j in range(rows.shape[1])}
+    return pa.table({name: some, "n": n[some]} | sums)

@@ -1,0 +1,75 @@
+"""A private Lloyd step before noise: what one customer can change, and what stands still."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evenhand.plan.geometry import STEPS
+from evenhand.privacy.summary import Summary
+from evenhand.segment.assign import CENTER_BITS, rounded_centers
+from evenhand.segment.refine import OFFSETS, SIZES, UNIT, Step, _vectors
+
+COORDINATES = st.integers(0, STEPS - 1)
+
+
+@st.composite
+def steps(draw: st.DrawFn) -> Step:
+    features, k = draw(st.integers(1, 6)), draw(st.integers(2, 5))
+    random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    spread = draw(st.sampled_from([0.0, 10.0, 3000.0, 40000.0]))
+    points = np.clip(random.normal(random.integers(0, STEPS, features), spread, (30, features)), 0, STEPS - 1)
+    summary = Summary(np.arange(30), random.uniform(1, 100, 30), points, False)
+    return Step.around(1, rounded_centers(random.uniform(0, STEPS, (k, features))), summary)
+
+
+def exact(step: Step, rows: np.ndarray, segments: np.ndarray) -> dict[str, np.ndarray]:
+    """What a step's SQL would give, in Python's own integers."""
+    clipped = np.clip(rows, step.low[segments], step.high[segments])
+    there = np.unique(segments)
+    columns = {f"s{j}": [int(clipped[segments == s, j].sum()) for s in there] for j in range(rows.shape[1])}
+    table = pa.table({"segment": there + 1, "n": [int((segments == s).sum()) for s in there]} | columns)
+    return dict(_vectors(table, step))
+
+
+@settings(deadline=None)
+@given(steps(), st.data())
+def test_one_customer_more_changes_sizes_by_one_and_offsets_by_the_unit_at_most(step: Step, data: st.DataObject) -> None:
+    k, features = step.low.shape
+    random = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    rows, segments = random.integers(0, STEPS, (20, features)), random.integers(0, k, 20)
+    one = np.array(data.draw(st.lists(COORDINATES, min_size=features, max_size=features)))
+    segment = data.draw(st.integers(0, k - 1))
+    without = exact(step, rows, segments)
+    having = exact(step, np.vstack([rows, one]), np.append(segments, segment))
+    assert np.abs(having[SIZES] - without[SIZES]).sum() == 1
+    assert np.abs(having[OFFSETS] - without[OFFSETS]).sum() <= UNIT
+
+
+@settings(deadline=None)
+@given(steps())
+def test_the_factors_make_half_widths_add_up_to_the_unit_at_most(step: Step) -> None:
+    half = np.maximum(step.high - step.middle, step.middle - step.low)
+    assert ((half * step.factors).sum(axis=1) <= UNIT).all()
+    assert (step.factors >= 1).all()
+    assert (half >= 1).all()
+
+
+def test_without_noise_a_center_goes_to_the_mean_of_its_clipped_customers() -> None:
+    rows = np.array([[100, 100], [300, 500], [60_000, 60_000]])
+    step = Step(1, rounded_centers(np.array([[200.0, 200.0], [60_000.0, 60_000.0]])), np.zeros((2, 2), dtype=np.int64),
+                np.array([[1000, 400], [65_535, 65_535]]))  # fmt: skip
+    found = exact(step, rows, np.array([0, 0, 1]))
+    means = step.middle + found[OFFSETS].reshape(2, 2) / (found[SIZES][:, None] * step.factors)
+    np.testing.assert_allclose(means, [[200, 250], [60_000, 60_000]])
+
+
+@pytest.mark.parametrize("moved", ["centers", "low", "high"])
+def test_other_centers_or_another_clipping_have_another_fingerprint(moved: str) -> None:
+    parts = {"centers": np.array([[1 << CENTER_BITS]]), "low": np.array([[0]]), "high": np.array([[9]])}
+    other = parts | {moved: parts[moved] + 1}
+    assert Step(1, **parts).fingerprint != Step(1, **other).fingerprint
+    assert Step(1, **parts).fingerprint == Step(1, **{k: v.copy() for k, v in parts.items()}).fingerprint
