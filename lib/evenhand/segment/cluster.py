@@ -17,6 +17,7 @@ from pyspark.ml.clustering import KMeans
 from pyspark.ml.functions import array_to_vector
 from pyspark.sql import SparkSession
 from sklearn.cluster import KMeans as FastKMeans
+from threadpoolctl import threadpool_limits
 
 from evenhand.errors import DataError
 from evenhand.plan.geometry import STEPS
@@ -55,7 +56,8 @@ def fast_fit(summary: Summary, k: int, restarts: int) -> Fit:
     """Best of several k-means++ restarts (Arthur and Vassilvitskii, 2007) with scikit-learn, seeded."""
     _check(summary, k)
     model = FastKMeans(n_clusters=k, n_init=restarts, max_iter=ITERATIONS, random_state=1)
-    model.fit(summary.points / STEPS, sample_weight=summary.weights)
+    with threadpool_limits(1):  # several threads add up in any order; a resumed run must find the very same centers
+        model.fit(summary.points / STEPS, sample_weight=summary.weights)
     return _fit(summary, model.cluster_centers_, "scikit-learn k-means++")
 
 
