@@ -127,7 +127,7 @@ def cases(full: bool) -> list[Case]:
         return [*mixes, Case("Bank Marketing", 5, BANK, bank, 1)]
     return [
         *mixes,
-        Case("customer-like 1,000,000", 8, CUSTOMER, lambda draw: customers(1_000_000, draw), 2),
+        Case("customer-like 1,000,000", 8, CUSTOMER, lambda draw: customers(1_000_000, draw), 5),
         *(Case(f"Gaussian {n:,}", 16, GAUSSIAN, lambda draw, n=n: gaussian(n, draw), 5) for n in (10_000, 100_000)),
         Case("Online Retail", 4, RETAIL, retail, 1),
         Case("Bank Marketing", 5, BANK, bank, 1),

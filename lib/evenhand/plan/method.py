@@ -14,7 +14,8 @@ MARGINALS, SUMMARY = "marginals", "summary"
 # `strength` = expected customers × ε / (k × features): how far a segment's mean stands above its noise. All from trials
 # over several draws of the mixes in docs/accuracy.md, at 10^4 to 10^6 customers.
 PLAIN_BELOW = 80.0  # histograms and steps would be mostly noise; a single question, asked loudly, says more
-PLAIN_FROM = 30_000.0  # from here on one pass over fixed boxes is within a percent; further passes would cost time
+PLAIN_FROM = 30_000.0  # from here on, and for very many customers, one pass over fixed boxes is within two percent ...
+VERY_MANY = 4_000_000  # ... and each further pass over the people would take seconds
 SEVERAL_STEPS_FROM = 500.0  # the noise of a step is so small that three of them, at less ε each, come further than one
 SEVERAL_STEPS = 3
 MARGINALS_SHARE, REFINEMENTS_SHARE = 0.1, 0.3  # of the learning's ε, the rest for the boxes
@@ -32,7 +33,8 @@ class Method:
     def of(cls, plan: Plan) -> Method:
         epsilon = plan.privacy.epsilon * plan.privacy.split.summary
         strength = plan.privacy.expected_customers * epsilon / (max(plan.segments.candidates) * len(plan.features))
-        if not PLAIN_BELOW <= strength < PLAIN_FROM:
+        quick = strength >= PLAIN_FROM and plan.privacy.expected_customers >= VERY_MANY
+        if quick or strength < PLAIN_BELOW:
             return cls(0.0, epsilon, ())
         steps = SEVERAL_STEPS if strength >= SEVERAL_STEPS_FROM else 1
         marginals, each = epsilon * MARGINALS_SHARE, epsilon * REFINEMENTS_SHARE / steps
