@@ -6,7 +6,6 @@ summary, and the cheapest fit wins and is named.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -15,7 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyspark.ml.clustering import KMeans
 from pyspark.ml.functions import array_to_vector
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from sklearn.cluster import KMeans as FastKMeans
 from threadpoolctl import threadpool_limits
 
@@ -45,10 +44,16 @@ class Fit:
 def best_fit(spark: SparkSession, summary: Summary, k: int, mllib_seeds: int, restarts: int) -> tuple[Fit, list[Fit]]:
     """The cheapest fit on the summary, and all candidates."""
     _check(summary, k)
-    with ThreadPoolExecutor(1) as pool:  # MLlib on small data is mostly waiting for its own jobs
-        mllib = pool.submit(mllib_fits, spark, summary, k, range(1, mllib_seeds + 1))
-        fast = fast_fit(summary, k, restarts)
-        fits = [*mllib.result(), fast]
+    points = _points(spark, summary).cache()
+    try:
+        with ThreadPoolExecutor(THREADS) as pool:  # MLlib on small data is mostly waiting for its own jobs
+            models = {seed: pool.submit(_mllib(k, seed).fit, points) for seed in range(1, mllib_seeds + 1)}
+            fits = [fast_fit(summary, k, restarts)]
+        # Asked in this thread: over Spark Connect a model looks for the session of the thread that asks it.
+        centers = {seed: np.asarray(model.result().clusterCenters()) for seed, model in models.items()}
+    finally:
+        points.unpersist()
+    fits += [_fit(summary, found, f"MLlib KMeans, seed {seed}") for seed, found in centers.items()]
     return min(fits, key=lambda f: f.cost), fits
 
 
@@ -61,21 +66,13 @@ def fast_fit(summary: Summary, k: int, restarts: int) -> Fit:
     return _fit(summary, model.cluster_centers_, "scikit-learn k-means++")
 
 
-def mllib_fits(spark: SparkSession, summary: Summary, k: int, seeds: Sequence[int]) -> list[Fit]:
-    """One MLlib KMeans a seed, several at a time."""
-    rows = pa.table({"point": pa.array((summary.points / STEPS).tolist()), "weight": summary.weights})
-    points = spark.createDataFrame(rows)
-    points = points.select(array_to_vector(points["point"]).alias("features"), "weight").coalesce(1).cache()
+def _points(spark: SparkSession, summary: Summary) -> DataFrame:
+    rows = spark.createDataFrame(pa.table({"point": pa.array((summary.points / STEPS).tolist()), "weight": summary.weights}))
+    return rows.select(array_to_vector(rows["point"]).alias("features"), "weight").coalesce(1)
 
-    def one(seed: int) -> Fit:
-        model = KMeans(k=k, seed=seed, maxIter=MLLIB_ITERATIONS, weightCol="weight").fit(points)
-        return _fit(summary, np.asarray(model.clusterCenters()), f"MLlib KMeans, seed {seed}")
 
-    try:
-        with ThreadPoolExecutor(THREADS) as pool:
-            return list(pool.map(one, seeds))
-    finally:
-        points.unpersist()
+def _mllib(k: int, seed: int) -> KMeans:
+    return KMeans(k=k, seed=seed, maxIter=MLLIB_ITERATIONS, weightCol="weight")
 
 
 def squared_distances(points: Floats, centers: Floats) -> Floats:
