@@ -89,20 +89,24 @@ def _budget(plan: Plan) -> list[str]:
     each = EACH[privacy.renews]
     a_period = f" a {each}" if each else ""
     caveat = [f"    the promise holds for each {each} by itself; over several, what they spent adds up"] if each else []
-    method = Method.of(plan)
-    learning = f"one pass over {Boxes.of(plan).count:,} boxes that are cut at midpoints"
-    if method.marginals:
-        learning = (
-            f"a private histogram a feature, one pass over at most {most_boxes(plan):,} boxes cut where those say, and "
-            f"{len(method.refinements)} private step{'s' * (len(method.refinements) > 1)} of refinement"
-        )
     return [
         f"  ε = {privacy.epsilon:g} of {privacy.population_total:g}{a_period} for population {privacy.population}, at most "
         f"{int(privacy.population_total / privacy.epsilon + 1e-9)} runs like this one{a_period}",
         *caveat,
         *(f"    {name:<9} ε = {privacy.epsilon * share:g} ({share:.0%})" for name, share in shares),
-        *_wrapped(f"Segments are learned by {learning}; decided from {privacy.expected_customers:,} expected customers."),
+        *_wrapped(learning(plan)),
     ]
+
+
+def learning(plan: Plan) -> str:
+    """One sentence on the questions from which the segments are learned."""
+    method, how = Method.of(plan), f"one pass over {Boxes.of(plan).count:,} boxes that are cut at midpoints"
+    if method.marginals:
+        how = (
+            f"a private histogram a feature, one pass over at most {most_boxes(plan):,} boxes cut where those say, and "
+            f"{len(method.refinements)} private step{'s' * (len(method.refinements) > 1)} of refinement"
+        )
+    return f"Segments are learned by {how}; decided from {plan.privacy.expected_customers:,} expected customers."
 
 
 def _wrapped(text: str) -> list[str]:

@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from evenhand.plan.advice import advice
 from evenhand.plan.columns import CONSENT, CUSTOMERS, reasons
+from evenhand.plan.explain import learning
 from evenhand.plan.models import Plan
 from evenhand.plan.periods import EACH
 from evenhand.report.facts import Facts, gather
@@ -57,6 +58,7 @@ def _context(facts: Facts) -> dict[str, object]:
         "plots": {name: Markup(svg) for name, svg in plots_of(facts).items()},  # ours, with every text escaped
         "headline": headline(facts),
         "warnings": advice(plan),
+        "learning": learning(plan),
         "read": [
             (name, sources[name], facts.versions[name], list(group)) for name, group in groupby(uses, key=lambda use: use[0])
         ],
