@@ -160,6 +160,8 @@ def real_figures(world: World, points: np.ndarray, segments: np.ndarray) -> dict
     plan, found = world.result.plan, dict[str, float]()
     centers = read_centers(world.result.centers)[0] / 2**CENTER_BITS
     for who, mask in {"all": segments > 0, **{f"segment {s}": segments == s for s in range(1, K + 1)}}.items():
+        if not mask.any():  # a segment that the noise made
+            continue
         own = points[mask].astype(float)
         mean, units = own.mean(axis=0), to_unit(own.mean(axis=0), plan.features)
         in_units = to_unit(own, plan.features)
