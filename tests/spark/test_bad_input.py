@@ -195,6 +195,7 @@ def test_an_exhausted_budget_is_exit_code_4_and_leaves_the_earlier_run(
     first = run(plan(changes), spark, as_of=NOW, run_id="good")
     code = main(STEPS, "test", ["--plan", str(plan_file(changes)), "--as-of", NOW.isoformat(), "--run-id", "late"])
     assert code == 4
+    assert first.store.rows(catalog.PREPARED, "late") is None  # told before the work, not after it
     assert [r.run_id for r in first.store.read(catalog.RUNS).where("status = 'published'").collect()] == ["good"]
     assert {r.run_id for r in first.store.read(catalog.RELEASES).select("run_id").collect()} == {"good"}
     assert dict(first.store.read(catalog.BUDGET).first().runs) == {"good": pytest.approx(3.0)}
