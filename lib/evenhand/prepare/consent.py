@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql.types import StringType
 
 ID = "_id"  # the customer's id, until it becomes a pseudonym
 LATEST = "_latest"
+
+
+def has_id(rows: DataFrame) -> Column:
+    """Whether a row's id says who it is: not null, and not empty where it is text (a number never is)."""
+    there = F.col(ID).isNotNull()
+    return there & (F.col(ID) != "") if isinstance(rows.schema[ID].dataType, StringType) else there
 
 
 def latest_decision(events: DataFrame, purpose: str, as_of: Column, opt_in: bool) -> DataFrame:

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from evenhand.plan.geometry import to_fixed
 from evenhand.plan.models import Feature, KeepLatest, Plan
-from evenhand.prepare.consent import ID, keep_allowed, latest_decision
+from evenhand.prepare.consent import ID, has_id, keep_allowed, latest_decision
 from evenhand.prepare.duplicates import keep_latest
 from evenhand.prepare.features import as_integers, event_features, group_code
 from evenhand.prepare.pseudonym import with_pseudonym
@@ -66,7 +66,7 @@ def _with_events(allowed: DataFrame, found: DataFrame, features: Sequence[Featur
 def with_ids(sources: Sources, plan: Plan) -> DataFrame:
     """The customer rows whose id is neither null nor empty; the others are nobody whose consent could be looked up."""
     rows = identified(sources.customers, plan.sources.customers.id)
-    return rows.where(F.col(ID).isNotNull() & (F.col(ID).cast("string") != ""))
+    return rows.where(has_id(rows))
 
 
 def identified(rows: DataFrame, id_column: str) -> DataFrame:

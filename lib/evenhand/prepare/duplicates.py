@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql.types import StringType
 
 from evenhand.prepare.consent import ID
 
@@ -11,13 +12,16 @@ from evenhand.prepare.consent import ID
 def duplicated_ids(customers: DataFrame) -> DataFrame:
     """The ids with more than one row: one column, `customer_id`.
 
-    Counted by a 64-bit hash first, a third of the cost of counting by the id; ids that merely share a hash are told
-    apart by the second, exact count over the few that are left.
+    Text is counted by a 64-bit hash first, a third of the cost of counting by the id; ids that merely share a hash are
+    told apart by the second, exact count over the few that are left.
     """
-    hashed = customers.select(ID, F.xxhash64(ID).alias("_hash"))
-    suspects = hashed.groupBy("_hash").agg(F.count("*").alias("_rows")).where("_rows > 1").select("_hash")
-    exact = hashed.join(F.broadcast(suspects), "_hash", "left_semi").groupBy(ID).agg(F.count("*").alias("_rows"))
-    return exact.where("_rows > 1").select(F.col(ID).cast("string").alias("customer_id"))
+    rows = customers.select(ID)
+    if isinstance(rows.schema[ID].dataType, StringType):
+        hashed = rows.withColumn("_hash", F.xxhash64(ID))
+        suspects = hashed.groupBy("_hash").agg(F.count("*").alias("_rows")).where("_rows > 1").select("_hash")
+        rows = hashed.join(F.broadcast(suspects), "_hash", "left_semi")
+    counted = rows.groupBy(ID).agg(F.count("*").alias("_rows"))
+    return counted.where("_rows > 1").select(F.col(ID).cast("string").alias("customer_id"))
 
 
 def keep_latest(customers: DataFrame, by: str) -> DataFrame:

@@ -8,7 +8,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from evenhand.plan.models import Plan
-from evenhand.prepare.consent import ID
+from evenhand.prepare.consent import has_id
 from evenhand.prepare.customers import identified
 from evenhand.tables.sources import Sources
 
@@ -36,10 +36,10 @@ def input_quality(prepared: DataFrame, sources: Sources, plan: Plan) -> DataFram
 def _without_id(sources: Sources, plan: Plan) -> list[DataFrame]:
     tables = [("customers", sources.customers, plan.sources.customers.id), ("consent", sources.consent, plan.sources.consent.id)]
     tables += [(name, sources.events[name], source.id) for name, source in plan.sources.events.items()]
+    ids = [(name, identified(rows.select(f"`{column}`"), column)) for name, rows, column in tables]
     return [
-        identified(rows.select(f"`{column}`"), column)
-        .where(F.col(ID).isNull() | (F.col(ID).cast("string") == ""))
+        rows.where(~has_id(rows))
         .agg(F.count("*").alias("count"))
         .select(F.lit(name).alias("item"), F.lit("id missing or empty").alias("finding"), "count")
-        for name, rows, column in tables
+        for name, rows in ids
     ]
