@@ -30,6 +30,7 @@ from evenhand.privacy.release import Door
 from evenhand.privacy.tallies import TALLIES
 from evenhand.session import settings
 from evenhand.tables.catalog import RUNS, TableSpec
+from evenhand.tables.paths import require_folder
 from evenhand.tables.sources import Sources, open_sources, pin_versions
 from evenhand.tables.store import Store
 
@@ -75,6 +76,7 @@ class Run:
             SourceError, OutputError: a table does not fit; nothing was written.
         """
         run_id = _checked_id(run_id) if run_id is not None else _new_id(plan)
+        require_folder(plan.output.reports, "output.reports")  # found out after the work, it would have cost the budget
         with settings(spark, plan.time_zone), ThreadPoolExecutor(WRITERS) as pool:
             store = Store(spark, plan.output)
             newest = pool.submit(pin_versions, spark, plan)  # beside the checks: both are mostly waiting

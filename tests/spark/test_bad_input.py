@@ -158,6 +158,22 @@ def test_an_output_place_that_holds_something_else_is_left_untouched(
     assert not (tmp_path / "open" / "runs").exists()
 
 
+@pytest.mark.parametrize("place", ["reports", "reports/deep/below"])
+def test_a_file_where_reports_should_go_is_told_before_any_work(
+    spark: Any, tmp_path: Path, plan_file: Write, capfd: pytest.CaptureFixture[str], place: str
+) -> None:
+    write_sources(spark, tmp_path, [customer("a")])
+    (tmp_path / "reports").write_text("precious")
+    path = plan_file({"output.reports": f"{tmp_path}/{place}"})
+    capfd.readouterr()
+    assert main(STEPS, "test", ["--plan", str(path), "--as-of", NOW.isoformat(), "--run-id", "bad-1"]) == 2
+    lines = [line for line in capfd.readouterr().err.splitlines() if "Warning" not in line]
+    assert lines == [f"evenhand: output.reports: {tmp_path}/reports is not a folder; name another"]
+    assert (tmp_path / "reports").read_text() == "precious"
+    assert not (tmp_path / "open").exists()
+    assert not (tmp_path / "restricted").exists()
+
+
 def test_a_missing_source_is_told(spark: Any, tmp_path: Path, plan_file: Write, refused: Callable[..., str]) -> None:
     write_source(spark, tmp_path / "consent", granted(["a"]), CONSENT)
     write_source(spark, tmp_path / "purchases", [], PURCHASES)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
+
+from evenhand.errors import OutputError
 
 
 def absolute(path: str) -> str:
@@ -17,3 +20,17 @@ def quoted(path: str) -> str:
     """The table at a path as a name in SQL."""
     escaped = absolute(path).replace("`", "``")
     return f"delta.`{escaped}`"
+
+
+def require_folder(path: str, where: str) -> None:
+    """Check, without making it, that a folder is there or can be made.
+
+    Raises:
+        OutputError: with the place in the plan and what stands in the way; nothing was touched.
+    """
+    folder = Path(path).absolute()
+    there = next(p for p in (folder, *folder.parents) if os.path.lexists(p))
+    if not there.is_dir():
+        raise OutputError(f"{where}: {there} is not a folder; name another")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise OutputError(f"{where}: nothing can be written in {there}; change its permissions or name another folder")

@@ -47,7 +47,7 @@ class Store:
 
     def rows(self, spec: TableSpec, run_id: str) -> DataFrame | None:
         """One run's rows, or None when there are none."""
-        if (spec.name, run_id) in self._seen | self._small.keys():
+        if (spec.name, run_id) in self._seen or (spec.name, run_id) in self._small:
             return self.read(spec, run_id)
         if not self.exists(spec):
             return None
