@@ -208,6 +208,13 @@ def test_the_questions_cost_what_the_method_gives_them(raw: DataFrame, three: Pl
     assert [p.cells for p in box_sums(frame, three).parts] == [Boxes.of(three).count] * 4
 
 
+def test_when_nothing_is_worth_a_cut_everybody_is_in_the_one_box(raw: DataFrame, three: Plan) -> None:
+    shares = np.zeros((3, BINS))
+    shares[:, 5] = 1.0  # as everybody looks when no feature tells people apart
+    question = box_sums(prepared(raw, three), three, Marginals(shares))
+    assert question.vectors(question.rows.toArrow())[COUNT].tolist() == [raw.count()]
+
+
 def test_nobody_gives_zeros_for_every_box(raw: DataFrame, three: Plan) -> None:
     found = exact(box_sums(prepared(raw.where("false"), three), three))
     assert all(len(v) == Boxes.of(three).count and not v.any() for v in found.values())

@@ -29,7 +29,7 @@ def box_key(boxes: Boxes, names: list[str]) -> Column:
         for name, edges, stride in zip(names, boxes.edges, boxes.strides, strict=True)
         if len(edges) > 2
     ]
-    return reduce(lambda a, b: a + b, pieces)
+    return reduce(lambda a, b: a + b, pieces) if pieces else F.lit(0)
 
 
 def _interval(value: Column, edges: tuple[int, ...]) -> Column:
