@@ -19,7 +19,7 @@ from evenhand.privacy.summary import box_sums, read_summary
 from evenhand.privacy.tallies import segment_tallies
 from evenhand.report.page import write_report
 from evenhand.run_state import Run
-from evenhand.segment.assign import CENTER_BITS, assign, rounded_centers, segment_number
+from evenhand.segment.assign import CENTER_BITS, assign, rounded_centers, with_segment
 from evenhand.segment.choose_k import choose_k
 from evenhand.segment.cluster import best_fit
 from evenhand.segment.label import labels
@@ -77,12 +77,15 @@ def assess_step(run: Run) -> None:
     """
     plan, prepared = run.plan, prepared_of(run)
     centers, names = rows.read_centers(centers_of(run))
-    segment = segment_number(centers, plan.feature_names)
-    release = run.door.release(segment_tallies(prepared, segment, len(centers), plan))
-    profiles, fairness = read_profiles(release, plan), assess_fairness(release, plan, len(centers))
+    last = run.beside(lambda: rows.read_last(run.store, plan, run.run_id))
+    assigned = with_segment(prepared, centers, plan.feature_names)
+    release = run.door.release(segment_tallies(assigned, len(centers), plan))
+    profiles, fairness = read_profiles(release, plan), assess_fairness(release, plan, centers, last.result())
     run.write_later(catalog.SEGMENT_PROFILES, rows.profiles(profiles, names, plan))
     run.write_later(catalog.FAIRNESS_STATS, rows.fairness_stats(fairness))
+    run.write_later(catalog.FAIRNESS_GROUPS, rows.fairness_groups(fairness))
     run.write_later(catalog.FAIRNESS_SUMMARY, rows.fairness_summary(fairness))
+    run.write_later(catalog.FAIRNESS_PROXIES, rows.fairness_proxies(fairness))
     run.publish(unevenness(fairness))
 
 

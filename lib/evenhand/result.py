@@ -46,6 +46,14 @@ class Result:
         return self.store.read(catalog.FAIRNESS_STATS, self.run_id)
 
     @property
+    def fairness_groups(self) -> DataFrame:
+        return self.store.read(catalog.FAIRNESS_GROUPS, self.run_id)
+
+    @property
+    def fairness_proxies(self) -> DataFrame:
+        return self.store.read(catalog.FAIRNESS_PROXIES, self.run_id)
+
+    @property
     def fairness_summary(self) -> DataFrame:
         return self.store.read(catalog.FAIRNESS_SUMMARY, self.run_id)
 

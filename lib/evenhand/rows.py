@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
-from evenhand.fairness.assess import AttributeFairness
+from evenhand.fairness.assess import SHARE, TableFairness
+from evenhand.fairness.change import Last
+from evenhand.fairness.intervals import Estimate
 from evenhand.plan.geometry import to_unit
 from evenhand.plan.models import Plan
 from evenhand.privacy.summary import Summary
@@ -14,6 +19,11 @@ from evenhand.segment.assign import CENTER_BITS, Centers
 from evenhand.segment.choose_k import Choice
 from evenhand.segment.cluster import Fit
 from evenhand.segment.profiles import Profiles
+from evenhand.tables import catalog
+from evenhand.tables.store import Store
+
+ENDS = ("value", "low", "high")
+JUDGED = (*ENDS, "threshold", "change", "change_low", "change_high")
 
 
 def summary(found: Summary, plan: Plan) -> pa.Table:
@@ -68,36 +78,85 @@ def profiles(found: Profiles, labels: list[str], plan: Plan) -> pa.Table:
     return _typed(table, {"value": pa.float64(), "low": pa.float64(), "high": pa.float64()})
 
 
-def fairness_stats(fairness: list[AttributeFairness]) -> pa.Table:
+def fairness_stats(fairness: list[TableFairness]) -> pa.Table:
     table, floats = [], {}
     for of in fairness:
         for g, group in enumerate(of.groups):
             for s in range(of.counts.value.shape[1]):
-                row: dict[str, object] = {"attribute": of.attribute, "group": group, "segment": s + 1}
+                row: dict[str, object] = {"attribute": of.table, "group": group, "segment": s + 1}
                 for name, interval in (("count", of.counts), ("share", of.shares), ("representation_ratio", of.ratios)):
                     for suffix, figure in (("", interval.value), ("_low", interval.low), ("_high", interval.high)):
-                        hidden = of.suppressed[g, s] or np.isnan(figure[g, s])
-                        row[name + suffix] = None if hidden else float(figure[g, s])
+                        row[name + suffix] = None if of.suppressed[g, s] else _number(figure[g, s])
                         floats[name + suffix] = pa.float64()
                 table.append(row | {"suppressed": bool(of.suppressed[g, s])})
     return _typed(table, floats)
 
 
-def fairness_summary(fairness: list[AttributeFairness]) -> pa.Table:
-    table = []
+def fairness_groups(fairness: list[TableFairness]) -> pa.Table:
+    """Long: a row a group and measure; a group that is too small to judge keeps its rows, without figures."""
+    table: list[dict[str, object]] = [
+        {
+            "attribute": of.table,
+            "group": group,
+            "measure": by.measure,
+            "offer": by.offer or None,
+            "suppressed": group in of.too_small,
+        }
+        | {end: _number(getattr(by.figures, end)[g]) for end in ENDS}
+        for of in fairness
+        for by in of.by_group
+        for g, group in enumerate(of.groups)
+    ]
+    names = ("attribute", "group", "measure", "offer", *ENDS, "suppressed")
+    return _typed(table, dict.fromkeys(ENDS, pa.float64()) | {"offer": pa.string()}, names)
+
+
+def fairness_summary(fairness: list[TableFairness]) -> pa.Table:
+    table: list[dict[str, object]] = []
     for of in fairness:
         note = f"too small to judge: {', '.join(of.too_small)}" if of.too_small else ""
+        common = {"attribute": of.table, "reference": of.reference, "note": note}
+        for j in of.judgments:
+            figures = {"value": j.estimate.value, "low": j.estimate.low, "high": j.estimate.high, "threshold": j.threshold}
+            change = {
+                f"change{end}": getattr(j.change, name, None) for end, name in (("", "value"), ("_low", "low"), ("_high", "high"))
+            }
+            table.append(common | {"metric": j.metric, "offer": j.offer or None, "verdict": j.verdict} | figures | change)
         if not of.judgments:
-            table.append(_judgment(of.attribute, "all", None, None, None, None, "cannot tell", note))
-        table += [_judgment(of.attribute, j.metric, j.value, j.low, j.high, j.threshold, j.verdict, note) for j in of.judgments]
-    return _typed(table, {name: pa.float64() for name in ("value", "low", "high", "threshold")})
+            table.append(common | {"metric": "all", "offer": None, "verdict": "cannot tell"} | dict.fromkeys(JUDGED))
+    return _typed(table, dict.fromkeys(JUDGED, pa.float64()) | {"offer": pa.string()})
 
 
-def _judgment(*cells: object) -> dict[str, object]:
-    names = ("attribute", "metric", "value", "low", "high", "threshold", "verdict", "note")
-    return dict(zip(names, cells, strict=True))
+def fairness_proxies(fairness: list[TableFairness]) -> pa.Table:
+    table: list[dict[str, object]] = [
+        {"attribute": of.table, "feature": proxy.feature, "rank": rank} | {end: getattr(proxy.strength, end) for end in ENDS}
+        for of in fairness
+        for rank, proxy in enumerate(of.proxies, 1)
+    ]
+    return _typed(table, dict.fromkeys(ENDS, pa.float64()) | {"rank": pa.int32()}, ("attribute", "feature", "rank", *ENDS))
 
 
-def _typed(table: list[dict[str, object]], types: dict[str, pa.DataType]) -> pa.Table:
-    columns = {name: [row[name] for row in table] for name in table[0]}
+def read_last(store: Store, plan: Plan, run_id: str) -> Last | None:
+    """The last other run of a plan with this name that was published, if any."""
+    if not store.exists(catalog.RUNS):
+        return None
+    others = store.read(catalog.RUNS).where((F.col("status") == "published") & (F.col("run_id") != run_id))
+    found = others.where(F.col("plan_name") == plan.name).orderBy(F.col("at").desc()).select("run_id").first()
+    if found is None:
+        return None
+    judged = store.read(catalog.FAIRNESS_SUMMARY, found.run_id).where("value is not null").collect()
+    shares = store.read(catalog.FAIRNESS_GROUPS, found.run_id).where((F.col("measure") == SHARE) & F.col("value").isNotNull())
+    return Last(
+        found.run_id,
+        {(r.attribute, r.metric, r.offer or ""): Estimate(r.value, r.low, r.high) for r in judged},
+        {(r.attribute, r.group): Estimate(r.value, r.low, r.high) for r in shares.collect()},
+    )
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _typed(table: list[dict[str, object]], types: dict[str, pa.DataType], names: Sequence[str] = ()) -> pa.Table:
+    columns = {name: [row[name] for row in table] for name in names or table[0]}
     return pa.table({name: pa.array(values, types.get(name)) for name, values in columns.items()})

@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
@@ -36,6 +36,7 @@ from evenhand.tables.store import Store
 
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
 RUNNING, PUBLISHED, BLOCKED = "running", "published", "blocked"
+T = TypeVar("T")
 WRITERS = 4  # small Delta commits are mostly waiting; they overlap well with each other and with the passes over people
 
 
@@ -106,6 +107,10 @@ class Run:
     def later(self, write: Callable[[], None]) -> None:
         """Do a small write beside the work on the people; it is done, or its error is raised, before anything is published."""
         self._pending.append(self._pool.submit(write))
+
+    def beside(self, read: Callable[[], T]) -> Future[T]:
+        """Do a small read beside the work on the people."""
+        return self._pool.submit(read)
 
     def wait(self) -> None:
         while self._pending:

@@ -1,109 +1,138 @@
-"""Fairness from a release: every statistic with its interval for the noise, and a verdict that may be "cannot tell"."""
+"""Fairness from a release: every statistic with its interval, and a verdict that may be "cannot tell"."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evenhand.fairness.intervals import BOUNDS, ratio_bounds
-from evenhand.fairness.statistics import METRICS, representation_ratio, segment_shares
-from evenhand.plan.models import Attribute, Plan
-from evenhand.privacy.intervals import SEGMENT, half_width, share_bounds
+from evenhand.fairness.change import Change, Last, changed
+from evenhand.fairness.costs import cost_ratio, mean_costs
+from evenhand.fairness.intervals import Estimate
+from evenhand.fairness.offers import chosen_segments
+from evenhand.fairness.proxies import Proxy, proxies
+from evenhand.fairness.rates import Interval
+from evenhand.fairness.reference import against_reference, customer_shares, reference_shares, worst_against_reference
+from evenhand.fairness.worst import representation, segment_share, selection_estimates, selection_rates, table_estimates
+from evenhand.plan.groups import GroupTable, group_tables
+from evenhand.plan.models import Plan
+from evenhand.privacy.intervals import LEVEL
 from evenhand.privacy.release import Release
 from evenhand.privacy.suppression import suppressed_cells
 from evenhand.privacy.tallies import group_part, small_segments
+from evenhand.segment.assign import Centers
 
 Floats = NDArray[np.float64]
-LOWER_IS_EVEN = {"total_variation"}
+AT_LEAST = {"representation_ratio", "balance", "selection_ratio"}  # even is at least the threshold; the others, at most
 EVEN, UNEVEN, CANNOT_TELL = "even", "uneven", "cannot tell"
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A noisy figure with the interval that covers the noise with 95 %; arrays of one shape."""
-
-    value: Floats
-    low: Floats
-    high: Floats
+SHARE, COST, RATE = "share of customers", "mean squared distance", "selection rate"
 
 
 @dataclass(frozen=True)
 class Judgment:
     metric: str
-    value: float
-    low: float
-    high: float
+    offer: str  # of selection rates, else empty
+    estimate: Estimate
     threshold: float
     verdict: str
+    change: Change | None = None  # since the last published run
 
 
 @dataclass(frozen=True)
-class AttributeFairness:
-    """All statistics of one protected attribute; arrays have the shape (groups, segments).
+class GroupFigure:
+    """A figure of each group; `figures` has the shape (groups,), NaN for groups that are too small to judge."""
 
+    measure: str
+    offer: str
+    figures: Interval
+
+
+@dataclass(frozen=True)
+class TableFairness:
+    """All statistics of one protected attribute or intersection; arrays have the shape (groups, segments).
+
+    The intervals of `counts` are for the customers of this run, so they cover the noise; all others cover sampling too.
     Shares and ratios are among the groups that are large enough to judge, NaN for the others.
     """
 
-    attribute: str
+    table: str
     groups: list[str]
     counts: Interval
     shares: Interval
     ratios: Interval
     suppressed: NDArray[np.bool_]
     too_small: list[str]  # groups that are too small to judge, left out of the judgments and named
-    judgments: list[Judgment]
+    reference: str  # what is even
+    by_group: list[GroupFigure] = field(default_factory=list)
+    judgments: list[Judgment] = field(default_factory=list)
+    proxies: list[Proxy] = field(default_factory=list)
 
 
-def assess_fairness(release: Release, plan: Plan, segments: int) -> list[AttributeFairness]:
-    """Fairness by protected attribute; post-processing of the release, at no further budget."""
-    return [_assessed(release, plan, attribute, segments) for attribute in plan.protected]
+def assess_fairness(release: Release, plan: Plan, centers: Centers, last: Last | None = None) -> list[TableFairness]:
+    """Fairness by attribute and intersection; post-processing of the release, at no further budget."""
+    offers = {offer.name: chosen_segments(offer, centers, plan) for offer in plan.fairness.offers}
+    return [_assessed(release, plan, table, len(centers), offers, last) for table in group_tables(plan)]
 
 
-def _assessed(release: Release, plan: Plan, attribute: Attribute, segments: int) -> AttributeFairness:
-    part, groups = group_part(attribute.name), attribute.group_names
-    noisy = release[part].reshape(len(groups), segments).astype(np.float64)
-    scale = release.scale(part)
-    reach = float(half_width(scale))
+def _assessed(
+    release: Release, plan: Plan, table: GroupTable, k: int, offers: Mapping[str, NDArray[np.bool_]], last: Last | None
+) -> TableFairness:
+    part, groups = group_part(table.name), table.groups
+    noisy, noise = release[part].reshape(table.size, k).astype(np.float64), release.noise(part)
+    reach = float(noise.half_width(LEVEL))
     counts = Interval(np.maximum(noisy, 0), np.maximum(noisy - reach, 0), np.maximum(noisy + reach, 0))
-    large = noisy.sum(axis=1) >= max(plan.privacy.minimum_cell, reach) * segments
-    judged, within = noisy[large], np.maximum(noisy[large], 0)
-    shares = ratios = Interval(*([np.full(noisy.shape, np.nan)] * 3))
-    hidden = np.ones(noisy.shape, dtype=bool)
-    if large.any():
-        # Among the groups that are large enough: what the others add would be told by the shares, and is mostly noise.
-        shares = _among(large, segment_shares(within), *share_bounds(judged, scale, SEGMENT))
-        ratios = _among(large, representation_ratio(within), *ratio_bounds(judged, scale))
-        small = (judged < plan.privacy.minimum_cell) | small_segments(release, plan)
-        hidden[large] = suppressed_cells(small, judged)
-    judgments = []
-    if large.sum() >= 2:
-        for metric, statistic in METRICS.items():
-            judgments.append(_judged(metric, float(statistic(within)), *BOUNDS[metric](judged, scale), plan))
+    large = noisy.sum(axis=1) >= max(plan.privacy.minimum_cell, reach) * k
     too_small = [g for g, is_large in zip(groups, large, strict=True) if not is_large]
-    return AttributeFairness(attribute.name, groups, counts, shares, ratios, hidden, too_small, judgments)
+    nothing = Interval(*([np.full(noisy.shape, np.nan)] * 3))
+    hidden, reference = np.ones(noisy.shape, dtype=bool), reference_shares(table, last)
+    found = TableFairness(table.name, groups, counts, nothing, nothing, hidden, too_small, reference.name)
+    if not large.any():
+        return found
+    # Among the groups that are large enough: what the others add would be told by the shares, and is mostly noise.
+    judged = noisy[large]
+    small = (judged < plan.privacy.minimum_cell) | small_segments(release, plan)
+    hidden[large] = suppressed_cells(small, judged)
+    shares, of_customers = segment_share(judged, noise), customer_shares(judged, noise)
+    ratios = representation(judged, noise) if reference.shares is None else against_reference(shares, reference, large)
+    by_group = [GroupFigure(SHARE, "", _among(large, of_customers))]
+    by_group.append(GroupFigure(COST, "", _among(large, _rows(mean_costs(release, table, len(plan.features), k), large))))
+    by_group += [GroupFigure(RATE, o, _among(large, selection_rates(judged, noise, c))) for o, c in offers.items() if c.any()]
+    found = replace(found, shares=_among(large, shares), ratios=_among(large, ratios), by_group=by_group)
+    if large.sum() < 2:
+        return found
+    estimates = table_estimates(judged, noise)
+    if reference.shares is not None:
+        estimates["representation_ratio"] = worst_against_reference(judged, noise, reference, large)
+    estimates["cost_ratio"] = cost_ratio(release, table, k, large)
+    judgments = [_judged(metric, "", estimate, table, plan, last) for metric, estimate in estimates.items()]
+    for offer, chosen in offers.items():
+        if chosen.any() and not chosen.all():
+            of_offer = selection_estimates(judged, noise, chosen)
+            judgments += [_judged(metric, offer, estimate, table, plan, last) for metric, estimate in of_offer.items()]
+    alone = len(table.attributes) == 1
+    return replace(found, judgments=judgments, proxies=proxies(release, table, plan, k, large) if alone else [])
 
 
-def _among(large: NDArray[np.bool_], *figures: Floats) -> Interval:
-    """The figures of the large groups in the table of all, NaN for the others."""
+def _among(large: NDArray[np.bool_], of: Interval) -> Interval:
+    """The figures of the large groups among all groups, NaN for the others."""
     tables = []
-    for figure in figures:
-        table = np.full((len(large), figure.shape[1]), np.nan)
+    for figure in (of.value, of.low, of.high):
+        table = np.full((len(large), *figure.shape[1:]), np.nan)
         table[large] = figure
         tables.append(table)
-    return _interval(*tables)
+    return Interval(*tables)
 
 
-def _interval(value: Floats, low: Floats, high: Floats) -> Interval:
-    """The bounds, and the noisy figure itself, which lies outside of them only where counts were cut off at zero."""
-    return Interval(value, np.fmin(low, value), np.fmax(high, value))
+def _rows(of: Interval, chosen: NDArray[np.bool_]) -> Interval:
+    return Interval(of.value[chosen], of.low[chosen], of.high[chosen])
 
 
-def _judged(metric: str, value: float, low: float, high: float, plan: Plan) -> Judgment:
+def _judged(metric: str, offer: str, estimate: Estimate, table: GroupTable, plan: Plan, last: Last | None) -> Judgment:
     threshold = float(getattr(plan.fairness.thresholds, metric))
-    low, high = float(np.fmin(low, value)), float(np.fmax(high, value))
-    return Judgment(metric, value, low, high, threshold, verdict(low, high, threshold, metric in LOWER_IS_EVEN))
+    said = verdict(estimate.low, estimate.high, threshold, metric not in AT_LEAST)
+    return Judgment(metric, offer, estimate, threshold, said, changed(estimate, last, (table.name, metric, offer)))
 
 
 def verdict(low: float, high: float, threshold: float, lower_is_even: bool) -> str:
@@ -115,10 +144,11 @@ def verdict(low: float, high: float, threshold: float, lower_is_even: bool) -> s
     return UNEVEN if high < threshold else CANNOT_TELL
 
 
-def unevenness(fairness: list[AttributeFairness]) -> list[str]:
+def unevenness(fairness: list[TableFairness]) -> list[str]:
     """One line for each statistic that is surely uneven; empty when nothing is."""
     return [
-        f"{of.attribute}: {j.metric.replace('_', ' ')} {j.value:.2f} [{j.low:.2f}, {j.high:.2f}], threshold {j.threshold:g}"
+        f"{of.table}: {j.metric.replace('_', ' ')}{f' of {j.offer}' if j.offer else ''} {j.estimate.value:.2f} "
+        f"[{j.estimate.low:.2f}, {j.estimate.high:.2f}], threshold {j.threshold:g}"
         for of in fairness
         for j in of.judgments
         if j.verdict == UNEVEN

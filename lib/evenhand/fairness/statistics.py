@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -44,16 +46,91 @@ def total_variation(counts: Floats) -> Floats:
 
     0.0 is even; 0.2 means that 20 % of a group would have to be in another segment.
     """
-    group = _divided(counts, counts.sum(axis=-1, keepdims=True))
-    everyone = _divided(counts.sum(axis=-2, keepdims=True), counts.sum(axis=(-2, -1), keepdims=True))
-    return np.nanmax(np.abs(group - everyone).sum(axis=-1) / 2, axis=-1)  # type: ignore[no-any-return]
+    return np.nanmax(total_variations(counts), axis=-1)  # type: ignore[no-any-return]
 
 
-METRICS = {
+def total_variations(counts: Floats) -> Floats:
+    """Of each group, shape (..., groups)."""
+    group, everyone = _distributions(counts)
+    return np.abs(group - everyone).sum(axis=-1) / 2  # type: ignore[no-any-return]
+
+
+def jensen_shannon(counts: Floats) -> Floats:
+    """Greatest Jensen-Shannon distance between a group's distribution over segments and everybody's, 0 to 1, shape (...).
+
+    The root of the divergence in bits (Endres and Schindelin, "A new metric for probability distributions", 2003).
+    """
+    return np.nanmax(jensen_shannons(counts), axis=-1)  # type: ignore[no-any-return]
+
+
+def jensen_shannons(counts: Floats) -> Floats:
+    """Of each group, shape (..., groups)."""
+    group, everyone = _distributions(counts)
+    middle = (group + everyone) / 2
+    divergence = (_information(group, middle) + _information(np.broadcast_to(everyone, group.shape), middle)) / 2
+    return np.sqrt(np.maximum(divergence, 0.0))  # type: ignore[no-any-return]
+
+
+def cramers_v(counts: Floats) -> Floats:
+    """Association of segment and attribute, 0 (none) to 1 (one tells the other), shape (...).
+
+    Cramér, "Mathematical Methods of Statistics", 1946, chapter 21.
+    """
+    total = counts.sum(axis=(-2, -1), keepdims=True)
+    expected = counts.sum(axis=-1, keepdims=True) * counts.sum(axis=-2, keepdims=True) / np.maximum(total, 1e-12)
+    squares = np.nan_to_num(_divided((counts - expected) ** 2, expected)).sum(axis=(-2, -1)) / np.maximum(total[..., 0, 0], 1e-12)
+    return np.sqrt(squares / max(min(counts.shape[-2:]) - 1, 1))  # type: ignore[no-any-return]
+
+
+def mutual_information(counts: Floats) -> Floats:
+    """What the segment tells about the group, in bits, shape (...); 0 is nothing. Shannon, 1948, section 12."""
+    joint = counts / np.maximum(counts.sum(axis=(-2, -1), keepdims=True), 1e-12)
+    independent = joint.sum(axis=-1, keepdims=True) * joint.sum(axis=-2, keepdims=True)
+    return np.maximum(_information(joint, independent).sum(axis=-1), 0.0)  # type: ignore[no-any-return]
+
+
+def selection_ratio(counts: Floats) -> Floats:
+    """Lowest over highest selection rate of groups; outcomes are (gets the offer, does not), shape (..., groups, 2).
+
+    The four-fifths rule asks for at least 0.8 (US EEOC, Uniform Guidelines 1978, 29 CFR 1607.4 D).
+    """
+    rates = _divided(counts[..., 0], counts.sum(axis=-1))
+    return _divided(np.nanmin(rates, axis=-1), np.nanmax(rates, axis=-1))
+
+
+def selection_difference(counts: Floats) -> Floats:
+    """Highest less lowest selection rate of groups, 0 to 1, shape (...)."""
+    rates = _divided(counts[..., 0], counts.sum(axis=-1))
+    return np.nanmax(rates, axis=-1) - np.nanmin(rates, axis=-1)  # type: ignore[no-any-return]
+
+
+METRICS: dict[str, Callable[[Floats], Floats]] = {
     "representation_ratio": worst_representation,
     "balance": balance,
     "total_variation": total_variation,
+    "jensen_shannon": jensen_shannon,
+    "cramers_v": cramers_v,
+    "mutual_information": mutual_information,
 }
+SELECTION: dict[str, Callable[[Floats], Floats]] = {
+    "selection_ratio": selection_ratio,
+    "selection_difference": selection_difference,
+}
+
+
+def _distributions(counts: Floats) -> tuple[Floats, Floats]:
+    """Over segments, of each group and of everyone."""
+    everyone = counts.sum(axis=-2, keepdims=True)
+    return _divided(counts, counts.sum(axis=-1, keepdims=True)), _divided(everyone, counts.sum(axis=(-2, -1), keepdims=True))
+
+
+def _information(a: Floats, b: Floats) -> Floats:
+    """Sum over the last axis of a log2(a / b), 0 where a is 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        terms = np.where(
+            a > 0, a * np.log2(np.where(a > 0, a, 1.0) / np.where(b > 0, b, 1.0)), np.where(np.isnan(a), np.nan, 0.0)
+        )
+    return terms.sum(axis=-1)  # type: ignore[no-any-return]
 
 
 def _divided(a: Floats, b: Floats) -> Floats:

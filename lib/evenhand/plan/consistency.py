@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from difflib import get_close_matches
 
 from evenhand.plan.expressions import inspect_aggregate
 from evenhand.plan.geometry import box_bits
+from evenhand.plan.groups import MOST_CODES
 from evenhand.plan.models import RESERVED, Feature, Plan
 
 
 def contradictions(plan: Plan) -> list[str]:
     """One line for each contradiction, with the key's path; empty for a sound plan."""
-    return [*_names(plan), *_features(plan), *_segments(plan)]
+    return [*_names(plan), *_features(plan), *_segments(plan), *_fairness(plan)]
 
 
 def _names(plan: Plan) -> list[str]:
@@ -44,9 +46,7 @@ def _features(plan: Plan) -> list[str]:
                 )
         if feature.events is not None and feature.events not in plan.sources.events:
             known = sorted(plan.sources.events)
-            near = get_close_matches(feature.events, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known) or 'none'}"
-            problems.append(f"features.{i}.events: no event source {feature.events}; {hint}")
+            problems.append(f"features.{i}.events: no event source {feature.events}; {_near(feature.events, known)}")
     used = {f.events for f in plan.features}
     for name in plan.sources.events:
         if name not in used:
@@ -63,6 +63,36 @@ def _segments(plan: Plan) -> list[str]:
             f"enough for {boxes // 2} segments"
         ]
     return []
+
+
+def _fairness(plan: Plan) -> list[str]:
+    problems, by_name = [], {a.name: a for a in plan.protected}
+    for i, names in enumerate(plan.fairness.intersections):
+        path = f"fairness.intersections.{i}"
+        problems += [
+            f"{path}: no protected attribute {name}; {_near(name, list(by_name))}" for name in names if name not in by_name
+        ]
+        if len(set(names)) != len(names) or any(set(names) == set(before) for before in plan.fairness.intersections[:i]):
+            problems.append(f"{path}: an attribute or an intersection is named twice")
+        cells = math.prod(len(by_name[name].group_names) for name in names if name in by_name)
+        if cells > MOST_CODES:
+            problems.append(f"{path}: {cells:,} joint groups; at most {MOST_CODES:,} can be counted, and far fewer be judged")
+    seen = set[str]()
+    for i, offer in enumerate(plan.fairness.offers):
+        path = f"fairness.offers.{i}"
+        if offer.name in seen:
+            problems.append(f"{path}.name: {offer.name} is named twice")
+        seen.add(offer.name)
+        most = max(plan.segments.candidates)
+        problems += [f"{path}.segments: there is no segment {s} of at most {most}" for s in offer.segments or () if s > most]
+        names = plan.feature_names
+        problems += [f"{path}.where: no feature {name}; {_near(name, names)}" for name in offer.where or () if name not in names]
+    return problems
+
+
+def _near(name: str, known: list[str]) -> str:
+    near = get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]}?" if near else f"known: {', '.join(known) or 'none'}"
 
 
 def columns_of(feature: Feature) -> tuple[str, ...]:

@@ -177,6 +177,20 @@ class Feature(Model):
         return self.words or Words(low=f"low {human}", high=f"high {human}")
 
 
+class Reference(Model):
+    """Shares of groups outside of this run, for instance in the census, that segments are held against."""
+
+    name: Text
+    shares: dict[Text, Share]
+
+    @field_validator("shares")
+    @classmethod
+    def _at_most_everybody(cls, shares: dict[str, float]) -> dict[str, float]:
+        if sum(shares.values()) > 1 + 1e-9:
+            raise ValueError(f"the shares add up to {sum(shares.values()):g}; they must not be more than 1")
+        return shares
+
+
 class Attribute(Model):
     """A protected attribute: whose groups are compared, never a feature. The groups are public and fixed here.
 
@@ -191,6 +205,10 @@ class Attribute(Model):
     bands: list[Number] | None = Field(default=None, min_length=1)
     others: Text = "other"
     unknown: Text = "unknown"
+    # What is even: a group's share among all customers of this run unless another reference is stated.
+    reference: Annotated[
+        Annotated[Literal["customers", "last_run"], Tag("plain")] | Annotated[Reference, Tag("by-keys")], EitherForm
+    ] = "customers"
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
@@ -204,6 +222,10 @@ class Attribute(Model):
         values = [str(v) for vs in (self.groups or {}).values() for v in vs]
         if len(set(values)) != len(values):
             raise ValueError("a value is in two groups")
+        if isinstance(self.reference, Reference):
+            for group in self.reference.shares:
+                if group not in names:
+                    raise ValueError(f"reference.shares: no group {group}; known: {', '.join(names)}")
         return self
 
     @property
@@ -240,6 +262,8 @@ class Segments(Model):
 
 
 SIZE_SHARE = 0.2  # of the profiles' ε for the sizes of the segments, the rest evenly for the features
+# Of the fairness statistics' ε: tables of groups by segment, mean costs by group, and which features tell the group.
+TABLES_SHARE, COSTS_SHARE, PROXIES_SHARE = 0.7, 0.15, 0.15
 
 
 class Split(Model):
@@ -290,14 +314,37 @@ class Pseudonyms(Model):
 
 
 class Thresholds(Model):
-    """What counts as even, per statistic."""
+    """What counts as even, per statistic: at least this for ratios and balance, at most this for the others."""
 
     representation_ratio: Share = 0.8  # the four-fifths rule, on the worst cell
     balance: Share = 0.2
     total_variation: Share = 0.2
+    jensen_shannon: Share = 0.2
+    cramers_v: Share = 0.2  # from 0.2 on an association is commonly called moderate (Rea and Parker, 1992)
+    mutual_information: Share = 0.1  # bits; a segment that tells so much narrows the group down by 7 %
+    selection_ratio: Share = 0.8  # the four-fifths rule
+    selection_difference: Share = 0.1
+    cost_ratio: Number = Field(default=1.25, ge=1)  # the worst-served group's mean squared distance over everybody's
+
+
+class Offer(Model):
+    """Who is offered something: the segments by number, or those whose center lies in the stated ranges of features."""
+
+    name: Name
+    why: Text
+    segments: list[Annotated[int, Field(ge=1, le=100)]] | None = Field(default=None, min_length=1)
+    where: dict[Name, tuple[Number | None, Number | None]] | None = Field(default=None, min_length=1)
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.segments is None) == (self.where is None):
+            raise ValueError("state either segments or where")
+        return self
 
 
 class Fairness(Model):
+    intersections: list[Annotated[list[Name], Field(min_length=2, max_length=4)]] = Field(default_factory=list, max_length=10)
+    offers: list[Offer] = Field(default_factory=list, max_length=20)
     thresholds: Thresholds = Thresholds()
     when_uneven: Literal["report", "block"] = "report"  # block publishes nothing when a verdict is "uneven"
 

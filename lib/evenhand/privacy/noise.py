@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -13,6 +15,29 @@ THREADS = 2  # OpenDP's calls release Python's lock
 CHUNK = 32_768
 
 dp.enable_features("contrib")  # type: ignore[no-untyped-call]  # the discrete Laplace constructor is in this tier
+
+
+@dataclass(frozen=True)
+class Laplace:
+    """Discrete Laplace noise: P(x) proportional to exp(-|x| / scale) on the integers."""
+
+    scale: float
+    excess_kurtosis = 3.0
+
+    @property
+    def deviation(self) -> float:
+        p = math.exp(-1.0 / self.scale)
+        return math.sqrt(2 * p) / (1 - p)
+
+    def half_width(self, level: float) -> int:
+        p = math.exp(-1.0 / self.scale)
+        return max(0, math.ceil(math.log((1 - level) * (1 + p) / 2) / math.log(p) - 1))
+
+    def simulated(self, random: np.random.Generator, size: int) -> NDArray[np.int64]:
+        return discrete_laplace(random, self.scale, size)
+
+
+Noise = Laplace
 
 
 class NoiseSource(Protocol):

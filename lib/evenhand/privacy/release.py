@@ -23,7 +23,7 @@ from pyspark.sql import functions as F
 
 from evenhand.errors import ClosedDoor, IntegrityError
 from evenhand.privacy.ledger import Ledger
-from evenhand.privacy.noise import NoiseSource
+from evenhand.privacy.noise import Laplace, NoiseSource
 from evenhand.tables.catalog import RELEASES
 from evenhand.tables.spark_errors import no_values_in_errors
 from evenhand.tables.store import Store
@@ -98,6 +98,9 @@ class Release:
     def __getitem__(self, part: str) -> Integers:
         """The noisy vector of a part, shape (cells,)."""
         return self._noisy[part]
+
+    def noise(self, part: str) -> Laplace:
+        return Laplace(self.parts[part].scale)
 
     def scale(self, part: str) -> float:
         """The noise scale of a part."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 import numpy as np
 from numpy.typing import NDArray
 from pyspark.sql import Column, DataFrame
@@ -27,9 +29,26 @@ def segment_number(centers: Centers, names: list[str]) -> Column:
     intermediate sum stays below 2^53 and is exact in DOUBLE, which Spark compiles to a third of the code that
     overflow-checked BIGINT takes.
     """
-    scores = [_score(center, names, number) for number, center in enumerate(centers)]
+    return _number(_least_score(centers, names))
+
+
+def with_segment(prepared: DataFrame, centers: Centers, names: list[str]) -> DataFrame:
+    """Restricted: `prepared` with `segment`, and with `distance`, the squared distance to its center in fixed point."""
+    scored = prepared.withColumn("_score", _least_score(centers, names))
+    nearer = F.shiftright(F.col("_score").cast("bigint"), NUMBERS.bit_length() - 1) / 2**CENTER_BITS
+    norm = reduce(lambda a, b: a + b, [F.col(n).cast("double") * F.col(n) for n in names])
+    # Rounding of |c|² may put a customer on a center a little below zero.
+    distance = F.greatest(nearer + norm, F.lit(0.0))
+    return scored.withColumns({"segment": _number(F.col("_score")), "distance": distance}).drop("_score")
+
+
+def _least_score(centers: Centers, names: list[str]) -> Column:
+    return F.least(*[_score(center, names, number) for number, center in enumerate(centers)])
+
+
+def _number(score: Column) -> Column:
     # A score may be negative; in two's complement its last seven bits are the number all the same.
-    return (F.least(*scores).cast("bigint").bitwiseAND(F.lit(NUMBERS - 1).cast("bigint")) + 1).cast("int")
+    return (score.cast("bigint").bitwiseAND(F.lit(NUMBERS - 1).cast("bigint")) + 1).cast("int")
 
 
 def assign(prepared: DataFrame, centers: Centers, names: list[str]) -> DataFrame:

@@ -69,11 +69,22 @@ FAIRNESS_STATS = TableSpec(
     "share_low DOUBLE, share_high DOUBLE, representation_ratio DOUBLE, representation_ratio_low DOUBLE, "
     "representation_ratio_high DOUBLE, suppressed BOOLEAN, run_id STRING",
 )
+FAIRNESS_GROUPS = TableSpec(
+    "fairness_groups",
+    "open",
+    "attribute STRING, `group` STRING, measure STRING, offer STRING, value DOUBLE, low DOUBLE, high DOUBLE, suppressed BOOLEAN, "
+    "run_id STRING",
+)
 FAIRNESS_SUMMARY = TableSpec(
     "fairness_summary",
     "open",
-    "attribute STRING, metric STRING, value DOUBLE, low DOUBLE, high DOUBLE, threshold DOUBLE, verdict STRING, "
-    "note STRING, run_id STRING",
+    "attribute STRING, metric STRING, offer STRING, value DOUBLE, low DOUBLE, high DOUBLE, threshold DOUBLE, verdict STRING, "
+    "reference STRING, note STRING, change DOUBLE, change_low DOUBLE, change_high DOUBLE, run_id STRING",
+)
+FAIRNESS_PROXIES = TableSpec(
+    "fairness_proxies",
+    "open",
+    "attribute STRING, feature STRING, rank INT, value DOUBLE, low DOUBLE, high DOUBLE, run_id STRING",
 )
 
 ALL = (
@@ -91,5 +102,7 @@ ALL = (
     SEGMENT_FITS,
     SEGMENT_PROFILES,
     FAIRNESS_STATS,
+    FAIRNESS_GROUPS,
     FAIRNESS_SUMMARY,
+    FAIRNESS_PROXIES,
 )

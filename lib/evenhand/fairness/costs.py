@@ -1,0 +1,61 @@
+"""Social fairness: how far the customers of a group are from the center that stands for them, on average.
+
+Ghadiri, Samadi, Vempala, "Socially Fair k-Means Clustering", FAccT 2021, section 1: the group that is served worst counts.
+"""
+
+from __future__ import annotations
+
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evenhand.fairness.intervals import STEPS, Estimate, inverted
+from evenhand.fairness.rates import Interval
+from evenhand.plan.geometry import STEPS as FIXED_STEPS
+from evenhand.plan.groups import GroupTable
+from evenhand.privacy.intervals import LEVEL
+from evenhand.privacy.release import Release
+from evenhand.privacy.tallies import COST_STEPS, cost_part, cost_square_part, cost_unit, group_part
+
+Floats = NDArray[np.float64]
+SIMULATIONS = 2_000
+
+
+def mean_costs(release: Release, table: GroupTable, features: int, segments: int) -> Interval:
+    """Mean squared distance to the assigned center in the unit cube, shape (groups,); far ones count as the bound."""
+    sums, counts, errors = _sums(release, table, segments)
+    scale = cost_unit(features) / FIXED_STEPS**2
+    mean = np.clip(_over(sums, counts), 0, COST_STEPS - 1)
+    reach = NormalDist().inv_cdf((1 + LEVEL) / 2) * errors
+    return Interval(*((np.maximum(v, 0.0) + 0.5) * scale for v in (mean, mean - reach, mean + reach)))
+
+
+def cost_ratio(release: Release, table: GroupTable, segments: int, judged: NDArray[np.bool_]) -> Estimate:
+    """The greatest mean cost of a judged group over everybody's; 1 is even."""
+    sums, counts, errors = (v[judged] for v in _sums(release, table, segments))
+    means, everybody = np.maximum(_over(sums, counts), 0.0), max(float(sums.sum() / max(counts.sum(), 1.0)), 1.0)
+    truths = everybody + STEPS[:, None] * (means - everybody)
+    truths = np.maximum(truths, 0.0)
+    random = np.random.default_rng(1)
+    drawn = (truths[:, None, :] + random.normal(0.0, 1.0, (len(STEPS), SIMULATIONS, len(means))) * errors).max(axis=-1)
+    found = inverted(float(means.max()) / everybody, truths.max(axis=-1) / everybody, drawn / everybody)
+    reach = float((means + NormalDist().inv_cdf((1 + LEVEL) / 2) * errors).max()) / everybody
+    return Estimate(max(found.value, 1.0), max(found.low, 1.0), max(found.high, reach, 1.0))
+
+
+def _sums(release: Release, table: GroupTable, segments: int) -> tuple[Floats, Floats, Floats]:
+    """Sums of costs, counts, and the standard error of their ratio from sampling and noise, shape (groups,) each."""
+    cells = release[group_part(table.name)].reshape(table.size, segments).astype(np.float64)
+    counts, sums = np.maximum(cells.sum(axis=1), 1.0), release[cost_part(table.name)].astype(np.float64)
+    squares = release[cost_square_part(table.name)].astype(np.float64) * 2**16
+    mean = np.clip(_over(sums, counts), 0, COST_STEPS - 1)
+    # Whatever the noise, a cost between 0 and C with mean m varies by m (C - m) at most (Bhatia and Davis, 2000).
+    spread = np.clip(_over(squares, counts) - mean**2, 0.0, mean * (COST_STEPS - 1 - mean))
+    noise, of_counts = release.noise(cost_part(table.name)), release.noise(group_part(table.name))
+    variance = spread / counts + (noise.deviation / counts) ** 2 + segments * (mean * of_counts.deviation / counts) ** 2
+    return sums, counts, np.sqrt(variance)
+
+
+def _over(a: Floats, b: Floats) -> Floats:
+    return a / np.maximum(b, 1.0)

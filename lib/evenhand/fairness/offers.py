@@ -1,0 +1,23 @@
+"""Which segments get an offer; decided on the centers, which have passed the door."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evenhand.plan.geometry import to_unit
+from evenhand.plan.models import Offer, Plan
+from evenhand.segment.assign import CENTER_BITS, Centers
+
+
+def chosen_segments(offer: Offer, centers: Centers, plan: Plan) -> NDArray[np.bool_]:
+    """Shape (segments,)."""
+    numbers = np.arange(1, len(centers) + 1)
+    if offer.segments is not None:
+        return np.isin(numbers, offer.segments)
+    chosen = np.ones(len(centers), dtype=bool)
+    values = to_unit(centers / 2**CENTER_BITS, plan.features)
+    for name, (low, high) in (offer.where or {}).items():
+        value = values[:, plan.feature_names.index(name)]
+        chosen &= (value >= (-np.inf if low is None else low)) & (value <= (np.inf if high is None else high))
+    return chosen
