@@ -14,6 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
@@ -22,8 +23,10 @@ from pyspark.sql import functions as F
 
 from evenhand.errors import ArgumentError, Blocked, RunConflict
 from evenhand.plan.load import canonical, fingerprint
-from evenhand.plan.method import Method
+from evenhand.plan.method import BOUNDS, Method
 from evenhand.plan.models import Plan
+from evenhand.prepare.magnitudes import magnitudes
+from evenhand.privacy.bounds import magnitude_histograms, with_found_bounds
 from evenhand.privacy.ledger import Ledger
 from evenhand.privacy.noise import NoiseSource
 from evenhand.privacy.release import Door
@@ -100,6 +103,19 @@ class Run:
             yield this
             this.wait()
 
+    @cached_property
+    def bounded(self) -> Plan:
+        """The plan with bounds for every feature: what it leaves out is found privately, once, and read back afterwards.
+
+        Raises:
+            DataError: the noise is too large to find them.
+        """
+        plan = self.plan
+        if not plan.to_find:
+            return plan
+        rows = magnitudes(self.sources, plan, self.as_of)
+        return with_found_bounds(self.door.release(magnitude_histograms(rows, plan)), plan)
+
     def write_later(self, spec: TableSpec, rows: DataFrame | pa.Table) -> None:
         self.later(lambda: self.store.write(spec, rows, self.run_id))
 
@@ -144,8 +160,9 @@ class Run:
 
 def _questions(plan: Plan) -> dict[str, float]:
     """The ε of every question that a run asks."""
-    split, epsilon = plan.privacy.split, plan.privacy.epsilon
-    return Method.of(plan).questions | {TALLIES: epsilon * (split.profiles + split.fairness)}
+    split, epsilon = plan.privacy.split, plan.shared_epsilon
+    first = {BOUNDS: plan.bounds_epsilon} if plan.to_find else {}
+    return first | Method.of(plan).questions | {TALLIES: epsilon * (split.profiles + split.fairness)}
 
 
 def _new_id(plan: Plan) -> str:

@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 from audit import ALARM, Finding, audit_path, audit_release
 from evenhand.session import start
 from faults import FAULTS, only_observed_noised
-from world import CASES, METHODS, audit_plan, exact_answers
+from world import CASES, METHODS, audit_plan, exact_answers, exact_bounds
 
 EPSILON = 10.0  # of the audited run: parts of 0.4 to 2.4, where few runs tell much; the mechanism is the same at any ε
 PATH_EPSILON = 2.0  # of the audited way from the summary to the centers
@@ -25,6 +25,10 @@ def releases(spark: SparkSession, runs: int) -> list[Finding]:
         for case, extra in CASES.items():
             for name, answer in exact_answers(spark, plan, extra).items():
                 findings += audit_release(without[name], answer, case, runs)
+    unbounded = audit_plan(EPSILON, without_bounds=True)
+    nobody_more = exact_bounds(spark, unbounded, [])
+    for case, extra in CASES.items():
+        findings += audit_release(nobody_more, exact_bounds(spark, unbounded, extra), case, runs)
     return findings
 
 
@@ -47,6 +51,10 @@ def planted(spark: SparkSession, runs: int, as_read: int) -> dict[str, Finding]:
         for release in fault.found_in:
             findings = audit_release(without[release], answers[release], fault.case, runs, fault.mechanism)
             found[f"{name}, {release}"] = max(findings, key=lambda f: f.bound - f.claim)
+    unbounded = audit_plan(EPSILON, without_bounds=True)
+    one, other = (exact_bounds(spark, unbounded, extra) for extra in ([], CASES["far outside the bounds"]))
+    findings = audit_release(one, other, "far outside the bounds", runs, only_observed_noised)
+    found["only observed bins get noise, bounds"] = max(findings, key=lambda f: f.bound - f.claim)
     low, case = audit_plan(PATH_EPSILON), "alone in an empty box"
     one, other = (exact_answers(spark, low, extra, only=["summary"])["summary"] for extra in ([], CASES[case]))
     found["only observed boxes get noise, path"] = audit_path(one, other, low, case, as_read, False, only_observed_noised)

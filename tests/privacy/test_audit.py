@@ -15,8 +15,8 @@ from audit import audit_path, audit_release
 from audit_privacy import EPSILON, PATH_EPSILON
 from bound import epsilon_lower_bound
 from evenhand.privacy.noise import OpenDPNoise
-from faults import FAULTS, only_observed_noised
-from world import CASES, METHODS, Exact, audit_plan, exact_answers
+from faults import FAULTS, noise_halved, only_observed_noised
+from world import CASES, METHODS, Exact, audit_plan, exact_answers, exact_bounds
 
 RUNS, AS_READ, AS_READ_FAULTY, CENTERS = 12_000, 6_000, 15_000, 400
 Answers = dict[str, Exact]
@@ -49,6 +49,22 @@ def test_a_planted_fault_is_found(spark: Any, without: Answers, name: str) -> No
     for release in fault.found_in:
         findings = audit_release(without[release], answers[release], fault.case, RUNS, fault.mechanism)
         assert any(not f.passed for f in findings), findings
+
+
+def test_bounds_that_are_found_give_away_no_more_than_they_claim_and_faults_in_them_are_found(spark: Any) -> None:
+    plan = audit_plan(EPSILON, without_bounds=True)
+    without = exact_bounds(spark, plan, [])
+    for case, extra in CASES.items():
+        answer = exact_bounds(spark, plan, extra)
+        assert answer.parts == without.parts  # the same bins and noise, whoever is there
+        for part in answer.parts:
+            assert np.abs(answer.vectors[part.name] - without.vectors[part.name]).sum() <= part.sensitivity
+        assert all(finding.passed for finding in audit_release(without, answer, case, RUNS))
+    far = exact_bounds(spark, plan, CASES["far outside the bounds"])
+    assert not all(f.passed for f in audit_release(without, far, "far", RUNS, only_observed_noised))
+    loud = audit_plan(10 * EPSILON, without_bounds=True)  # where few runs tell a factor of two
+    one, other = (exact_bounds(spark, loud, extra) for extra in ([], CASES["far outside the bounds"]))
+    assert not all(f.passed for f in audit_release(one, other, "far", RUNS, noise_halved))
 
 
 @pytest.mark.parametrize("case", ["alone in an empty box", "far outside the bounds"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from evenhand.plan.magnitudes import customers_needed
 from evenhand.plan.models import SIZE_SHARE, Plan
 
 REACH = math.log(20)  # Laplace noise stays within that many scales 19 times in 20
@@ -32,6 +33,13 @@ def advice(plan: Plan) -> list[str]:
             f"{features} features would need ε of {needed_epsilon(plan):.2g} or more{fewer}. Below that the noise shapes the "
             "segments; read them as a hint, not as a finding."
         )
+    if plan.to_find:
+        each = plan.bounds_epsilon / len(plan.to_find)
+        if (needed := customers_needed(each)) > privacy.expected_customers:
+            warnings.append(
+                f"Warning: the bounds of {_names(plan)} will hardly be found: ε = {each:.2g} for each needs some {needed:,} "
+                "customers. State bounds, or raise privacy.split.bounds; when they are not found, the run stops and its ε is spent."
+            )
     for e in expectations(plan):
         if e.error > e.enough:
             warnings.append(
@@ -65,14 +73,18 @@ def expectations(plan: Plan) -> list[Expectation]:
     privacy, split = plan.privacy, plan.privacy.split
     segment = privacy.expected_customers / max(plan.segments.candidates)
     cell = segment / max(len(a.group_names) for a in plan.protected)
-    size = privacy.epsilon * split.profiles * SIZE_SHARE
-    feature = privacy.epsilon * split.profiles * (1 - SIZE_SHARE) / len(plan.features)
-    group = privacy.epsilon * split.fairness / len(plan.protected)
+    size = plan.shared_epsilon * split.profiles * SIZE_SHARE
+    feature = plan.shared_epsilon * split.profiles * (1 - SIZE_SHARE) / len(plan.features)
+    group = plan.shared_epsilon * split.fairness / len(plan.protected)
     return [
         Expectation("sizes", f"an evenly sized segment ({segment:,.0f} customers)", REACH / size / segment, 0.05),
         Expectation("typical values", "the range between a feature's bounds", REACH / 2 / feature / segment, 0.05),
         Expectation("counts of a group in a segment", f"an evenly sized cell ({cell:,.0f})", REACH / group / cell, 0.1),
     ]
+
+
+def _names(plan: Plan) -> str:
+    return " and ".join(f.name for f in plan.to_find)
 
 
 def _percent(share: float) -> str:

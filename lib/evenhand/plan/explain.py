@@ -85,7 +85,9 @@ def _result(plan: Plan) -> str:
 
 def _budget(plan: Plan) -> list[str]:
     privacy, split = plan.privacy, plan.privacy.split
-    shares = (("summary", split.summary), ("profiles", split.profiles), ("fairness", split.fairness))
+    each_share = (("summary", split.summary), ("profiles", split.profiles), ("fairness", split.fairness))
+    spent = [("bounds", plan.bounds_epsilon)] if plan.to_find else []
+    spent += [(name, plan.shared_epsilon * share) for name, share in each_share]
     each = EACH[privacy.renews]
     a_period = f" a {each}" if each else ""
     caveat = [f"    the promise holds for each {each} by itself; over several, what they spent adds up"] if each else []
@@ -93,9 +95,19 @@ def _budget(plan: Plan) -> list[str]:
         f"  ε = {privacy.epsilon:g} of {privacy.population_total:g}{a_period} for population {privacy.population}, at most "
         f"{int(privacy.population_total / privacy.epsilon + 1e-9)} runs like this one{a_period}",
         *caveat,
-        *(f"    {name:<9} ε = {privacy.epsilon * share:g} ({share:.0%})" for name, share in shares),
+        *(f"    {name:<9} ε = {epsilon:g} ({epsilon / privacy.epsilon:.0%})" for name, epsilon in spent),
+        *(_wrapped(finding(plan)) if plan.to_find else []),
         *_wrapped(learning(plan)),
     ]
+
+
+def finding(plan: Plan) -> str:
+    """One sentence on the bounds that the plan does not state."""
+    names = " and ".join(f.name for f in plan.to_find)
+    return (
+        f"The bounds of {names} are found privately before anything is prepared: powers of two (or zero), from a noisy histogram "
+        "over a public range; they are published."
+    )
 
 
 def learning(plan: Plan) -> str:

@@ -118,7 +118,7 @@ def to_unit(fixed: NDArray[np.float64], features: list[Feature]) -> NDArray[np.f
     share = np.clip((fixed + 0.5) / STEPS, 0.0, 1.0)
     columns = []
     for j, feature in enumerate(features):
-        low, high = feature.bounds
+        low, high = feature.limits
         if feature.scale == "log":
             columns.append(low + np.expm1(share[..., j] * math.log1p(high - low)))
         else:
@@ -130,7 +130,7 @@ def to_fixed(values: NDArray[np.float64], features: list[Feature]) -> NDArray[np
     """The plan's units to fixed point, clipped to the bounds, NaN imputed; what `prepare` does in SQL, in NumPy."""
     columns = []
     for j, feature in enumerate(features):
-        low, high = feature.bounds
+        low, high = feature.limits
         value = np.where(np.isnan(values[..., j]), feature.missing, values[..., j])
         value = np.clip(value, low, high) - low
         log = feature.scale == "log"

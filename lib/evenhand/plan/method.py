@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from evenhand.plan.models import Plan
 
-MARGINALS, SUMMARY = "marginals", "summary"
+BOUNDS, MARGINALS, SUMMARY = "bounds", "marginals", "summary"
 # `strength` = expected customers × ε / (k × features): how far a segment's mean stands above its noise. All from trials
 # over several draws of the mixes in docs/accuracy.md, at 10^4 to 10^6 customers.
 PLAIN_BELOW = 80.0  # histograms and steps would be mostly noise; a single question, asked loudly, says more
@@ -31,7 +31,7 @@ class Method:
 
     @classmethod
     def of(cls, plan: Plan) -> Method:
-        epsilon = plan.privacy.epsilon * plan.privacy.split.summary
+        epsilon = plan.shared_epsilon * plan.privacy.split.summary
         strength = plan.privacy.expected_customers * epsilon / (max(plan.segments.candidates) * len(plan.features))
         quick = strength >= PLAIN_FROM and plan.privacy.expected_customers >= VERY_MANY
         if quick or strength < PLAIN_BELOW:

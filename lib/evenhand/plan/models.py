@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import PurePath
 from typing import Annotated, Any, Literal, Self
@@ -17,6 +18,7 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
+    PrivateAttr,
     StringConstraints,
     Tag,
     field_validator,
@@ -135,15 +137,19 @@ class Feature(Model):
     column: Column | None = None
     events: Name | None = None
     expression: Text | None = None
-    bounds: tuple[Number, Number]
+    bounds: tuple[Number, Number] | None = None  # public; without them they are found privately, from split.bounds
     scale: Literal["linear", "log"] = "linear"  # log is log1p(value - lower bound)
     missing: Number
     unit: str = ""
     words: Words | None = None
+    # What the noise said, once it did. No part of the plan: not in its text, its fingerprint or its canonical form.
+    _found: tuple[float, float] | None = PrivateAttr(default=None)
 
     @field_validator("bounds")
     @classmethod
-    def _ordered(cls, bounds: tuple[float, float]) -> tuple[float, float]:
+    def _ordered(cls, bounds: tuple[float, float] | None) -> tuple[float, float] | None:
+        if bounds is None:
+            return None
         low, high = bounds
         if low == high:
             raise ValueError(f"the bounds are equal ({low:g}); the second must be greater than the first")
@@ -167,9 +173,23 @@ class Feature(Model):
             raise ValueError("state either column, or events with expression")
         if from_events and (self.events is None or self.expression is None):
             raise ValueError("events and expression belong together")
-        if not self.bounds[0] <= self.missing <= self.bounds[1]:
+        if self.bounds is not None and not self.bounds[0] <= self.missing <= self.bounds[1]:
             raise ValueError(f"missing is {self.missing:g}, outside the bounds [{self.bounds[0]:g}, {self.bounds[1]:g}]")
         return self
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The plan's bounds, or those that were found privately."""
+        bounds = self.bounds or self._found
+        if bounds is None:
+            raise RuntimeError(f"the bounds of feature {self.name} are not found yet")
+        return bounds
+
+    def within(self, low: float, high: float) -> Self:
+        """The feature with bounds that were found; widened to what is missing, which is public."""
+        feature = self.model_copy()
+        feature._found = (min(low, self.missing), max(high, self.missing))
+        return feature
 
     @property
     def in_words(self) -> Words:
@@ -243,8 +263,13 @@ SIZE_SHARE = 0.2  # of the profiles' ε for the sizes of the segments, the rest 
 
 
 class Split(Model):
-    """How ε is divided. The summary decides where the segments are, so it gets the most."""
+    """How ε is divided. The summary decides where the segments are, so it gets the most.
 
+    `bounds` is taken first, and only when a feature has none in the plan: then its share of ε finds them, and the others
+    divide what is left. A tenth of ε = 1 finds a range among some 2,500 customers; of several features each gets its part of it.
+    """
+
+    bounds: Share = 0.1
     summary: Share = 0.6
     profiles: Share = 0.2
     fairness: Share = 0.2
@@ -253,7 +278,7 @@ class Split(Model):
     def _whole(self) -> Self:
         total = self.summary + self.profiles + self.fairness
         if abs(total - 1) > 1e-9:
-            raise ValueError(f"the shares add up to {total:g}; they must add up to 1")
+            raise ValueError(f"the shares of summary, profiles and fairness add up to {total:g}; they must add up to 1")
         return self
 
 
@@ -369,6 +394,26 @@ class Plan(Model):
     @property
     def feature_names(self) -> list[str]:
         return [f.name for f in self.features]
+
+    @property
+    def to_find(self) -> list[Feature]:
+        """The features whose bounds the plan leaves to the noise to find."""
+        return [f for f in self.features if f.bounds is None]
+
+    def with_bounds(self, found: Mapping[str, tuple[float, float]]) -> Self:
+        """The plan to go on with, by feature; it has the same canonical form and so the same fingerprint."""
+        features = [f.within(*found[f.name]) if f.name in found else f for f in self.features]
+        return self.model_copy(update={"features": features})
+
+    @property
+    def bounds_epsilon(self) -> float:
+        """What finding bounds may spend."""
+        return self.privacy.epsilon * self.privacy.split.bounds if self.to_find else 0.0
+
+    @property
+    def shared_epsilon(self) -> float:
+        """What summary, profiles and fairness divide."""
+        return self.privacy.epsilon - self.bounds_epsilon
 
     @property
     def attribute_names(self) -> list[str]:

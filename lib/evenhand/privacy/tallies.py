@@ -63,7 +63,7 @@ def _vectors(table: pa.Table, k: int, plan: Plan) -> Mapping[str, Integers]:
 
 
 def _parts(k: int, plan: Plan) -> tuple[Part, ...]:
-    split, epsilon = plan.privacy.split, plan.privacy.epsilon
+    split, epsilon = plan.privacy.split, plan.shared_epsilon
     each = epsilon * split.profiles * (1 - SIZE_SHARE) / len(plan.features)
     size = Part(SIZE, k, 1, epsilon * split.profiles * SIZE_SHARE, "a customer is in one segment")
     sums = [

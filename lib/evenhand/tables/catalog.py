@@ -51,6 +51,7 @@ BUDGET_ENTRIES = TableSpec(
     "population STRING, period STRING, run_id STRING, question STRING, epsilon DOUBLE, composition STRING, parts STRING, at TIMESTAMP",
     by_run=False,
 )
+FEATURE_BOUNDS = TableSpec("feature_bounds", "open", "feature STRING, low DOUBLE, high DOUBLE, run_id STRING")
 PRIVATE_SUMMARY = TableSpec("private_summary", "open", "box INT, noisy_count BIGINT, run_id STRING")
 SEGMENT_CENTERS = TableSpec("segment_centers", "open", "segment INT, label STRING, fixed_point ARRAY<BIGINT>, run_id STRING")
 SEGMENT_FITS = TableSpec(
@@ -86,6 +87,7 @@ ALL = (
     BUDGET,
     BUDGET_ENTRIES,
     RELEASES,
+    FEATURE_BOUNDS,
     PRIVATE_SUMMARY,
     SEGMENT_CENTERS,
     SEGMENT_FITS,
