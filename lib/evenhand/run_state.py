@@ -27,7 +27,7 @@ from evenhand.plan.method import BOUNDS, Method
 from evenhand.plan.models import Plan
 from evenhand.prepare.magnitudes import magnitudes
 from evenhand.privacy.bounds import magnitude_histograms, with_found_bounds
-from evenhand.privacy.ledger import Ledger
+from evenhand.privacy.ledger import Ledger, Loss
 from evenhand.privacy.noise import NoiseSource
 from evenhand.privacy.release import Door
 from evenhand.privacy.tallies import TALLIES
@@ -85,7 +85,7 @@ class Run:
             newest = pool.submit(pin_versions, spark, plan)  # beside the checks: both are mostly waiting
             store.refuse_foreign_content()
             ledger = Ledger(store, plan.privacy)
-            affordable = pool.submit(ledger.refuse_exhausted, run_id, plan.privacy.epsilon)
+            affordable = pool.submit(ledger.refuse_exhausted, run_id, Loss.of(plan.privacy))
             found = _last_state(store, run_id)
             if found is None and not may_start:
                 raise RunConflict(f"--run-id: there is no run {run_id}; run the step prepare first, under the same id")
@@ -139,6 +139,7 @@ class Run:
             "sources": [json.dumps(self.sources.versions, sort_keys=True)],
             "as_of": pa.array([self.as_of], pa.timestamp("us", "UTC")),
             "epsilon": [self.plan.privacy.epsilon],
+            "delta": pa.array([self.plan.privacy.delta], pa.float64()),
             "not_private": [not self.noise.private],
             "at": pa.array([datetime.now(UTC)], pa.timestamp("us", "UTC")),
         }
@@ -159,10 +160,10 @@ class Run:
 
 
 def _questions(plan: Plan) -> dict[str, float]:
-    """The ε of every question that a run asks."""
-    split, epsilon = plan.privacy.split, plan.shared_epsilon
-    first = {BOUNDS: plan.bounds_epsilon} if plan.to_find else {}
-    return first | Method.of(plan).questions | {TALLIES: epsilon * (split.profiles + split.fairness)}
+    """The cost of every question that a run asks."""
+    split, budget = plan.privacy.split, plan.shared_budget
+    first = {BOUNDS: plan.bounds_budget} if plan.to_find else {}
+    return first | Method.of(plan).questions | {TALLIES: budget * (split.profiles + split.fairness)}
 
 
 def _new_id(plan: Plan) -> str:

@@ -49,8 +49,11 @@ CASES: dict[str, list[Row]] = {
 METHODS = {"one pass": 250, "histograms, boxes, a step": 1000}
 
 
-def audit_plan(epsilon: float, method: str = "one pass", without_bounds: bool = False) -> Plan:
+def audit_plan(epsilon: float, method: str = "one pass", without_bounds: bool = False, gaussian: bool = False) -> Plan:
     """Three features, few boxes whatever ε is."""
+    mode: dict[str, float] = {"expected_customers": max(1, round(METHODS[method] / epsilon))}
+    if gaussian:
+        mode = {"expected_customers": 200, "delta": 4e-4, "population_delta": 1e-2}
     bounds = None if without_bounds else [0, HIGH]
     features = [{"name": n, "why": "audit", "column": n, "bounds": bounds, "missing": 0} for n in "abc"]
     return Plan.model_validate(
@@ -73,7 +76,7 @@ def audit_plan(epsilon: float, method: str = "one pass", without_bounds: bool = 
                 "epsilon": epsilon,
                 "population": "audit",
                 "population_total": 1000.0,
-                "expected_customers": max(1, round(METHODS[method] / epsilon)),
+                **mode,
             },
             "pseudonyms": {"key_id": "none", "key_env": "NONE"},
             "output": {"restricted": {"path": "none/restricted"}, "open": {"path": "none/open"}},
@@ -124,7 +127,7 @@ def questions(found: DataFrame, plan: Plan) -> list[Question]:
     if method.refinements:
         points = np.concatenate([spots - 2000, spots + 2000]).astype(float)
         seen = Summary(np.arange(len(points)), np.ones(len(points)), points, private=True)
-        asked.append(step_sums(found, Step.around(1, centers, seen), plan))
+        asked.append(step_sums(found, Step.around(1, centers, seen, plan.privacy.unit), plan))
     return [*asked, segment_tallies(found, segment_number(centers, plan.feature_names), 2, plan)]
 
 

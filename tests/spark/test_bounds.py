@@ -34,7 +34,7 @@ class Forbidden:
 
     private = True
 
-    def add(self, exact: Any, scale: float) -> Any:
+    def add(self, exact: Any, noise: Any) -> Any:
         raise AssertionError("noise was drawn again")
 
 

@@ -16,12 +16,13 @@ from evenhand.plan.method import Method
 from evenhand.plan.models import Plan
 from evenhand.privacy import bounds, release
 from evenhand.privacy.bounds import range_of, with_found_bounds
-from evenhand.privacy.noise import SeededNoise
+from evenhand.privacy.noise import Laplace, SeededNoise
 from evenhand.privacy.release import Release, add_noise
 from evenhand.run_state import _questions
 from sample import REMOVED, plan_yaml
 
 EPSILON = 0.2
+LEAST_MASS = threshold(EPSILON, "epsilon")
 
 
 def plan_without(*features: int, **privacy: object) -> Plan:
@@ -65,7 +66,7 @@ def test_quantiles_are_found_through_the_noise(values: object, wanted: tuple[flo
     """Seeded, 200 times. Every bin inside holds 3 % of the customers or more, every bin outside less than 0.1 %."""
     random, noise = np.random.default_rng(5), SeededNoise(5)
     exact = histogram(values(random))  # type: ignore[operator]
-    found = [range_of(noise.add(exact, 1 / EPSILON), threshold(EPSILON)) for _ in range(200)]
+    found = [range_of(noise.add(exact, Laplace(1 / EPSILON)), LEAST_MASS) for _ in range(200)]
     assert set(found) == {wanted}
 
 
@@ -77,7 +78,7 @@ def test_customers_far_outside_do_not_move_the_bounds() -> None:
             crowd = exact.copy()
             crowd[bin] += count
             for _ in range(50):
-                assert range_of(noise.add(crowd, 1 / EPSILON), threshold(EPSILON)) == (4.0, 1024.0)
+                assert range_of(noise.add(crowd, Laplace(1 / EPSILON)), LEAST_MASS) == (4.0, 1024.0)
 
 
 @settings(max_examples=50, deadline=None)
@@ -86,13 +87,13 @@ def test_too_few_customers_have_no_bounds(seed: int, count: int) -> None:
     """False alarm: 14 thresholds would have to come of noise, below e^-200."""
     exact = np.zeros(BINS, dtype=np.int64)
     exact[ZERO + 8] = count
-    assert range_of(SeededNoise(seed).add(exact, 1 / EPSILON), threshold(EPSILON)) is None
+    assert range_of(SeededNoise(seed).add(exact, Laplace(1 / EPSILON)), LEAST_MASS) is None
 
 
 def test_an_empty_bin_stands_out_as_seldom_as_promised() -> None:
     """Seeded. Of 20,000 histograms 0.2 on average have one; 6 or more come with a chance of 1e-7."""
-    noise = SeededNoise(8).add(np.zeros(BINS * 20_000, dtype=np.int64), 1 / EPSILON).reshape(-1, BINS)
-    assert (noise > threshold(EPSILON)).any(axis=1).sum() <= 5
+    noise = SeededNoise(8).add(np.zeros(BINS * 20_000, dtype=np.int64), Laplace(1 / EPSILON)).reshape(-1, BINS)
+    assert (noise > LEAST_MASS).any(axis=1).sum() <= 5
 
 
 def released(plan: Plan, exact: dict[str, np.ndarray]) -> Release:
@@ -105,7 +106,7 @@ def test_the_plan_goes_on_with_what_was_found_under_its_old_fingerprint() -> Non
     found = with_found_bounds(released(plan, {"spent": histogram(np.full(5000, 300.0))}), plan)
     assert [f.limits for f in found.features] == [(0, 20), (0.0, 512.0), (0, 16)]  # widened to what is missing, 0
     assert fingerprint(found) == fingerprint(plan)
-    assert (found.shared_epsilon, found.bounds_epsilon) == (plan.shared_epsilon, plan.bounds_epsilon)
+    assert (found.shared_budget, found.bounds_budget) == (plan.shared_budget, plan.bounds_budget)
     with pytest.raises(RuntimeError, match="not found yet"):
         plan.features[1].limits  # noqa: B018
 
@@ -128,8 +129,8 @@ def test_all_questions_together_cost_what_the_plan_says(features: tuple[int, ...
     assert ("bounds" in asked) == bool(features)
     if features:
         assert asked["bounds"] == pytest.approx(0.07)
-        assert sum(p.epsilon for p in bounds._parts(plan)) == pytest.approx(0.07)
-    assert sum(Method.of(plan).questions.values()) == pytest.approx(plan.shared_epsilon * 0.6)
+        assert sum(p.cost for p in bounds._parts(plan)) == pytest.approx(0.07)
+    assert sum(Method.of(plan).questions.values()) == pytest.approx(plan.shared_budget * 0.6)
 
 
 def test_check_says_what_is_found_and_what_it_costs_and_warns_where_it_will_not_be() -> None:
@@ -137,8 +138,8 @@ def test_check_says_what_is_found_and_what_it_costs_and_warns_where_it_will_not_
     assert "bounds ε = 0.1 (10%) summary ε = 0.54 (54%)" in said
     assert "The bounds of spent and visits are found privately before anything is prepared" in said
     assert "found privately" not in explain(plan_without())
-    needed = customers_needed(0.05)
-    assert needed == pytest.approx(WANTED * threshold(0.05), abs=1)
+    needed = customers_needed(0.05, "epsilon")
+    assert needed == pytest.approx(WANTED * threshold(0.05, "epsilon"), abs=1)
     few, enough = plan_without(1, 2, expected_customers=needed - 1), plan_without(1, 2, expected_customers=needed)
     assert any(w.startswith("Warning: the bounds of spent and visits will hardly be found") for w in advice(few))
     assert not any("will hardly be found" in w for w in advice(enough))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from evenhand.fairness.intervals import BOUNDS, ratio_bounds
 from evenhand.fairness.statistics import METRICS, representation_ratio, segment_shares
 from evenhand.plan.models import Attribute, Plan
-from evenhand.privacy.intervals import SEGMENT, half_width, share_bounds
+from evenhand.privacy.intervals import LEVEL, SEGMENT, share_bounds
 from evenhand.privacy.release import Release
 from evenhand.privacy.suppression import suppressed_cells
 from evenhand.privacy.tallies import group_part, small_segments
@@ -64,8 +64,8 @@ def assess_fairness(release: Release, plan: Plan, segments: int) -> list[Attribu
 def _assessed(release: Release, plan: Plan, attribute: Attribute, segments: int) -> AttributeFairness:
     part, groups = group_part(attribute.name), attribute.group_names
     noisy = release[part].reshape(len(groups), segments).astype(np.float64)
-    scale = release.scale(part)
-    reach = float(half_width(scale))
+    noise = release.noise(part)
+    reach = float(noise.half_width(LEVEL))
     counts = Interval(np.maximum(noisy, 0), np.maximum(noisy - reach, 0), np.maximum(noisy + reach, 0))
     large = noisy.sum(axis=1) >= max(plan.privacy.minimum_cell, reach) * segments
     judged, within = noisy[large], np.maximum(noisy[large], 0)
@@ -73,14 +73,14 @@ def _assessed(release: Release, plan: Plan, attribute: Attribute, segments: int)
     hidden = np.ones(noisy.shape, dtype=bool)
     if large.any():
         # Among the groups that are large enough: what the others add would be told by the shares, and is mostly noise.
-        shares = _among(large, segment_shares(within), *share_bounds(judged, scale, SEGMENT))
-        ratios = _among(large, representation_ratio(within), *ratio_bounds(judged, scale))
+        shares = _among(large, segment_shares(within), *share_bounds(judged, noise, SEGMENT))
+        ratios = _among(large, representation_ratio(within), *ratio_bounds(judged, noise))
         small = (judged < plan.privacy.minimum_cell) | small_segments(release, plan)
         hidden[large] = suppressed_cells(small, judged)
     judgments = []
     if large.sum() >= 2:
         for metric, statistic in METRICS.items():
-            judgments.append(_judged(metric, float(statistic(within)), *BOUNDS[metric](judged, scale), plan))
+            judgments.append(_judged(metric, float(statistic(within)), *BOUNDS[metric](judged, noise), plan))
     too_small = [g for g, is_large in zip(groups, large, strict=True) if not is_large]
     return AttributeFairness(attribute.name, groups, counts, shares, ratios, hidden, too_small, judgments)
 

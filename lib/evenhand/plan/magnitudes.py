@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from evenhand.plan.accounting import Unit, reach
+
 LEAST, MOST = -10, 40  # a thousandth to a million millions: whatever unit a feature has, it is in there
 SIDE = MOST - LEAST + 1  # bins on either side of zero; the outermost is open-ended
 BINS = 2 * SIDE + 1
@@ -26,14 +28,11 @@ def edges(bin: int) -> tuple[float, float]:
     return (inner, outer) if bin > ZERO else (-outer, -inner)
 
 
-def threshold(epsilon: float) -> float:
-    """The noisy count above which a bin is not empty: all empty bins stay below but with probability CHANCE.
-
-    P(X > t) <= e^(-t ε) for discrete Laplace noise X of scale 1/ε.
-    """
-    return math.log(BINS / CHANCE) / epsilon
+def threshold(cost: float, unit: Unit) -> float:
+    """The noisy count above which a bin is not empty: all empty bins stay below but with probability CHANCE."""
+    return reach(cost, unit, CHANCE / BINS)
 
 
-def customers_needed(epsilon: float) -> int:
-    """From how many customers on the bounds of a feature are found at that ε."""
-    return math.ceil(WANTED * threshold(epsilon))
+def customers_needed(cost: float, unit: Unit) -> int:
+    """From how many customers on the bounds of a feature are found at that cost."""
+    return math.ceil(WANTED * threshold(cost, unit))

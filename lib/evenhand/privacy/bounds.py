@@ -13,6 +13,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from evenhand.errors import DataError
+from evenhand.plan.accounting import SYMBOL
 from evenhand.plan.magnitudes import BINS, LEAST, MOST, SIDE, SLACK, WANTED, ZERO, edges, threshold
 from evenhand.plan.method import BOUNDS
 from evenhand.plan.models import Plan
@@ -44,8 +45,8 @@ def magnitude_histograms(magnitudes: DataFrame, plan: Plan) -> Question:
 
 
 def _parts(plan: Plan) -> tuple[Part, ...]:
-    each = plan.bounds_epsilon / len(plan.to_find)
-    return tuple(Part(f.name, BINS, 1, each, "a customer is in one bin of the feature, or in none") for f in plan.to_find)
+    each, unit = plan.bounds_budget / len(plan.to_find), plan.privacy.unit
+    return tuple(Part(f.name, BINS, 1, each, "a customer is in one bin of the feature, or in none", unit) for f in plan.to_find)
 
 
 def _vectors(table: pa.Table, names: list[str]) -> Mapping[str, Integers]:
@@ -60,11 +61,11 @@ def with_found_bounds(release: Release, plan: Plan) -> Plan:
     Raises:
         DataError: the noise is too large for the bounds of some features; it names them.
     """
-    found = {f.name: range_of(release[f.name], threshold(release.parts[f.name].epsilon)) for f in plan.to_find}
+    each, unit = plan.bounds_budget / len(plan.to_find), plan.privacy.unit
+    found = {f.name: range_of(release[f.name], threshold(each, unit)) for f in plan.to_find}
     if lost := [name for name, bounds in found.items() if bounds is None]:
-        each = plan.bounds_epsilon / len(plan.to_find)
         raise DataError(
-            f"features: the noise hides the bounds of {', '.join(lost)} (ε = {each:.2g} for each); state bounds in the plan, or "
+            f"features: the noise hides the bounds of {', '.join(lost)} ({SYMBOL[unit]} = {each:.2g} for each); state bounds in the plan, or "
             "raise privacy.epsilon or privacy.split.bounds; the run's ε is spent, nothing was published"
         )
     return plan.with_bounds({name: bounds for name, bounds in found.items() if bounds is not None})

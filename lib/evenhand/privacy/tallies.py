@@ -63,11 +63,11 @@ def _vectors(table: pa.Table, k: int, plan: Plan) -> Mapping[str, Integers]:
 
 
 def _parts(k: int, plan: Plan) -> tuple[Part, ...]:
-    split, epsilon = plan.privacy.split, plan.shared_epsilon
-    each = epsilon * split.profiles * (1 - SIZE_SHARE) / len(plan.features)
-    size = Part(SIZE, k, 1, epsilon * split.profiles * SIZE_SHARE, "a customer is in one segment")
+    split, budget, unit = plan.privacy.split, plan.shared_budget, plan.privacy.unit
+    each = budget * split.profiles * (1 - SIZE_SHARE) / len(plan.features)
+    size = Part(SIZE, k, 1, budget * split.profiles * SIZE_SHARE, "a customer is in one segment", unit)
     sums = [
-        Part(sum_part(n), k, MIDDLE, each, "a customer is at most half the range from its middle, in one segment")
+        Part(sum_part(n), k, MIDDLE, each, "a customer is at most half the range from its middle, in one segment", unit)
         for n in plan.feature_names
     ]
     groups = [
@@ -75,8 +75,9 @@ def _parts(k: int, plan: Plan) -> tuple[Part, ...]:
             group_part(a.name),
             k * len(a.group_names),
             1,
-            epsilon * split.fairness / len(plan.protected),
+            budget * split.fairness / len(plan.protected),
             "a customer is in one group and one segment",
+            unit,
         )
         for a in plan.protected
     ]
