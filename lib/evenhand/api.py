@@ -42,4 +42,4 @@ def run(
         for number, step in enumerate(steps, 1):
             say(f"[{number}/{len(steps)}] {step}: {(STEPS[step].__doc__ or '').strip().splitlines()[0]}")
             STEPS[step](this)
-        return Result(plan, this.store, this.run_id)
+        return Result(this.bounded, this.store, this.run_id)

@@ -32,7 +32,7 @@ from evenhand.tables.spark_errors import no_values_in_errors
 def prepare_step(run: Run) -> None:
     """Keep whom and what the purpose may use, under pseudonyms.
 
-    Sources to `prepared` [restricted]. Spends nothing.
+    Sources to `prepared` [restricted]. Spends nothing, or what it takes to find the bounds that the plan leaves out.
     """
     if run.store.rows(catalog.PREPARED, run.run_id) is not None:
         return
@@ -41,12 +41,13 @@ def prepare_step(run: Run) -> None:
     with no_values_in_errors("prepare"):
         if not isinstance(plan.sources.customers.duplicates, KeepLatest):
             refuse_duplicates(run)
+        plan = run.bounded
         run.store.write(catalog.PREPARED, prepared_customers(sources, plan, run.as_of, pads.table(run.spark)), run.run_id)
         prepared = run.store.rows(catalog.PREPARED, run.run_id)
         if prepared is None:
             raise EmptyPopulation(
                 f"nobody may be used for purpose {plan.purpose} as of {run.as_of:%Y-%m-%d %H:%M}: check the consent events and "
-                "sources.consent.id; nothing was published, no budget was spent"
+                f"sources.consent.id; nothing was published, {'its ε is' if plan.to_find else 'no budget was'} spent"
             )
         run.write_later(catalog.INPUT_QUALITY, input_quality(prepared, sources, plan))
 
@@ -56,7 +57,7 @@ def segment_step(run: Run) -> None:
 
     `prepared` to `private_summary` and `segment_centers` [open], and `segments` [restricted].
     """
-    plan, prepared = run.plan, prepared_of(run)
+    prepared, plan = prepared_of(run), run.bounded
     marginals = read_marginals(run.door.release(histograms(prepared, plan)), plan) if Method.of(plan).marginals else None
     summary = read_summary(run.door.release(box_sums(prepared, plan, marginals)), plan, marginals)
     k, curve = choose_k(summary, plan.segments.candidates, plan.segments.restarts)
@@ -65,6 +66,8 @@ def segment_step(run: Run) -> None:
     centers = refined(run.door, prepared, rounded_centers(best.centers), summary, plan)
     names = labels(centers / 2**CENTER_BITS, summary, plan.features)
     run.store.write(catalog.SEGMENT_CENTERS, rows.centers(centers, names, plan), run.run_id)
+    if plan.to_find:
+        run.write_later(catalog.FEATURE_BOUNDS, rows.feature_bounds(plan))
     run.write_later(catalog.PRIVATE_SUMMARY, rows.summary(summary, plan))
     run.write_later(catalog.SEGMENT_FITS, rows.fits(best, candidates, curve))
     run.write_later(catalog.SEGMENTS, assign(prepared, centers, plan.feature_names))
@@ -75,7 +78,7 @@ def assess_step(run: Run) -> None:
 
     `prepared` and the centers to profiles and fairness statistics [open], then one commit in `runs`.
     """
-    plan, prepared = run.plan, prepared_of(run)
+    prepared, plan = prepared_of(run), run.bounded
     centers, names = rows.read_centers(centers_of(run))
     last = run.beside(lambda: rows.read_last(run.store, plan, run.run_id))
     assigned = with_segment(prepared, centers, plan.feature_names)
@@ -91,7 +94,8 @@ def assess_step(run: Run) -> None:
 
 def report_step(run: Run) -> None:
     """Write the page for people, from the open zone alone."""
-    write_report(run.store, run.plan, run.run_id)
+    centers_of(run)  # a page must not be what first asks for bounds
+    write_report(run.store, run.bounded, run.run_id)
 
 
 def refuse_duplicates(run: Run) -> None:

@@ -26,6 +26,12 @@ ENDS = ("value", "low", "high")
 JUDGED = (*ENDS, "threshold", "change", "change_low", "change_high")
 
 
+def feature_bounds(plan: Plan) -> pa.Table:
+    """The bounds that were found privately."""
+    limits = [feature.limits for feature in plan.to_find]
+    return pa.table({"feature": [f.name for f in plan.to_find], "low": [a for a, _ in limits], "high": [b for _, b in limits]})
+
+
 def summary(found: Summary, plan: Plan) -> pa.Table:
     """The boxes that are not below the plan's minimum; learning uses all."""
     shown = found.weights >= plan.privacy.minimum_cell

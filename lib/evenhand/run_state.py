@@ -14,6 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, TypeVar
 
 import pyarrow as pa
@@ -22,9 +23,11 @@ from pyspark.sql import functions as F
 
 from evenhand.errors import ArgumentError, Blocked, RunConflict
 from evenhand.plan.load import canonical, fingerprint
-from evenhand.plan.method import Method
+from evenhand.plan.method import BOUNDS, Method
 from evenhand.plan.models import Plan
-from evenhand.privacy.ledger import Ledger
+from evenhand.prepare.magnitudes import magnitudes
+from evenhand.privacy.bounds import magnitude_histograms, with_found_bounds
+from evenhand.privacy.ledger import Ledger, Loss
 from evenhand.privacy.noise import NoiseSource
 from evenhand.privacy.release import Door
 from evenhand.privacy.tallies import TALLIES
@@ -83,7 +86,7 @@ class Run:
             newest = pool.submit(pin_versions, spark, plan)  # beside the checks: both are mostly waiting
             store.refuse_foreign_content()
             ledger = Ledger(store, plan.privacy)
-            affordable = pool.submit(ledger.refuse_exhausted, run_id, plan.privacy.epsilon)
+            affordable = pool.submit(ledger.refuse_exhausted, run_id, Loss.of(plan.privacy))
             found = _last_state(store, run_id)
             if found is None and not may_start:
                 raise RunConflict(f"--run-id: there is no run {run_id}; run the step prepare first, under the same id")
@@ -100,6 +103,19 @@ class Run:
                 this.later(lambda: this.record(RUNNING))
             yield this
             this.wait()
+
+    @cached_property
+    def bounded(self) -> Plan:
+        """The plan with bounds for every feature: what it leaves out is found privately, once, and read back afterwards.
+
+        Raises:
+            DataError: the noise is too large to find them.
+        """
+        plan = self.plan
+        if not plan.to_find:
+            return plan
+        rows = magnitudes(self.sources, plan, self.as_of)
+        return with_found_bounds(self.door.release(magnitude_histograms(rows, plan)), plan)
 
     def write_later(self, spec: TableSpec, rows: DataFrame | pa.Table) -> None:
         self.later(lambda: self.store.write(spec, rows, self.run_id))
@@ -128,6 +144,7 @@ class Run:
             "sources": [json.dumps(self.sources.versions, sort_keys=True)],
             "as_of": pa.array([self.as_of], pa.timestamp("us", "UTC")),
             "epsilon": [self.plan.privacy.epsilon],
+            "delta": pa.array([self.plan.privacy.delta], pa.float64()),
             "not_private": [not self.noise.private],
             "at": pa.array([datetime.now(UTC)], pa.timestamp("us", "UTC")),
         }
@@ -148,9 +165,10 @@ class Run:
 
 
 def _questions(plan: Plan) -> dict[str, float]:
-    """The ε of every question that a run asks."""
-    split, epsilon = plan.privacy.split, plan.privacy.epsilon
-    return Method.of(plan).questions | {TALLIES: epsilon * (split.profiles + split.fairness)}
+    """The cost of every question that a run asks."""
+    split, budget = plan.privacy.split, plan.shared_budget
+    first = {BOUNDS: plan.bounds_budget} if plan.to_find else {}
+    return first | Method.of(plan).questions | {TALLIES: budget * (split.profiles + split.fairness)}
 
 
 def _new_id(plan: Plan) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from bound import epsilon_lower_bound
 from evenhand.errors import DataError
+from evenhand.plan.accounting import epsilon_of
 from evenhand.plan.models import Plan
 from evenhand.privacy import release
 from evenhand.privacy.noise import OpenDPNoise
@@ -21,6 +22,7 @@ from world import Exact
 Floats = NDArray[np.float64]
 AUDITS = 1_000  # more than one call makes; the false alarm of all of them together is shared among so many
 ALARM = 1e-6
+DELTA = 0.05  # at which a ρ is audited: it promises an ε for every δ, and a large one needs the fewest runs
 
 
 @dataclass(frozen=True)
@@ -56,12 +58,21 @@ def audit_release(one: Exact, other: Exact, case: str, runs: int, mechanism: Mec
             continue
         a, b = one.vectors[part.name][cells], other.vectors[part.name][cells]
         samples = [_statistics(part, exact, a, b, runs, mechanism) for exact in (a, b)]
-        bound = epsilon_lower_bound(samples[0], samples[1], ALARM / AUDITS)
-        findings.append(Finding(one.question, part.name, case, part.epsilon, bound))
+        bound = epsilon_lower_bound(samples[0], samples[1], ALARM / AUDITS, _delta(part))
+        findings.append(Finding(one.question, part.name, case, _claim([part]), bound))
         sums = [s + sample[:, :2] for s, sample in zip(sums, samples, strict=True)]
-    claim = sum(p.epsilon for p in one.parts)
-    together = epsilon_lower_bound(sums[0], sums[1], ALARM / AUDITS)
-    return [*findings, Finding(one.question, "all parts", case, claim, together)]
+    together = epsilon_lower_bound(sums[0], sums[1], ALARM / AUDITS, _delta(one.parts[0]))
+    return [*findings, Finding(one.question, "all parts", case, _claim(one.parts), together)]
+
+
+def _delta(part: Part) -> float:
+    return 0.0 if part.unit == "epsilon" else DELTA
+
+
+def _claim(parts: Sequence[Part]) -> float:
+    """The ε that parts promise together, at the δ of the audit where they are priced in ρ."""
+    cost = sum(p.cost for p in parts)
+    return cost if parts[0].unit == "epsilon" else epsilon_of(cost, DELTA)
 
 
 def _statistics(part: Part, exact: Integers, a: Integers, b: Integers, runs: int, mechanism: Mechanism) -> Floats:
@@ -72,7 +83,10 @@ def _statistics(part: Part, exact: Integers, a: Integers, b: Integers, runs: int
     """
     many = replace(part, cells=runs * len(exact))
     noisy = mechanism(many, np.tile(exact, runs)).reshape(runs, len(exact))
-    ratio = (np.abs(noisy - a) - np.abs(noisy - b)).sum(axis=1) / part.scale
+    if part.unit == "epsilon":
+        ratio = (np.abs(noisy - a) - np.abs(noisy - b)).sum(axis=1) / part.noise.scale
+    else:
+        ratio = ((noisy - a).astype(np.float64) ** 2 - (noisy - b).astype(np.float64) ** 2).sum(axis=1) / part.noise.scale**2
     widest = int(np.argmax(np.abs(a - b)))
     return np.stack([ratio, (noisy == a).sum(axis=1), noisy[:, widest]], axis=1).astype(np.float64)
 
@@ -84,7 +98,7 @@ def audit_path(
     samples = [_path(exact, plan, runs, to_centers, mechanism) for exact in (one, other)]
     bound = epsilon_lower_bound(samples[0], samples[1], ALARM / AUDITS)
     name = "summary to centers" if to_centers else "summary as read"
-    return Finding(name, "all parts", case, sum(p.epsilon for p in one.parts), bound)
+    return Finding(name, "all parts", case, sum(p.cost for p in one.parts), bound)
 
 
 def _path(exact: Exact, plan: Plan, runs: int, to_centers: bool, mechanism: Mechanism) -> Floats:

@@ -9,11 +9,13 @@ from pyspark.sql import SparkSession
 
 from audit import ALARM, Finding, audit_path, audit_release
 from evenhand.session import start
-from faults import FAULTS, only_observed_noised
-from world import CASES, METHODS, audit_plan, exact_answers
+from faults import FAULTS, noise_halved, only_observed_noised
+from world import CASES, METHODS, audit_plan, exact_answers, exact_bounds
 
 EPSILON = 10.0  # of the audited run: parts of 0.4 to 2.4, where few runs tell much; the mechanism is the same at any ε
 PATH_EPSILON = 2.0  # of the audited way from the summary to the centers
+STEPS = "histograms, boxes, a step"
+GAUSSIAN_RUNS = 200_000  # its conversion to ε leaves room, so that a factor of two shows in many runs only
 RUNS = {"full": (60_000, 20_000, 1_500), "quick": (20_000, 15_000, 400)}  # a release, the summary as read, the centers
 
 
@@ -25,6 +27,14 @@ def releases(spark: SparkSession, runs: int) -> list[Finding]:
         for case, extra in CASES.items():
             for name, answer in exact_answers(spark, plan, extra).items():
                 findings += audit_release(without[name], answer, case, runs)
+    unbounded, gaussian = audit_plan(EPSILON, without_bounds=True), audit_plan(EPSILON, STEPS, gaussian=True)
+    nobody_more = exact_bounds(spark, unbounded, [])
+    for case, extra in CASES.items():
+        findings += audit_release(nobody_more, exact_bounds(spark, unbounded, extra), case, runs)
+    without = exact_answers(spark, gaussian, [])
+    for case, extra in CASES.items():
+        for name, answer in exact_answers(spark, gaussian, extra).items():
+            findings += audit_release(without[name], answer, f"Gaussian, {case}", runs)
     return findings
 
 
@@ -47,6 +57,14 @@ def planted(spark: SparkSession, runs: int, as_read: int) -> dict[str, Finding]:
         for release in fault.found_in:
             findings = audit_release(without[release], answers[release], fault.case, runs, fault.mechanism)
             found[f"{name}, {release}"] = max(findings, key=lambda f: f.bound - f.claim)
+    unbounded = audit_plan(EPSILON, without_bounds=True)
+    one, other = (exact_bounds(spark, unbounded, extra) for extra in ([], CASES["far outside the bounds"]))
+    findings = audit_release(one, other, "far outside the bounds", runs, only_observed_noised)
+    found["only observed bins get noise, bounds"] = max(findings, key=lambda f: f.bound - f.claim)
+    gaussian, case = audit_plan(EPSILON, STEPS, gaussian=True), "at a corner"
+    one, other = (exact_answers(spark, gaussian, extra, only=["summary"])["summary"] for extra in ([], CASES[case]))
+    findings = audit_release(one, other, case, GAUSSIAN_RUNS, noise_halved)
+    found["Gaussian noise halved, summary"] = max(findings, key=lambda f: f.bound - f.claim)
     low, case = audit_plan(PATH_EPSILON), "alone in an empty box"
     one, other = (exact_answers(spark, low, extra, only=["summary"])["summary"] for extra in ([], CASES[case]))
     found["only observed boxes get noise, path"] = audit_path(one, other, low, case, as_read, False, only_observed_noised)

@@ -1,6 +1,6 @@
 """A lower confidence bound on the ε of a mechanism, from samples of its output on two neighboring inputs.
 
-If a mechanism is ε-differentially private, P(event | one input) <= e^ε P(event | the other) for every event. So an event
+If a mechanism is (ε, δ)-differentially private, P(event | one input) <= e^ε P(event | the other) + δ for every event. So an event
 that is too much likelier on one side proves a violation: the event is chosen on one half of the runs, its two
 probabilities are bounded on the other half (Clopper and Pearson 1934), and the bound is the logarithm of their quotient.
 Jagielski, Ullman, Oprea, "Auditing Differentially Private Machine Learning", NeurIPS 2020, section 3; Ding, Wang, Wang,
@@ -21,8 +21,8 @@ THRESHOLDS = 60  # events tried a statistic; choosing costs no confidence, since
 COMMON = 12  # the most frequent values are events too: mass in one point is what forgotten noise looks like
 
 
-def epsilon_lower_bound(one: Floats, other: Floats, alarm: float) -> float:
-    """A bound that a mechanism of the true ε exceeds with probability `alarm` at most.
+def epsilon_lower_bound(one: Floats, other: Floats, alarm: float, delta: float = 0.0) -> float:
+    """A bound that a mechanism of the true ε, at that δ, exceeds with probability `alarm` at most.
 
     `one` and `other` have the shape (runs, statistics): what was computed from the output on either input.
     """
@@ -31,7 +31,7 @@ def epsilon_lower_bound(one: Floats, other: Floats, alarm: float) -> float:
         a, b = one[::2, column], other[::2, column]
         for event in _events(np.concatenate([a, b])):
             for first, second, swapped in ((a, b, False), (b, a, True)):
-                found = _bound(int(event(first).sum()), int(event(second).sum()), len(first), alarm)
+                found = _bound(int(event(first).sum()), int(event(second).sum()), len(first), alarm, delta)
                 if found > best:
                     best, chosen = found, (event, column, swapped)
     if chosen is None:
@@ -39,7 +39,7 @@ def epsilon_lower_bound(one: Floats, other: Floats, alarm: float) -> float:
     event, column, swapped = chosen
     first, second = (other, one) if swapped else (one, other)
     hits = [int(event(side[1::2, column]).sum()) for side in (first, second)]
-    return max(0.0, _bound(*hits, len(first[1::2]), alarm))
+    return max(0.0, _bound(*hits, len(first[1::2]), alarm, delta))
 
 
 class _Event:
@@ -61,9 +61,9 @@ def _events(values: Floats) -> Iterator[_Event]:
         yield _Event("equal", float(value))
 
 
-def _bound(hits: int, other_hits: int, runs: int, alarm: float) -> float:
-    if hits == 0:
+def _bound(hits: int, other_hits: int, runs: int, alarm: float, delta: float) -> float:
+    low = beta.ppf(alarm / 2, hits, runs - hits + 1) - delta if hits else 0.0
+    if low <= 0:
         return -math.inf
-    low = beta.ppf(alarm / 2, hits, runs - hits + 1)
     high = beta.ppf(1 - alarm / 2, other_hits + 1, runs - other_hits) if other_hits < runs else 1.0
     return float(np.log(low / high))

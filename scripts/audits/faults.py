@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from audit import Mechanism, sound
-from evenhand.privacy.noise import OpenDPNoise
+from evenhand.privacy.noise import Laplace, OpenDPNoise
 from evenhand.privacy.release import Integers, Part
 from world import Prepare, prepared, with_every_row, without_clipping
 
@@ -15,12 +15,12 @@ FEATURES = 3
 
 
 def noise_halved(part: Part, exact: Integers) -> Integers:
-    return OpenDPNoise().add(exact, part.scale / 2)
+    return OpenDPNoise().add(exact, type(part.noise)(part.noise.scale / 2))
 
 
 def sensitivity_of_one_feature_for_all(part: Part, exact: Integers) -> Integers:
     """The sums get the noise that one feature alone would need, although one customer changes all of them."""
-    return OpenDPNoise().add(exact, part.scale / FEATURES) if part.sensitivity > 1 else sound(part, exact)
+    return OpenDPNoise().add(exact, Laplace(part.noise.scale / FEATURES)) if part.sensitivity > 1 else sound(part, exact)
 
 
 def only_observed_noised(part: Part, exact: Integers) -> Integers:

@@ -18,6 +18,8 @@ from evenhand.plan.geometry import STEPS, to_fixed
 from evenhand.plan.method import Method
 from evenhand.plan.models import Plan
 from evenhand.prepare.customers import customers
+from evenhand.prepare.magnitudes import customer_magnitudes
+from evenhand.privacy.bounds import magnitude_histograms
 from evenhand.privacy.marginals import BINS, Marginals, histograms
 from evenhand.privacy.release import Integers, Part, Question
 from evenhand.privacy.summary import Summary, box_sums
@@ -47,9 +49,13 @@ CASES: dict[str, list[Row]] = {
 METHODS = {"one pass": 250, "histograms, boxes, a step": 1000}
 
 
-def audit_plan(epsilon: float, method: str = "one pass") -> Plan:
+def audit_plan(epsilon: float, method: str = "one pass", without_bounds: bool = False, gaussian: bool = False) -> Plan:
     """Three features, few boxes whatever ε is."""
-    features = [{"name": n, "why": "audit", "column": n, "bounds": [0, HIGH], "missing": 0} for n in "abc"]
+    mode: dict[str, float] = {"expected_customers": max(1, round(METHODS[method] / epsilon))}
+    if gaussian:
+        mode = {"expected_customers": 200, "delta": 4e-4, "population_delta": 1e-2}
+    bounds = None if without_bounds else [0, HIGH]
+    features = [{"name": n, "why": "audit", "column": n, "bounds": bounds, "missing": 0} for n in "abc"]
     return Plan.model_validate(
         {
             "name": "audit",
@@ -70,7 +76,7 @@ def audit_plan(epsilon: float, method: str = "one pass") -> Plan:
                 "epsilon": epsilon,
                 "population": "audit",
                 "population_total": 1000.0,
-                "expected_customers": max(1, round(METHODS[method] / epsilon)),
+                **mode,
             },
             "pseudonyms": {"key_id": "none", "key_env": "NONE"},
             "output": {"restricted": {"path": "none/restricted"}, "open": {"path": "none/open"}},
@@ -82,6 +88,12 @@ def prepared(spark: SparkSession, plan: Plan, rows: list[Row]) -> DataFrame:
     """What `prepare` makes of the rows, but for consent and pseudonyms."""
     table = spark.createDataFrame(rows, COLUMNS).coalesce(1)
     return customers(Sources(table, table, {}, {}), plan)
+
+
+def bounds_question(spark: SparkSession, plan: Plan, rows: list[Row]) -> Question:
+    """What a plan without bounds asks before everything else."""
+    table = spark.createDataFrame(rows, COLUMNS).coalesce(1)
+    return magnitude_histograms(customer_magnitudes(Sources(table, table, {}, {}), plan), plan)
 
 
 def with_every_row(spark: SparkSession, plan: Plan, rows: list[Row]) -> DataFrame:
@@ -99,7 +111,7 @@ def without_clipping(spark: SparkSession, plan: Plan, rows: list[Row]) -> DataFr
 
 
 def questions(found: DataFrame, plan: Plan) -> list[Question]:
-    """Everything that a run asks of the restricted zone; a new question belongs here.
+    """Everything that a run asks of `prepared`; a new question belongs here. What it asks before is `bounds_question`.
 
     A question that depends on earlier answers is asked with fixed ones: what is released one after the other composes
     when each question is private whatever was answered before.
@@ -115,7 +127,7 @@ def questions(found: DataFrame, plan: Plan) -> list[Question]:
     if method.refinements:
         points = np.concatenate([spots - 2000, spots + 2000]).astype(float)
         seen = Summary(np.arange(len(points)), np.ones(len(points)), points, private=True)
-        asked.append(step_sums(found, Step.around(1, centers, seen), plan))
+        asked.append(step_sums(found, Step.around(1, centers, seen, plan.privacy.unit), plan))
     return [*asked, segment_tallies(found, segment_number(centers, plan.feature_names), 2, plan)]
 
 
@@ -137,4 +149,12 @@ def exact_answers(
     """The exact answer to each question, or to some only, on the population and the extra customer, if any."""
     found = prepare(spark, plan, POPULATION + extra).localCheckpoint()
     asked = [q for q in questions(found, plan) if not only or q.name in only]
-    return {q.name: Exact(q.name, q.parts, q.vectors(q.rows.toArrow())) for q in asked}
+    return {q.name: _exact(q) for q in asked}
+
+
+def exact_bounds(spark: SparkSession, plan: Plan, extra: list[Row]) -> Exact:
+    return _exact(bounds_question(spark, plan, POPULATION + extra))
+
+
+def _exact(question: Question) -> Exact:
+    return Exact(question.name, question.parts, question.vectors(question.rows.toArrow()))

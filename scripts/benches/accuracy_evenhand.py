@@ -16,7 +16,7 @@ from evenhand.plan.geometry import BITS, STEPS, Boxes
 from evenhand.plan.method import Method
 from evenhand.plan.models import Plan
 from evenhand.privacy import marginals, summary
-from evenhand.privacy.noise import SeededNoise
+from evenhand.privacy.noise import Noise, SeededNoise
 from evenhand.privacy.release import Part
 from evenhand.segment import refine
 from evenhand.segment.assign import CENTER_BITS, rounded_centers
@@ -26,19 +26,19 @@ CHUNK = 200_000
 
 
 class StandIn:
-    """What the driver reads of a `Release`, which only the door can make: noisy vectors, and their scales."""
+    """What the driver reads of a `Release`, which only the door can make: noisy vectors, and their noise."""
 
     private = False
 
     def __init__(self, exact: Mapping[str, np.ndarray], parts: tuple[Part, ...], noise: SeededNoise) -> None:
-        self._noisy = {p.name: noise.add(exact[p.name], p.scale) for p in parts}
-        self._scales = {p.name: p.scale for p in parts}
+        self._noisy = {p.name: noise.add(exact[p.name], p.noise) for p in parts}
+        self._noise = {p.name: p.noise for p in parts}
 
     def __getitem__(self, part: str) -> np.ndarray:
         return self._noisy[part]
 
-    def scale(self, part: str) -> float:
-        return self._scales[part]
+    def noise(self, part: str) -> Noise:
+        return self._noise[part]
 
 
 def private_centers(rows: np.ndarray, plan: Plan, seed: int) -> np.ndarray | None:
@@ -57,7 +57,7 @@ def private_centers(rows: np.ndarray, plan: Plan, seed: int) -> np.ndarray | Non
         return None
     centers = rounded_centers(fit.centers)
     for number in range(1, len(method.refinements) + 1):
-        step = refine.Step.around(number, centers, learned)
+        step = refine.Step.around(number, centers, learned, plan.privacy.unit)
         release = StandIn(refine._vectors(step_table(rows, step), step), refine._parts(step, plan, len(centers)), noise)
         centers = refine.moved(release, step)
     return centers / 2**CENTER_BITS / STEPS

@@ -56,6 +56,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="the smallest case alone, without the peer")
     parser.add_argument("--only", metavar="TEXT", default="", help="the cases whose name has this text")
     parser.add_argument("--epsilon", type=float, nargs="+", help="1, and with --full 0.1, 0.5, 1, 2")
+    parser.add_argument("--delta", type=float, help="with Gaussian noise, counted in ρ")
     parser.add_argument("--seeds", type=int, default=10, help="seeds a case, over all of its draws")
     parser.add_argument("--peer-seeds", type=int, help="seeds of the peer, 0 for none (3, and with --full as many as ours)")
     parser.add_argument("--json", metavar="FILE")
@@ -67,7 +68,7 @@ def main() -> None:
     peer = _peer_python() if peer_seeds else None
     measures, ratios, met = [], {}, []
     for case in chosen:
-        for name, epsilon, figures in _measured(case, epsilons, options.seeds, peer, peer_seeds):
+        for name, epsilon, figures in _measured(case, epsilons, options.seeds, peer, peer_seeds, options.delta):
             measures += figures
             ratios[name] = figures[0].value
             if (goal := GOALS.get((case.name, epsilon))) is not None:
@@ -77,7 +78,7 @@ def main() -> None:
 
 
 def _measured(
-    case: Case, epsilons: tuple[float, ...], seeds: int, peer: str | None, peer_seeds: int
+    case: Case, epsilons: tuple[float, ...], seeds: int, peer: str | None, peer_seeds: int, delta: float | None
 ) -> Iterator[tuple[str, float, list[Measure]]]:
     """Per ε the figures of one case, ours first."""
     tables = [case.rows(draw) for draw in range(case.draws)]
@@ -92,9 +93,9 @@ def _measured(
         ours = []
         for seed in range(seeds):
             draw = seed % len(rows)
-            centers = private_centers(rows[draw], _plan(case, len(rows[draw]), epsilon), seed)
+            centers = private_centers(rows[draw], _plan(case, len(rows[draw]), epsilon, delta), seed)
             ours.append(inertia(rows[draw], centers) / base[draw] if centers is not None else None)
-        name = f"{case.name}, ε = {epsilon:g}"
+        name = f"{case.name}, ε = {epsilon:g}" + (f", δ = {delta:g}" if delta else "")
         goal = GOALS.get((case.name, epsilon))
         against = f"goal {goal:g}" if goal else "no goal"
         done, refused = [r for r in ours if r is not None], sum(r is None for r in ours)
@@ -116,7 +117,7 @@ def _without_privacy(rows: np.ndarray, k: int) -> float:
     return inertia(rows, best.cluster_centers_)
 
 
-def _plan(case: Case, expected: int, epsilon: float) -> Plan:
+def _plan(case: Case, expected: int, epsilon: float, delta: float | None = None) -> Plan:
     """A plan whose summary has ε = `epsilon`; the rest of the budget, which the bench does not use, is next to nothing."""
     rest = 1e-6
     content = {
@@ -131,9 +132,10 @@ def _plan(case: Case, expected: int, epsilon: float) -> Plan:
         "privacy": {
             "epsilon": epsilon / (1 - 2 * rest),
             "population": "bench",
-            "population_total": 100,
+            "population_total": 1000,
             "expected_customers": expected,
             "split": {"summary": 1 - 2 * rest, "profiles": rest, "fairness": rest},
+            **({"delta": delta, "population_delta": delta} if delta else {}),
         },
         "pseudonyms": {"key_id": "bench", "key_file": "key"},
         "output": {"restricted": {"path": "restricted"}, "open": {"path": "open"}},

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from audit import audit_path, audit_release
-from audit_privacy import EPSILON, PATH_EPSILON
+from audit_privacy import EPSILON, GAUSSIAN_RUNS, PATH_EPSILON, STEPS
 from bound import epsilon_lower_bound
-from evenhand.privacy.noise import OpenDPNoise
-from faults import FAULTS, only_observed_noised
-from world import CASES, METHODS, Exact, audit_plan, exact_answers
+from evenhand.privacy.noise import Laplace, OpenDPNoise
+from faults import FAULTS, noise_halved, only_observed_noised
+from world import CASES, METHODS, Exact, audit_plan, exact_answers, exact_bounds
 
 RUNS, AS_READ, AS_READ_FAULTY, CENTERS = 12_000, 6_000, 15_000, 400
 Answers = dict[str, Exact]
@@ -51,6 +51,37 @@ def test_a_planted_fault_is_found(spark: Any, without: Answers, name: str) -> No
         assert any(not f.passed for f in findings), findings
 
 
+def test_bounds_that_are_found_give_away_no_more_than_they_claim_and_faults_in_them_are_found(spark: Any) -> None:
+    plan = audit_plan(EPSILON, without_bounds=True)
+    without = exact_bounds(spark, plan, [])
+    for case, extra in CASES.items():
+        answer = exact_bounds(spark, plan, extra)
+        assert answer.parts == without.parts  # the same bins and noise, whoever is there
+        for part in answer.parts:
+            assert np.abs(answer.vectors[part.name] - without.vectors[part.name]).sum() <= part.sensitivity
+        assert all(finding.passed for finding in audit_release(without, answer, case, RUNS))
+    far = exact_bounds(spark, plan, CASES["far outside the bounds"])
+    assert not all(f.passed for f in audit_release(without, far, "far", RUNS, only_observed_noised))
+    loud = audit_plan(10 * EPSILON, without_bounds=True)  # where few runs tell a factor of two
+    one, other = (exact_bounds(spark, loud, extra) for extra in ([], CASES["far outside the bounds"]))
+    assert not all(f.passed for f in audit_release(one, other, "far", RUNS, noise_halved))
+
+
+def test_gaussian_noise_gives_away_no_more_than_its_rho_claims_and_halved_it_is_found(spark: Any) -> None:
+    plan = audit_plan(EPSILON, STEPS, gaussian=True)
+    without = exact_answers(spark, plan, [])
+    assert set(without) == {"marginals", "summary", "refinement 1", "assessment"}
+    for case, extra in CASES.items():
+        for name, answer in exact_answers(spark, plan, extra).items():
+            assert answer.parts == without[name].parts
+            for part in answer.parts:
+                moved = [int(v) for v in answer.vectors[part.name] - without[name].vectors[part.name]]
+                assert sum(v * v for v in moved) <= part.sensitivity**2
+            assert all(finding.passed for finding in audit_release(without[name], answer, case, RUNS))
+    answer = exact_answers(spark, plan, CASES["at a corner"], only=["summary"])["summary"]
+    assert not all(f.passed for f in audit_release(without["summary"], answer, "at a corner", GAUSSIAN_RUNS, noise_halved))
+
+
 @pytest.mark.parametrize("case", ["alone in an empty box", "far outside the bounds"])
 def test_neither_the_summary_as_read_nor_the_centers_give_away_more_than_the_summary_claims(spark: Any, case: str) -> None:
     plan = audit_plan(PATH_EPSILON)
@@ -82,10 +113,10 @@ def test_no_customer_changes_an_answer_by_more_than_its_sensitivity(neighbors: t
 def test_the_bound_comes_near_the_truth_and_never_above_it() -> None:
     """Discrete Laplace of ε = 1 on 0 and 1; at 40,000 runs the bound is within a quarter of the truth. False alarm 1e-6."""
     runs = 40_000
-    noisy = [OpenDPNoise().add(np.full(runs, exact, dtype=np.int64), 1.0)[:, None].astype(float) for exact in (0, 1)]
+    noisy = [OpenDPNoise().add(np.full(runs, exact, dtype=np.int64), Laplace(1.0))[:, None].astype(float) for exact in (0, 1)]
     assert 0.75 < epsilon_lower_bound(noisy[0], noisy[1], 1e-6) <= 1.0
 
 
 def test_the_same_input_twice_gives_no_bound() -> None:
-    noisy = [OpenDPNoise().add(np.zeros(5_000, dtype=np.int64), 2.0)[:, None].astype(float) for _ in range(2)]
+    noisy = [OpenDPNoise().add(np.zeros(5_000, dtype=np.int64), Laplace(2.0))[:, None].astype(float) for _ in range(2)]
     assert epsilon_lower_bound(noisy[0], noisy[1], 1e-9) == 0.0

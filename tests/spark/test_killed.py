@@ -27,7 +27,7 @@ from datetime import datetime
 
 class Killed:
     private = True
-    def add(self, exact, scale):
+    def add(self, exact, noise):
         os.kill(os.getpid(), signal.SIGKILL)
 
 run(load_plan(sys.argv[1]), start("killed"), as_of=datetime.fromisoformat(sys.argv[2]), run_id="r1", noise=Killed())

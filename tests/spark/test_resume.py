@@ -40,11 +40,11 @@ class Interrupted:
     def __init__(self, draws: int) -> None:
         self.left = draws
 
-    def add(self, exact: Any, scale: float) -> Any:
+    def add(self, exact: Any, noise: Any) -> Any:
         if self.left == 0:
             raise Power
         self.left -= 1
-        return OpenDPNoise().add(exact, scale)
+        return OpenDPNoise().add(exact, noise)
 
 
 class Forbidden:
@@ -52,7 +52,7 @@ class Forbidden:
 
     private = True
 
-    def add(self, exact: Any, scale: float) -> Any:
+    def add(self, exact: Any, noise: Any) -> Any:
         raise AssertionError("noise was drawn again")
 
 

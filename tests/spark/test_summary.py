@@ -204,7 +204,7 @@ def test_the_questions_cost_what_the_method_gives_them(raw: DataFrame, three: Pl
         box_sums(frame, three, marginals),
         step_sums(frame, step, three),
     ):
-        assert question.epsilon == pytest.approx(wanted[question.name])
+        assert question.cost == pytest.approx(wanted[question.name])
     assert [p.cells for p in box_sums(frame, three).parts] == [Boxes.of(three).count] * 4
 
 

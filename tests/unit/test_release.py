@@ -52,12 +52,12 @@ def test_a_release_does_not_show_figures_of_a_part_that_was_not_asked() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"cells": 0}, {"sensitivity": 0}, {"sensitivity": -1}, {"epsilon": 0.0}, {"epsilon": -1.0}, {"epsilon": float("inf")},
-     {"epsilon": float("nan")}],
+    [{"cells": 0}, {"sensitivity": 0}, {"sensitivity": -1}, {"cost": 0.0}, {"cost": -1.0}, {"cost": float("inf")},
+     {"cost": float("nan")}],
     ids=str,
 )  # fmt: skip
 def test_a_part_without_a_finite_positive_price_is_refused(change: dict[str, Any]) -> None:
-    sound: dict[str, Any] = {"name": "x", "cells": 2, "sensitivity": 1, "epsilon": 0.5, "because": "test"}
+    sound: dict[str, Any] = {"name": "x", "cells": 2, "sensitivity": 1, "cost": 0.5, "because": "test"}
     with pytest.raises(ClosedDoor, match="part x"):
         Part(**(sound | change))
 
@@ -65,7 +65,7 @@ def test_a_part_without_a_finite_positive_price_is_refused(change: dict[str, Any
 @pytest.mark.parametrize("sensitivity", [1, 3, 12, 32768])
 @pytest.mark.parametrize("epsilon", [0.25, 0.1, 0.24, 1 / 3, 0.6 * 0.6 * 1e-3, 20.0])
 def test_the_scale_is_sensitivity_over_epsilon_and_not_a_rounding_error_less(sensitivity: int, epsilon: float) -> None:
-    scale = Part("x", 4, sensitivity, epsilon, "test").scale
+    scale = Part("x", 4, sensitivity, epsilon, "test").noise.scale
     assert scale == pytest.approx(sensitivity / epsilon, rel=1e-15)
     assert Fraction(scale) * Fraction(epsilon) >= sensitivity
 

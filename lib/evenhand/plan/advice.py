@@ -2,36 +2,57 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
+from evenhand.plan.accounting import SYMBOL, epsilon_of, half_width
+from evenhand.plan.magnitudes import customers_needed
+from evenhand.plan.method import strength
 from evenhand.plan.models import SIZE_SHARE, Plan
 
-REACH = math.log(20)  # Laplace noise stays within that many scales 19 times in 20
-ENOUGH = 10_000  # n ε >= 10^4 d keeps the cost within 5 % of clustering without noise (trials, DESIGN)
+LEVEL = 0.95
+# From this strength on all measured cases were within 5 % of clustering without noise: at 400 and more they were within 4 %,
+# at 180 to 230 between 2 and 7 %, below 110 from 13 % to twice as much (docs/accuracy.md).
+ENOUGH = 300.0
 
 
 def needed_epsilon(plan: Plan) -> float:
     """The ε from which on the segments are within a few percent of those without noise."""
-    return ENOUGH * len(plan.features) / plan.privacy.expected_customers
+    return epsilon_for(plan, ENOUGH / strength(plan))
 
 
 def is_too_small(plan: Plan) -> bool:
-    """Whether the noise is expected to shape the segments more than the customers do."""
-    return plan.privacy.epsilon < needed_epsilon(plan)
+    """Whether the noise is expected to shape the segments more than a little."""
+    return strength(plan) < ENOUGH
+
+
+def epsilon_for(plan: Plan, times: float) -> float:
+    """The ε of a whole run, at its δ if it has one, with so many times less noise."""
+    privacy = plan.privacy
+    if privacy.delta is None:
+        return privacy.epsilon * times
+    return epsilon_of(privacy.budget * times**2, privacy.delta)
 
 
 def advice(plan: Plan) -> list[str]:
     """One sentence a warning; empty when the plan asks for what its population can give."""
     privacy, features, warnings = plan.privacy, len(plan.features), []
     if is_too_small(plan):
-        most = int(privacy.expected_customers * privacy.epsilon / ENOUGH)
+        # The noise of a mean grows with the features, or with their square root where they share Gaussian noise.
+        most = int(features * (strength(plan) / ENOUGH) ** (1 if privacy.delta is None else 2))
         fewer = f", or at most {most} feature{'s' * (most > 1)} at this ε" if most >= 1 else ""
         warnings.append(
-            f"Warning: too few customers for ε = {privacy.epsilon:g}. About {privacy.expected_customers:,} customers and "
-            f"{features} features would need ε of {needed_epsilon(plan):.2g} or more{fewer}. Below that the noise shapes the "
-            "segments; read them as a hint, not as a finding."
+            f"Warning: too few customers for ε = {privacy.epsilon:g}. About {privacy.expected_customers:,} customers, "
+            f"{features} features and {max(plan.segments.candidates)} segments would need ε of {needed_epsilon(plan):.2g} or more"
+            f"{fewer}, or fewer segments. Below that the noise shapes the segments; read them as a hint, not as a finding."
         )
+    if plan.to_find:
+        each, unit = plan.bounds_budget / len(plan.to_find), privacy.unit
+        if (needed := customers_needed(each, unit)) > privacy.expected_customers:
+            warnings.append(
+                f"Warning: the bounds of {' and '.join(f.name for f in plan.to_find)} will hardly be found: {SYMBOL[unit]} = "
+                f"{each:.2g} for each needs some {needed:,} customers. State bounds, or raise privacy.split.bounds; when they are "
+                "not found, the run stops and its ε is spent."
+            )
     for e in expectations(plan):
         if e.error > e.enough:
             warnings.append(
@@ -51,8 +72,8 @@ class Expectation:
     enough: float
 
     def needed(self, plan: Plan) -> float:
-        """The ε of a whole run at which the figure would be good enough: the noise is inverse to ε."""
-        return plan.privacy.epsilon * self.error / self.enough
+        """The ε of a whole run at which the figure would be good enough."""
+        return epsilon_for(plan, self.error / self.enough)
 
     def sentence(self, plan: Plan) -> str:
         """For `--check`."""
@@ -62,16 +83,20 @@ class Expectation:
 
 def expectations(plan: Plan) -> list[Expectation]:
     """The expected error of the profile and fairness figures, for evenly sized segments and groups."""
-    privacy, split = plan.privacy, plan.privacy.split
+    privacy, split, budget = plan.privacy, plan.privacy.split, plan.shared_budget
     segment = privacy.expected_customers / max(plan.segments.candidates)
     cell = segment / max(len(a.group_names) for a in plan.protected)
-    size = privacy.epsilon * split.profiles * SIZE_SHARE
-    feature = privacy.epsilon * split.profiles * (1 - SIZE_SHARE) / len(plan.features)
-    group = privacy.epsilon * split.fairness / len(plan.protected)
+
+    def off(cost: float) -> float:
+        return half_width(cost, privacy.unit, LEVEL)
+
+    size = off(budget * split.profiles * SIZE_SHARE)
+    value = off(budget * split.profiles * (1 - SIZE_SHARE) / len(plan.features)) / 2
+    group = off(budget * split.fairness / len(plan.protected))
     return [
-        Expectation("sizes", f"an evenly sized segment ({segment:,.0f} customers)", REACH / size / segment, 0.05),
-        Expectation("typical values", "the range between a feature's bounds", REACH / 2 / feature / segment, 0.05),
-        Expectation("counts of a group in a segment", f"an evenly sized cell ({cell:,.0f})", REACH / group / cell, 0.1),
+        Expectation("sizes", f"an evenly sized segment ({segment:,.0f} customers)", size / segment, 0.05),
+        Expectation("typical values", "the range between a feature's bounds", value / segment, 0.05),
+        Expectation("counts of a group in a segment", f"an evenly sized cell ({cell:,.0f})", group / cell, 0.1),
     ]
 
 

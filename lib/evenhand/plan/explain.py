@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from itertools import groupby
 
+from evenhand.plan.accounting import SYMBOL
 from evenhand.plan.advice import advice, expectations
 from evenhand.plan.columns import CONSENT, CUSTOMERS, reasons
 from evenhand.plan.geometry import Boxes, most_boxes
@@ -85,17 +86,38 @@ def _result(plan: Plan) -> str:
 
 def _budget(plan: Plan) -> list[str]:
     privacy, split = plan.privacy, plan.privacy.split
-    shares = (("summary", split.summary), ("profiles", split.profiles), ("fairness", split.fairness))
+    each_share = (("summary", split.summary), ("profiles", split.profiles), ("fairness", split.fairness))
+    spent = [("bounds", plan.bounds_budget)] if plan.to_find else []
+    spent += [(name, plan.shared_budget * share) for name, share in each_share]
+    runs, delta, counted = privacy.population_total / privacy.epsilon, "", []
+    if privacy.delta is not None:
+        runs = min(runs, privacy.population_delta / privacy.delta)
+        delta = f" and δ = {privacy.delta:g} of {privacy.population_delta:g}"
+        counted = [
+            f"    within the run as ρ = {privacy.budget:.3g} (zero-concentrated, Gaussian noise); over runs ε and δ add up",
+            f"    at most {privacy.delta * privacy.expected_customers:.1g} customers are expected to lose more than that ε",
+        ]
     each = EACH[privacy.renews]
     a_period = f" a {each}" if each else ""
     caveat = [f"    the promise holds for each {each} by itself; over several, what they spent adds up"] if each else []
     return [
-        f"  ε = {privacy.epsilon:g} of {privacy.population_total:g}{a_period} for population {privacy.population}, at most "
-        f"{int(privacy.population_total / privacy.epsilon + 1e-9)} runs like this one{a_period}",
+        f"  ε = {privacy.epsilon:g} of {privacy.population_total:g}{delta}{a_period} for population {privacy.population}, at most "
+        f"{int(runs + 1e-9)} runs like this one{a_period}",
         *caveat,
-        *(f"    {name:<9} ε = {privacy.epsilon * share:g} ({share:.0%})" for name, share in shares),
+        *counted,
+        *(f"    {name:<9} {SYMBOL[privacy.unit]} = {cost:.4g} ({cost / privacy.budget:.0%})" for name, cost in spent),
+        *(_wrapped(finding(plan)) if plan.to_find else []),
         *_wrapped(learning(plan)),
     ]
+
+
+def finding(plan: Plan) -> str:
+    """One sentence on the bounds that the plan does not state."""
+    names = " and ".join(f.name for f in plan.to_find)
+    return (
+        f"The bounds of {names} are found privately before anything is prepared: powers of two (or zero), from a noisy histogram "
+        "over a public range; they are published."
+    )
 
 
 def learning(plan: Plan) -> str:

@@ -14,6 +14,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from evenhand.plan.accounting import like_laplace
 from evenhand.plan.method import Method
 from evenhand.plan.models import Feature, Plan
 
@@ -31,7 +32,8 @@ Number = TypeVar("Number", np.int64, np.float64)
 def most_boxes(plan: Plan) -> int:
     """As many boxes as the noise allows at the expected population; from public numbers only."""
     method = Method.of(plan)
-    boxes = plan.privacy.expected_customers * method.summary * COUNTS_SHARE / LEAST_MEAN_COUNT
+    noise = like_laplace(method.summary * COUNTS_SHARE, plan.privacy.unit)
+    boxes = plan.privacy.expected_customers / noise / LEAST_MEAN_COUNT
     return min(1 << (MOST_CUT_BOX_BITS if method.marginals else MOST_BOX_BITS), max(4, round(boxes)))
 
 
@@ -118,7 +120,7 @@ def to_unit(fixed: NDArray[np.float64], features: list[Feature]) -> NDArray[np.f
     share = np.clip((fixed + 0.5) / STEPS, 0.0, 1.0)
     columns = []
     for j, feature in enumerate(features):
-        low, high = feature.bounds
+        low, high = feature.limits
         if feature.scale == "log":
             columns.append(low + np.expm1(share[..., j] * math.log1p(high - low)))
         else:
@@ -130,7 +132,7 @@ def to_fixed(values: NDArray[np.float64], features: list[Feature]) -> NDArray[np
     """The plan's units to fixed point, clipped to the bounds, NaN imputed; what `prepare` does in SQL, in NumPy."""
     columns = []
     for j, feature in enumerate(features):
-        low, high = feature.bounds
+        low, high = feature.limits
         value = np.where(np.isnan(values[..., j]), feature.missing, values[..., j])
         value = np.clip(value, low, high) - low
         log = feature.scale == "log"

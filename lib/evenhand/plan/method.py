@@ -8,22 +8,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from evenhand.plan.accounting import like_laplace
 from evenhand.plan.models import Plan
 
-MARGINALS, SUMMARY = "marginals", "summary"
-# `strength` = expected customers × ε / (k × features): how far a segment's mean stands above its noise. All from trials
-# over several draws of the mixes in docs/accuracy.md, at 10^4 to 10^6 customers.
+BOUNDS, MARGINALS, SUMMARY = "bounds", "marginals", "summary"
+# In `strength`, expected customers × ε of the learning / (k × features); with Gaussian noise, that of noise as strong. All from trials over several draws of the mixes in docs/accuracy.md, at 10^4 to 10^6 customers.
 PLAIN_BELOW = 80.0  # histograms and steps would be mostly noise; a single question, asked loudly, says more
 PLAIN_FROM = 30_000.0  # from here on, and for very many customers, one pass over fixed boxes is within two percent ...
 VERY_MANY = 4_000_000  # ... and each further pass over the people would take seconds
 SEVERAL_STEPS_FROM = 500.0  # the noise of a step is so small that three of them, at less ε each, come further than one
 SEVERAL_STEPS = 3
-MARGINALS_SHARE, REFINEMENTS_SHARE = 0.1, 0.3  # of the learning's ε, the rest for the boxes
+MARGINALS_SHARE, REFINEMENTS_SHARE = 0.1, 0.3  # of the learning's budget, the rest for the boxes
+
+
+def strength(plan: Plan) -> float:
+    """How far a segment's mean stands above its noise, by public numbers."""
+    features, budget = len(plan.features), plan.shared_budget * plan.privacy.split.summary
+    noise = like_laplace(budget / features, plan.privacy.unit)
+    return plan.privacy.expected_customers / (max(plan.segments.candidates) * noise)
 
 
 @dataclass(frozen=True)
 class Method:
-    """The ε of each question: `marginals` (0: the boxes are cut at midpoints), `summary`, and each of the `refinements`."""
+    """What each question costs, in the unit of the plan's budget: `marginals` (0: the boxes are cut at midpoints), `summary`,
+    and each of the `refinements`.
+    """
 
     marginals: float
     summary: float
@@ -31,18 +40,17 @@ class Method:
 
     @classmethod
     def of(cls, plan: Plan) -> Method:
-        epsilon = plan.privacy.epsilon * plan.privacy.split.summary
-        strength = plan.privacy.expected_customers * epsilon / (max(plan.segments.candidates) * len(plan.features))
-        quick = strength >= PLAIN_FROM and plan.privacy.expected_customers >= VERY_MANY
-        if quick or strength < PLAIN_BELOW:
-            return cls(0.0, epsilon, ())
-        steps = SEVERAL_STEPS if strength >= SEVERAL_STEPS_FROM else 1
-        marginals, each = epsilon * MARGINALS_SHARE, epsilon * REFINEMENTS_SHARE / steps
-        return cls(marginals, epsilon - marginals - steps * each, (each,) * steps)
+        budget, above = plan.shared_budget * plan.privacy.split.summary, strength(plan)
+        quick = above >= PLAIN_FROM and plan.privacy.expected_customers >= VERY_MANY
+        if quick or above < PLAIN_BELOW:
+            return cls(0.0, budget, ())
+        steps = SEVERAL_STEPS if above >= SEVERAL_STEPS_FROM else 1
+        marginals, each = budget * MARGINALS_SHARE, budget * REFINEMENTS_SHARE / steps
+        return cls(marginals, budget - marginals - steps * each, (each,) * steps)
 
     @property
     def questions(self) -> dict[str, float]:
-        """The ε of each question by its name, in the order of asking."""
+        """The cost of each question by its name, in the order of asking."""
         first = {MARGINALS: self.marginals} if self.marginals else {}
         return first | {SUMMARY: self.summary} | {refinement(i): e for i, e in enumerate(self.refinements, 1)}
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import PurePath
 from typing import Annotated, Any, Literal, Self
@@ -17,12 +18,14 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
+    PrivateAttr,
     StringConstraints,
     Tag,
     field_validator,
     model_validator,
 )
 
+from evenhand.plan.accounting import Unit, rho_of
 from evenhand.plan.expressions import ExpressionError, inspect_aggregate, inspect_condition
 from evenhand.plan.periods import Renews
 
@@ -135,15 +138,19 @@ class Feature(Model):
     column: Column | None = None
     events: Name | None = None
     expression: Text | None = None
-    bounds: tuple[Number, Number]
+    bounds: tuple[Number, Number] | None = None  # public; without them they are found privately, from split.bounds
     scale: Literal["linear", "log"] = "linear"  # log is log1p(value - lower bound)
     missing: Number
     unit: str = ""
     words: Words | None = None
+    # What the noise said, once it did. No part of the plan: not in its text, its fingerprint or its canonical form.
+    _found: tuple[float, float] | None = PrivateAttr(default=None)
 
     @field_validator("bounds")
     @classmethod
-    def _ordered(cls, bounds: tuple[float, float]) -> tuple[float, float]:
+    def _ordered(cls, bounds: tuple[float, float] | None) -> tuple[float, float] | None:
+        if bounds is None:
+            return None
         low, high = bounds
         if low == high:
             raise ValueError(f"the bounds are equal ({low:g}); the second must be greater than the first")
@@ -167,9 +174,23 @@ class Feature(Model):
             raise ValueError("state either column, or events with expression")
         if from_events and (self.events is None or self.expression is None):
             raise ValueError("events and expression belong together")
-        if not self.bounds[0] <= self.missing <= self.bounds[1]:
+        if self.bounds is not None and not self.bounds[0] <= self.missing <= self.bounds[1]:
             raise ValueError(f"missing is {self.missing:g}, outside the bounds [{self.bounds[0]:g}, {self.bounds[1]:g}]")
         return self
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The plan's bounds, or those that were found privately."""
+        bounds = self.bounds or self._found
+        if bounds is None:
+            raise RuntimeError(f"the bounds of feature {self.name} are not found yet")
+        return bounds
+
+    def within(self, low: float, high: float) -> Self:
+        """The feature with bounds that were found; widened to what is missing, which is public."""
+        feature = self.model_copy()
+        feature._found = (min(low, self.missing), max(high, self.missing))
+        return feature
 
     @property
     def in_words(self) -> Words:
@@ -267,8 +288,13 @@ TABLES_SHARE, COSTS_SHARE, PROXIES_SHARE = 0.7, 0.15, 0.15
 
 
 class Split(Model):
-    """How ε is divided. The summary decides where the segments are, so it gets the most."""
+    """How ε, or ρ, is divided. The summary decides where the segments are, so it gets the most.
 
+    `bounds` is taken first, and only when a feature has none in the plan: then its share of ε finds them, and the others
+    divide what is left. A tenth of ε = 1 finds a range among some 2,500 customers; of several features each gets its part of it.
+    """
+
+    bounds: Share = 0.1
     summary: Share = 0.6
     profiles: Share = 0.2
     fairness: Share = 0.2
@@ -277,8 +303,11 @@ class Split(Model):
     def _whole(self) -> Self:
         total = self.summary + self.profiles + self.fairness
         if abs(total - 1) > 1e-9:
-            raise ValueError(f"the shares add up to {total:g}; they must add up to 1")
+            raise ValueError(f"the shares of summary, profiles and fairness add up to {total:g}; they must add up to 1")
         return self
+
+
+MOST_EXPECTED_TO_FAIL = 0.1  # customers: δ is a chance for each of them that the promise does not hold
 
 
 class Privacy(Model):
@@ -287,6 +316,9 @@ class Privacy(Model):
     epsilon: Number = Field(gt=0, le=100)
     population: Name
     population_total: Number = Field(gt=0, le=1000)  # over all runs, or over those of one period when it renews
+    # None: pure ε, the stronger promise. With a δ, ε may be exceeded with that chance; it pays for many features only.
+    delta: Number | None = Field(default=None, gt=0, le=1e-3)
+    population_delta: Number = Field(default=0.0, ge=0, le=1e-2)  # as population_total; 0 lets no run spend any δ
     renews: Renews = "never"  # with another value the promise is per calendar period; over several their ε add up
     expected_customers: int = Field(ge=1)  # a public estimate; the exact number is never used to decide anything
     split: Split = Split()
@@ -296,7 +328,27 @@ class Privacy(Model):
     def _covers_one_run(self) -> Self:
         if self.epsilon > self.population_total:
             raise ValueError(f"epsilon {self.epsilon:g} is more than population_total {self.population_total:g}")
+        if self.delta is not None and self.delta > self.population_delta:
+            raise ValueError(
+                f"delta {self.delta:g} is more than population_delta {self.population_delta:g}; state both, or neither"
+            )
+        if self.delta is not None and self.delta * self.expected_customers > MOST_EXPECTED_TO_FAIL:
+            most = MOST_EXPECTED_TO_FAIL / self.expected_customers
+            raise ValueError(
+                f"delta {self.delta:g} is too large for {self.expected_customers:,} customers, some of whom would lose more than epsilon; "
+                f"at most {most:.1g}"
+            )
         return self
+
+    @property
+    def unit(self) -> Unit:
+        """In what the questions of a run are priced."""
+        return "epsilon" if self.delta is None else "rho"
+
+    @property
+    def budget(self) -> float:
+        """What a run may spend, in its unit."""
+        return self.epsilon if self.delta is None else rho_of(self.epsilon, self.delta)
 
 
 class Pseudonyms(Model):
@@ -416,6 +468,26 @@ class Plan(Model):
     @property
     def feature_names(self) -> list[str]:
         return [f.name for f in self.features]
+
+    @property
+    def to_find(self) -> list[Feature]:
+        """The features whose bounds the plan leaves to the noise to find."""
+        return [f for f in self.features if f.bounds is None]
+
+    def with_bounds(self, found: Mapping[str, tuple[float, float]]) -> Self:
+        """The plan to go on with, by feature; it has the same canonical form and so the same fingerprint."""
+        features = [f.within(*found[f.name]) if f.name in found else f for f in self.features]
+        return self.model_copy(update={"features": features})
+
+    @property
+    def bounds_budget(self) -> float:
+        """What finding bounds may spend, in the unit of the budget."""
+        return self.privacy.budget * self.privacy.split.bounds if self.to_find else 0.0
+
+    @property
+    def shared_budget(self) -> float:
+        """What summary, profiles and fairness divide, in the unit of the budget."""
+        return self.privacy.budget - self.bounds_budget
 
     @property
     def attribute_names(self) -> list[str]:

@@ -20,8 +20,8 @@ def present(value: Column) -> Column:
 
 
 def fixed_point(value: Column, feature: Feature) -> Column:
-    """A `present` value clipped to the plan's bounds, as an INT of 0 to 65,535; NaN becomes the plan's `missing`."""
-    low, high = feature.bounds
+    """A `present` value clipped to the feature's bounds, as an INT of 0 to 65,535; NaN becomes the plan's `missing`."""
+    low, high = feature.limits
     above = _bounded(value, feature) - F.lit(low)
     if feature.scale == "log":
         steps = F.log1p(above) * F.lit(STEPS / math.log1p(high - low))
@@ -48,7 +48,7 @@ def as_integers(rows: DataFrame, features: Sequence[Feature], positions: Sequenc
 
 
 def _bounded(value: Column, feature: Feature) -> Column:
-    low, high = feature.bounds
+    low, high = feature.limits
     return F.least(F.greatest(F.nanvl(value, F.lit(feature.missing)), F.lit(low)), F.lit(high))
 
 

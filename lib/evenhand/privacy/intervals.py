@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evenhand.privacy.noise import discrete_laplace
+from evenhand.privacy.noise import Noise
 
 Floats = NDArray[np.float64]
 LEVEL = 0.95
@@ -19,15 +18,6 @@ MARGIN = 0.007  # two standard errors of a level found by so many simulations
 CELL, SEGMENT, GROUP, REST = range(4)
 
 
-def half_width(scale: float, level: float = LEVEL) -> int:
-    """The smallest t with P(|noise| <= t) >= level for discrete Laplace noise of that scale.
-
-    P(|X| > t) = 2 p^(t+1) / (1 + p) with p = exp(-1/scale).
-    """
-    p = math.exp(-1.0 / scale)
-    return max(0, math.ceil(math.log((1 - level) * (1 + p) / 2) / math.log(p) - 1))
-
-
 def blocks(table: Floats) -> Floats:
     """The sums of the four blocks around every cell, shape (4, ..., groups, segments)."""
     segment, group = table.sum(axis=-2, keepdims=True) - table, table.sum(axis=-1, keepdims=True) - table
@@ -35,7 +25,7 @@ def blocks(table: Floats) -> Floats:
 
 
 @lru_cache(maxsize=256)
-def _critical(scale: float, groups: int, segments: int, of: tuple[int, ...], everywhere: bool) -> float:
+def _critical(noise: Noise, groups: int, segments: int, of: tuple[int, ...], everywhere: bool) -> float:
     """How many standard deviations the noise of the blocks reaches at most, all at once, with 95 %.
 
     Of the blocks of one cell, or `everywhere` of all cells at once. Simulated: the noise of overlapping blocks hangs
@@ -43,37 +33,36 @@ def _critical(scale: float, groups: int, segments: int, of: tuple[int, ...], eve
     """
     random, reached = np.random.default_rng(1), []
     for _ in range(SIMULATIONS // AT_ONCE):
-        noise = discrete_laplace(random, scale, AT_ONCE * groups * segments).reshape(AT_ONCE, groups, segments)
-        size = _deviations(scale, groups, segments)[list(of), None, None, None]
-        found = np.abs(blocks(noise.astype(np.float64))[list(of)]) / np.where(size > 0, size, 1.0)
+        drawn = noise.simulated(random, AT_ONCE * groups * segments).reshape(AT_ONCE, groups, segments)
+        size = _deviations(noise, groups, segments)[list(of), None, None, None]
+        found = np.abs(blocks(drawn.astype(np.float64))[list(of)]) / np.where(size > 0, size, 1.0)
         found = found if everywhere else found[..., :1, :1]
         reached.append(found.max(axis=(0, 2, 3)))
     return float(np.quantile(np.concatenate(reached), LEVEL + MARGIN, method="higher"))
 
 
-def _deviations(scale: float, groups: int, segments: int) -> Floats:
+def _deviations(noise: Noise, groups: int, segments: int) -> Floats:
     """Standard deviation of each block's noise, shape (4,)."""
-    p = math.exp(-1.0 / scale)
     cells = np.array([1, groups - 1, segments - 1, (groups - 1) * (segments - 1)])
-    deviations: Floats = math.sqrt(2 * p) / (1 - p) * np.sqrt(cells)
+    deviations: Floats = noise.deviation * np.sqrt(cells)
     return deviations
 
 
-def block_bounds(noisy: Floats, scale: float, of: tuple[int, ...], everywhere: bool = False) -> tuple[Floats, Floats]:
+def block_bounds(noisy: Floats, noise: Noise, of: tuple[int, ...], everywhere: bool = False) -> tuple[Floats, Floats]:
     """Bounds that hold for the exact blocks around a cell at once with 95 %, each of shape (len(of), groups, segments).
 
     `everywhere`: they hold for all cells at once.
     """
-    critical = _critical(scale, *noisy.shape, of, everywhere)
-    reach = (critical * _deviations(scale, *noisy.shape)[list(of)])[:, None, None]
+    critical = _critical(noise, *noisy.shape, of, everywhere)
+    reach = (critical * _deviations(noise, *noisy.shape)[list(of)])[:, None, None]
     middle = blocks(noisy)[list(of)]
     return np.maximum(middle - reach, 0.0), np.maximum(middle + reach, 0.0)
 
 
-def share_bounds(noisy: Floats, scale: float, whole: int) -> tuple[Floats, Floats]:
+def share_bounds(noisy: Floats, noise: Noise, whole: int) -> tuple[Floats, Floats]:
     """Bounds of each cell's share of its segment or its group (`whole`), shape (groups, segments).
 
     A share a / (a + others) grows with a and falls with the others, so the extremes are at corners.
     """
-    low, high = block_bounds(noisy, scale, (CELL, whole))
+    low, high = block_bounds(noisy, noise, (CELL, whole))
     return low[0] / np.maximum(low[0] + high[1], 1.0), np.minimum(high[0] / np.maximum(high[0] + low[1], 1.0), 1.0)

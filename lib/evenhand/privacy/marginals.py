@@ -31,7 +31,7 @@ LEAST_GAIN = 1e-3  # of all spread: a finer cut that explains less is noise
 def histograms(prepared: DataFrame, plan: Plan) -> Question:
     """How many customers are in each of 64 equal bins of every feature, empty bins too.
 
-    One customer is in one bin of each feature: L1 sensitivity 1 a feature, and the features compose sequentially.
+    One customer is in one bin of each feature: sensitivity 1 a feature, and the features compose sequentially.
     """
     names = plan.feature_names
     bins = [F.shiftright(F.col(n), BITS - BIN_BITS) + F.lit(j * BINS) for j, n in enumerate(names)]
@@ -41,7 +41,8 @@ def histograms(prepared: DataFrame, plan: Plan) -> Question:
 
 def _parts(plan: Plan) -> tuple[Part, ...]:
     each = Method.of(plan).marginals / len(plan.features)
-    return tuple(Part(name, BINS, 1, each, "a customer is in one bin of the feature") for name in plan.feature_names)
+    why, unit = "a customer is in one bin of the feature", plan.privacy.unit
+    return tuple(Part(name, BINS, 1, each, why, unit) for name in plan.feature_names)
 
 
 def _vectors(table: pa.Table, names: list[str]) -> Mapping[str, Integers]:

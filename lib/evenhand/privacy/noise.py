@@ -1,10 +1,11 @@
-"""Where noise comes from: OpenDP's discrete Laplace on integers, seeded by the operating system."""
+"""Where noise comes from: OpenDP's discrete Laplace and discrete Gaussian on integers, seeded by the operating system."""
 
 from __future__ import annotations
 
 import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Protocol
 
 import numpy as np
@@ -13,8 +14,10 @@ from numpy.typing import NDArray
 
 THREADS = 2  # OpenDP's calls release Python's lock
 CHUNK = 32_768
+EXACT_BELOW = 1_000.0  # of a larger σ: a discrete Gaussian hardly differs from a rounded one
+TAIL = 12  # deviations, beyond which a Gaussian has less than 1e-32
 
-dp.enable_features("contrib")  # type: ignore[no-untyped-call]  # the discrete Laplace constructor is in this tier
+dp.enable_features("contrib")  # type: ignore[no-untyped-call]  # the discrete noise constructors are in this tier
 
 
 @dataclass(frozen=True)
@@ -25,19 +28,72 @@ class Laplace:
     excess_kurtosis = 3.0
 
     @property
+    def like_laplace(self) -> float:
+        return self.scale
+
+    @property
     def deviation(self) -> float:
         p = math.exp(-1.0 / self.scale)
         return math.sqrt(2 * p) / (1 - p)
 
     def half_width(self, level: float) -> int:
+        """The smallest t with P(|noise| <= t) >= level: P(|X| > t) = 2 p^(t+1) / (1 + p) with p = exp(-1/scale)."""
         p = math.exp(-1.0 / self.scale)
         return max(0, math.ceil(math.log((1 - level) * (1 + p) / 2) / math.log(p) - 1))
 
     def simulated(self, random: np.random.Generator, size: int) -> NDArray[np.int64]:
-        return discrete_laplace(random, self.scale, size)
+        """Draws for simulation (intervals, tests), never for privacy.
+
+        The difference of two geometric variables (Inusah and Kozubowski, "A discrete analogue of the Laplace
+        distribution", 2006, proposition 3.1).
+        """
+        p = -np.expm1(-1.0 / self.scale)
+        return (random.geometric(p, size) - random.geometric(p, size)).astype(np.int64)
 
 
-Noise = Laplace
+@dataclass(frozen=True)
+class Gaussian:
+    """Discrete Gaussian noise: P(x) proportional to exp(-x² / 2σ²) on the integers; `scale` is σ."""
+
+    scale: float
+    excess_kurtosis = 0.0
+
+    @property
+    def like_laplace(self) -> float:
+        """The scale of the Laplace noise with the same variance."""
+        return self.scale / math.sqrt(2)
+
+    @property
+    def deviation(self) -> float:
+        if self.scale >= EXACT_BELOW:
+            return self.scale
+        support, chances = self._distribution()
+        return math.sqrt(float((support.astype(np.float64) ** 2 * chances).sum()))
+
+    def half_width(self, level: float) -> int:
+        """The smallest t with P(|noise| <= t) >= level; for a large σ the next integer above the normal quantile."""
+        if self.scale >= EXACT_BELOW:
+            return math.ceil(self.scale * NormalDist().inv_cdf((1 + level) / 2))
+        support, chances = self._distribution()
+        within = np.cumsum(np.where(support == 0, chances, 2 * chances)[support >= 0])
+        return int(np.argmax(within >= level))
+
+    def simulated(self, random: np.random.Generator, size: int) -> NDArray[np.int64]:
+        """Draws for simulation (intervals, tests), never for privacy."""
+        if self.scale >= EXACT_BELOW:
+            return np.rint(random.normal(0.0, self.scale, size)).astype(np.int64)
+        support, chances = self._distribution()
+        found = np.searchsorted(np.cumsum(chances), random.random(size))
+        return support[np.minimum(found, len(support) - 1)]
+
+    def _distribution(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        most = math.ceil(TAIL * self.scale) + 1
+        support = np.arange(-most, most + 1)
+        weights = np.exp(-(support.astype(np.float64) ** 2) / (2 * self.scale**2))
+        return support, weights / weights.sum()
+
+
+Noise = Laplace | Gaussian
 
 
 class NoiseSource(Protocol):
@@ -45,8 +101,8 @@ class NoiseSource(Protocol):
 
     private: bool
 
-    def add(self, exact: NDArray[np.int64], scale: float) -> NDArray[np.int64]:
-        """The values plus independent discrete Laplace noise, P(x) proportional to exp(-|x| / scale)."""
+    def add(self, exact: NDArray[np.int64], noise: Noise) -> NDArray[np.int64]:
+        """The values plus independent noise of that distribution."""
         ...
 
 
@@ -55,9 +111,12 @@ class OpenDPNoise:
 
     private = True
 
-    def add(self, exact: NDArray[np.int64], scale: float) -> NDArray[np.int64]:
-        space = dp.vector_domain(dp.atom_domain(T=dp.i64)), dp.l1_distance(T=dp.i64)
-        mechanism = dp.m.make_laplace(*space, scale=scale)
+    def add(self, exact: NDArray[np.int64], noise: Noise) -> NDArray[np.int64]:
+        domain = dp.vector_domain(dp.atom_domain(T=dp.i64))
+        if isinstance(noise, Laplace):
+            mechanism = dp.m.make_laplace(domain, dp.l1_distance(T=dp.i64), scale=noise.scale)
+        else:
+            mechanism = dp.m.make_gaussian(domain, dp.l2_distance(T=dp.i64), scale=noise.scale)
         chunks = [exact[i : i + CHUNK] for i in range(0, len(exact), CHUNK)]
         with ThreadPoolExecutor(THREADS) as pool:
             return np.concatenate([np.asarray(part, dtype=np.int64) for part in pool.map(mechanism, chunks)])
@@ -68,27 +127,17 @@ class NoNoise:
 
     private = False
 
-    def add(self, exact: NDArray[np.int64], scale: float) -> NDArray[np.int64]:
+    def add(self, exact: NDArray[np.int64], noise: Noise) -> NDArray[np.int64]:
         return exact.copy()
 
 
 class SeededNoise:
-    """The same distribution from a seed, for tests that must give the same result twice. Not private."""
+    """The same distributions from a seed, for tests that must give the same result twice. Not private."""
 
     private = False
 
     def __init__(self, seed: int) -> None:
         self._random = np.random.default_rng(seed)
 
-    def add(self, exact: NDArray[np.int64], scale: float) -> NDArray[np.int64]:
-        return exact + discrete_laplace(self._random, scale, len(exact))
-
-
-def discrete_laplace(random: np.random.Generator, scale: float, size: int) -> NDArray[np.int64]:
-    """Draws of the discrete Laplace distribution for simulation (intervals, tests), never for privacy.
-
-    The difference of two geometric variables (Inusah and Kozubowski, "A discrete analogue of the Laplace
-    distribution", 2006, proposition 3.1).
-    """
-    p = -np.expm1(-1.0 / scale)
-    return (random.geometric(p, size) - random.geometric(p, size)).astype(np.int64)
+    def add(self, exact: NDArray[np.int64], noise: Noise) -> NDArray[np.int64]:
+        return exact + noise.simulated(self._random, len(exact))

@@ -7,7 +7,6 @@ It spends the budget and computes the aggregate, only then adds the noise, store
 from __future__ import annotations
 
 import json
-import math
 import zlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -22,8 +21,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from evenhand.errors import ClosedDoor, IntegrityError
+from evenhand.plan.accounting import SYMBOL, Unit, scale_of
 from evenhand.privacy.ledger import Ledger
-from evenhand.privacy.noise import Laplace, NoiseSource
+from evenhand.privacy.noise import Gaussian, Laplace, Noise, NoiseSource
 from evenhand.tables.catalog import RELEASES
 from evenhand.tables.spark_errors import no_values_in_errors
 from evenhand.tables.store import Store
@@ -35,24 +35,37 @@ Integers = NDArray[np.int64]
 class Part:
     """One vector of integers that gets noise of one scale.
 
-    `sensitivity` is its L1 sensitivity: how much the vector changes at most, summed over its cells, when one customer
-    is added or removed; `because` says why.
+    `sensitivity` is how much the vector changes at most when one customer is added or removed: summed over its cells (L1)
+    where `cost` is an ε, as a Euclidean length (L2) where it is a ρ; where a customer touches one cell both are the same.
+    `because` says why.
     """
 
     name: str
     cells: int
     sensitivity: int
-    epsilon: float
+    cost: float
     because: str
+    unit: Unit = "epsilon"
 
     def __post_init__(self) -> None:
-        if self.cells < 1 or self.sensitivity < 1 or not 0 < self.epsilon < float("inf"):
-            raise ClosedDoor(f"part {self.name}: cells, sensitivity and epsilon must be positive")
+        if self.cells < 1 or self.sensitivity < 1 or not 0 < self.cost < float("inf"):
+            raise ClosedDoor(f"part {self.name}: cells, sensitivity and cost must be positive")
 
     @property
-    def scale(self) -> float:
-        """Of the discrete Laplace noise: sensitivity / epsilon (Dwork, McSherry, Nissim, Smith 2006), rounded up."""
-        return math.nextafter(self.sensitivity / self.epsilon, math.inf)
+    def noise(self) -> Noise:
+        scale = scale_of(self.sensitivity, self.cost, self.unit)
+        return Laplace(scale) if self.unit == "epsilon" else Gaussian(scale)
+
+    def described(self) -> dict[str, object]:
+        """For the ledger, the stored answer and the report."""
+        return {
+            "name": self.name,
+            "cells": self.cells,
+            "sensitivity": self.sensitivity,
+            self.unit: self.cost,
+            "scale": self.noise.scale,
+            "because": self.because,
+        }
 
 
 @dataclass(frozen=True)
@@ -60,7 +73,7 @@ class Question:
     """What is asked of the restricted zone: an aggregation, and how its rows become one vector a part.
 
     `rows` is lazy and still exact; nothing but the door may run it. The parts compose sequentially: the question costs
-    the sum of their ε.
+    the sum of their costs, all of one unit.
     """
 
     name: str
@@ -69,14 +82,15 @@ class Question:
     parts: tuple[Part, ...]
 
     @property
-    def epsilon(self) -> float:
-        return sum(p.epsilon for p in self.parts)
+    def cost(self) -> float:
+        return sum(p.cost for p in self.parts)
 
     @property
     def composition(self) -> str:
-        """How its ε is made up: parts about the same customers add up, the cells of a part share theirs."""
-        terms = " + ".join(f"{p.epsilon:.4g} ({p.name})" for p in self.parts)
-        return f"sequential over parts: ε = {terms}; within a part in parallel, its L1 sensitivity being over all cells"
+        """How its cost is made up: parts about the same customers add up, the cells of a part share theirs."""
+        terms, unit = " + ".join(f"{p.cost:.4g} ({p.name})" for p in self.parts), self.parts[0].unit
+        norm = "L1" if unit == "epsilon" else "L2"
+        return f"sequential over parts: {SYMBOL[unit]} = {terms}; within a part in parallel, its {norm} sensitivity being over all cells"
 
 
 _KEY = object()  # known to this module only
@@ -99,12 +113,9 @@ class Release:
         """The noisy vector of a part, shape (cells,)."""
         return self._noisy[part]
 
-    def noise(self, part: str) -> Laplace:
-        return Laplace(self.parts[part].scale)
-
-    def scale(self, part: str) -> float:
-        """The noise scale of a part."""
-        return self.parts[part].scale
+    def noise(self, part: str) -> Noise:
+        """The distribution of the noise on every cell of a part."""
+        return self.parts[part].noise
 
 
 class Door:
@@ -113,7 +124,7 @@ class Door:
     def __init__(
         self, store: Store, ledger: Ledger, noise: NoiseSource, run_id: str, questions: Mapping[str, float], resumed: bool
     ) -> None:
-        """`questions` are all that the run will ask, with their ε: it is spent for the whole run at once, or not at all."""
+        """`questions` are all that the run will ask, with their costs: they are spent for the whole run at once, or not at all."""
         self._store, self._ledger, self._noise, self._run_id, self._questions = store, ledger, noise, run_id, questions
         self._resumed = resumed  # a new run has no answer yet; asking Delta for it would take jobs
 
@@ -142,9 +153,11 @@ class Door:
     def _spend(self, question: Question) -> None:
         ledger, run_id = self._ledger, self._run_id
         ledger.reserve(run_id, self._questions)
-        if not ledger.covers(run_id, question.name, question.epsilon):
-            raise ClosedDoor(f"ε = {question.epsilon:g} for {question.name} is not among the run's questions")
-        ledger.itemize(run_id, question.name, question.epsilon, question.composition, _described(question.parts))
+        if any(part.unit != ledger.unit for part in question.parts):
+            raise ClosedDoor(f"{question.name} is not priced in {ledger.unit}, as the run is")
+        if not ledger.covers(run_id, question.name, question.cost):
+            raise ClosedDoor(f"{question.cost:g} for {question.name} is not among the run's questions")
+        ledger.itemize(run_id, question.name, question.cost, question.composition, _described(question.parts))
 
     def _answer(self, question: Question, noisy: Mapping[str, Integers]) -> pa.Table:
         packed = zlib.compress(b"".join(noisy[p.name].astype("<i8").tobytes() for p in question.parts), 1)
@@ -152,7 +165,6 @@ class Door:
             {
                 "run_id": [self._run_id],
                 "question": [question.name],
-                "epsilon": [question.epsilon],
                 "parts": [_described(question.parts)],
                 "noisy": pa.array([packed], pa.binary()),
                 "not_private": [not self._noise.private],
@@ -180,12 +192,11 @@ class Door:
 
 def add_noise(parts: tuple[Part, ...], exact: Mapping[str, Integers], noise: NoiseSource) -> dict[str, Integers]:
     """Independent noise on every cell of every part, the zeros too: which cells are not zero would tell about people."""
-    return {p.name: noise.add(_checked(p, exact[p.name]), p.scale) for p in parts}
+    return {p.name: noise.add(_checked(p, exact[p.name]), p.noise) for p in parts}
 
 
 def _described(parts: tuple[Part, ...]) -> str:
-    keys = ("name", "cells", "sensitivity", "epsilon", "scale", "because")
-    return json.dumps([{k: getattr(p, k) for k in keys} for p in parts], ensure_ascii=False)
+    return json.dumps([p.described() for p in parts], ensure_ascii=False)
 
 
 def _checked(part: Part, values: Integers) -> Integers:

@@ -19,7 +19,7 @@ from evenhand.privacy.marginals import Marginals
 from evenhand.privacy.release import Integers, Part, Question, Release
 
 COUNT = "count"
-KEEP_ABOVE = 3.0  # boxes whose noisy count is below that many noise scales are taken for empty
+KEEP_ABOVE = 3.0  # boxes whose noisy count is below that many scales of Laplace noise as strong are taken for empty
 
 
 def box_key(boxes: Boxes, names: list[str]) -> Column:
@@ -43,7 +43,7 @@ def _interval(value: Column, edges: tuple[int, ...]) -> Column:
 def box_sums(prepared: DataFrame, plan: Plan, marginals: Marginals | None = None) -> Question:
     """Counts, and per feature the sums of offsets from the box center, over every box, empty or not.
 
-    One customer is in one box: counts have L1 sensitivity 1, the offset of a feature at most half the box's width.
+    One customer is in one box: counts have sensitivity 1, the offset of a feature at most half the box's width.
     With `marginals` the boxes are cut where those say, without at midpoints.
     """
     boxes, names = boxes_of(plan, marginals), plan.feature_names
@@ -74,15 +74,15 @@ def _spread(keys: Integers, values: Integers, size: int) -> Integers:
 
 
 def _parts(plan: Plan, boxes: Boxes) -> tuple[Part, ...]:
-    epsilon = Method.of(plan).summary
-    # Noise scales b_j that minimize the total variance under sum(h_j / b_j) = ε: b_j proportional to the cube root of h_j.
-    weights = np.cbrt(boxes.halves.mean(axis=0)) ** 2
-    for_sums = epsilon * (1 - COUNTS_SHARE) * weights / weights.sum()
-    counts = Part(COUNT, boxes.count, 1, epsilon * COUNTS_SHARE, "a customer is in one box")
+    budget, unit, halves = Method.of(plan).summary, plan.privacy.unit, boxes.halves.mean(axis=0)
+    # Shares that minimize the total variance: of Laplace noise sum(h_j² / ε_j²), of Gaussian noise sum(h_j² / ρ_j).
+    weights = np.cbrt(halves) ** 2 if unit == "epsilon" else halves
+    for_sums = budget * (1 - COUNTS_SHARE) * weights / weights.sum()
+    counts = Part(COUNT, boxes.count, 1, budget * COUNTS_SHARE, "a customer is in one box", unit)
     why = "a customer is at most half a box's width from the center of one box"
     scaled = f"{why}; offsets are multiplied by {{most}} over half the width of their box, rounded down"
     sums = [
-        Part(name, boxes.count, reach, float(share), why if (factors == 1).all() else scaled.format(most=UNIT))
+        Part(name, boxes.count, reach, float(share), why if (factors == 1).all() else scaled.format(most=UNIT), unit)
         for name, reach, share, factors in zip(plan.feature_names, boxes.reach, for_sums, boxes.factors.T, strict=True)
     ]
     return (counts, *sums)
@@ -118,7 +118,7 @@ def read_summary(release: Release, plan: Plan, marginals: Marginals | None = Non
     """
     geometry = boxes_of(plan, marginals)
     noisy = release[COUNT]
-    boxes = np.flatnonzero(noisy > KEEP_ABOVE * release.scale(COUNT))
+    boxes = np.flatnonzero(noisy > KEEP_ABOVE * release.noise(COUNT).like_laplace)
     weights = noisy[boxes].astype(np.float64)
     centers, halves = geometry.centers[boxes].astype(np.float64), geometry.halves[boxes].astype(np.float64)
     known = marginals.inside(geometry) if marginals else (geometry.centers.astype(np.float64), geometry.halves**2 / 3.0)
@@ -127,7 +127,7 @@ def read_summary(release: Release, plan: Plan, marginals: Marginals | None = Non
     for j, name in enumerate(plan.feature_names):
         size = np.maximum(weights, 1.0) * geometry.factors[boxes, j]
         mean = centers[:, j] + release[name][boxes] / size
-        # Wiener shrinkage by the spread inside the box; the noise of a mean has variance 2 b² / n².
-        noise = 2.0 * (release.scale(name) / size) ** 2
+        # Wiener shrinkage by the spread inside the box; the noise of a mean has the variance of that of the sum over n².
+        noise = (release.noise(name).deviation / size) ** 2
         points[:, j] = middles[:, j] + (mean - middles[:, j]) * spreads[:, j] / (spreads[:, j] + noise)
     return Summary(boxes, weights, np.clip(points, centers - halves, centers + halves), release.private)

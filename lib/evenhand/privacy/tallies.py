@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from evenhand.plan.accounting import Unit, joint_sensitivity
 from evenhand.plan.geometry import STEPS
 from evenhand.plan.groups import GroupTable, batches, group_tables
 from evenhand.plan.models import COSTS_SHARE, PROXIES_SHARE, SIZE_SHARE, TABLES_SHARE, Attribute, Plan
@@ -134,34 +135,42 @@ class _Cubes:
 
 
 def _parts(k: int, plan: Plan) -> tuple[Part, ...]:
-    split, epsilon, d = plan.privacy.split, plan.privacy.epsilon, len(plan.features)
-    each = epsilon * split.profiles * (1 - SIZE_SHARE) / d
-    size = Part(SIZE, k, 1, epsilon * split.profiles * SIZE_SHARE, "a customer is in one segment")
+    split, budget, unit, d = plan.privacy.split, plan.shared_budget, plan.privacy.unit, len(plan.features)
+    each = budget * split.profiles * (1 - SIZE_SHARE) / d
+    size = Part(SIZE, k, 1, budget * split.profiles * SIZE_SHARE, "a customer is in one segment", unit)
     sums = [
-        Part(sum_part(n), k, MIDDLE, each, "a customer is at most half the range from its middle, in one segment")
+        Part(sum_part(n), k, MIDDLE, each, "a customer is at most half the range from its middle, in one segment", unit)
         for n in plan.feature_names
     ]
-    fairness, tables = epsilon * split.fairness, group_tables(plan)
-    by_table = [p for t in tables for p in _table_parts(t, k, fairness / len(tables))]
+    fairness, tables = budget * split.fairness, group_tables(plan)
+    by_table = [p for t in tables for p in _table_parts(t, k, fairness / len(tables), unit)]
     proxies = fairness * PROXIES_SHARE
-    by_attribute = [_feature_part(a, d, proxies * (1 - SQUARES_SHARE) / len(plan.protected)) for a in plan.protected]
-    why = "a customer's offset from the middle, squared, is at most half the range squared, for each of the features"
-    return (size, *sums, *by_table, *by_attribute, Part(SQUARES, d, d * MIDDLE**2, proxies * SQUARES_SHARE, why))
+    by_attribute = [_feature_part(a, d, proxies * (1 - SQUARES_SHARE) / len(plan.protected), unit) for a in plan.protected]
+    squares = Part(
+        SQUARES,
+        d,
+        joint_sensitivity(d, MIDDLE**2, unit),
+        proxies * SQUARES_SHARE,
+        "a customer's offset from the middle, squared, is at most half the range squared, for each of the features",
+        unit,
+    )
+    return (size, *sums, *by_table, *by_attribute, squares)
 
 
-def _table_parts(table: GroupTable, k: int, epsilon: float) -> tuple[Part, ...]:
+def _table_parts(table: GroupTable, k: int, cost: float, unit: Unit) -> tuple[Part, ...]:
     where, far = "a customer is in one group", f"counted as at most {COST_STEPS - 1} steps"
-    half = epsilon * COSTS_SHARE / 2
+    half = cost * COSTS_SHARE / 2
     return (
-        Part(group_part(table.name), table.size * k, 1, epsilon * TABLES_SHARE, f"{where} and one segment"),
-        Part(cost_part(table.name), table.size, COST_STEPS - 1, half, f"{where}, its squared distance is {far}"),
-        Part(cost_square_part(table.name), table.size, COST_STEPS - 1, half, f"{where}, that cost squared is {far} of 2^16"),
+        Part(group_part(table.name), table.size * k, 1, cost * TABLES_SHARE, f"{where} and one segment", unit),
+        Part(cost_part(table.name), table.size, COST_STEPS - 1, half, f"{where}, its squared distance is {far}", unit),
+        Part(cost_square_part(table.name), table.size, COST_STEPS - 1, half, f"{where}, that cost squared is {far} of 2^16", unit),
     )
 
 
-def _feature_part(attribute: Attribute, features: int, epsilon: float) -> Part:
+def _feature_part(attribute: Attribute, features: int, cost: float, unit: Unit) -> Part:
     why = "a customer is in one group, and at most half the range from the middle of each feature"
-    return Part(feature_part(attribute.name), len(attribute.group_names) * features, features * MIDDLE, epsilon, why)
+    sensitivity = joint_sensitivity(features, MIDDLE, unit)
+    return Part(feature_part(attribute.name), len(attribute.group_names) * features, sensitivity, cost, why, unit)
 
 
 def small_segments(release: Release, plan: Plan) -> NDArray[np.bool_]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -27,16 +28,23 @@ class Budget:
 
     total: float
     spent: float
-    parts: Rows  # question, name, cells, sensitivity, epsilon, scale, because
+    parts: Rows  # question, name, cells, sensitivity, epsilon or rho, scale, because
     period: str = ALWAYS  # the newest in which anything was spent
+    delta_total: float = 0.0
+    delta_spent: float = 0.0
 
     @property
     def left(self) -> float:
         return max(self.total - self.spent, 0.0)
 
-    def runs_left(self, epsilon: float) -> int:
-        """How many more runs of that ε the total covers, in this period."""
-        return int(self.left / epsilon + 1e-9)
+    @property
+    def delta_left(self) -> float:
+        return max(self.delta_total - self.delta_spent, 0.0)
+
+    def runs_left(self, epsilon: float, delta: float | None = None) -> int:
+        """How many more runs of that ε, and δ, the totals cover, in this period."""
+        by_delta = math.inf if delta is None else self.delta_left / delta
+        return int(min(self.left / epsilon, by_delta) + 1e-9)
 
     @property
     def renews(self) -> date | None:
@@ -140,8 +148,9 @@ def _everyone(store: Store, plan: Plan, run_id: str) -> tuple[dict[str, float | 
 
 def _budget(store: Store, plan: Plan, run_id: str) -> Budget:
     population = plan.privacy.population
-    head = store.read(catalog.BUDGET).where(F.col("population") == population).select("total", "spent", "period").first()
+    columns = ("total", "spent", "period", "delta_total", "delta_spent")
+    head = store.read(catalog.BUDGET).where(F.col("population") == population).select(*columns).first()
     assert head is not None
     answers = store.read(catalog.BUDGET_ENTRIES, run_id).orderBy("at").select("question", "parts").collect()
     parts = [{"question": a.question, **part} for a in answers for part in json.loads(a.parts)]
-    return Budget(head.total, head.spent, parts, head.period)
+    return Budget(head.total, head.spent, parts, head.period, head.delta_total, head.delta_spent)

@@ -26,10 +26,12 @@ def summary_text(facts: Facts, report: Path) -> str:
         of = [row for row in facts.verdicts if row["attribute"] == attribute]
         verdicts = ", ".join(f"{row['metric'].replace('_', ' ')} {row['verdict']}" for row in of)
         lines.append(f"  {attribute}: {verdicts or METRIC_NAMES['all']}"[:WIDTH])
-    budget, epsilon = facts.budget, facts.plan.privacy.epsilon
+    budget, epsilon, delta = facts.budget, facts.plan.privacy.epsilon, facts.plan.privacy.delta
+    and_delta = f" and δ = {delta:g}" if delta else ""
     until = f", renews {budget.renews}" if budget.renews else ""
     lines.append(
-        f"  privacy: ε = {epsilon:g} spent, {budget.left:g} of {budget.total:g} left ({budget.runs_left(epsilon)} such runs){until}"
+        f"  privacy: ε = {epsilon:g}{and_delta} spent, {budget.left:g} of {budget.total:g} left "
+        f"({budget.runs_left(epsilon, delta)} such runs){until}"
     )
     lines.append(f"report: {report}")
     return "\n".join(lines)

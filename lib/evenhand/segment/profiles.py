@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from evenhand.plan.geometry import to_unit
 from evenhand.plan.models import Plan
-from evenhand.privacy.intervals import GROUP, LEVEL, half_width, share_bounds
+from evenhand.privacy.intervals import GROUP, LEVEL, share_bounds
 from evenhand.privacy.release import Release
 from evenhand.privacy.tallies import MIDDLE, SIZE, small_segments, sum_part
 
@@ -38,16 +38,16 @@ def read_profiles(release: Release, plan: Plan) -> Profiles:
     The intervals of values hold with 95 % since both noisy figures lie in theirs with 97.5 % (Bonferroni).
     """
     noisy = release[SIZE].astype(np.float64)
-    reach, wide = half_width(release.scale(SIZE)), half_width(release.scale(SIZE), (1 + LEVEL) / 2)
+    reach, wide = (release.noise(SIZE).half_width(level) for level in (LEVEL, (1 + LEVEL) / 2))
     size, low, high = (np.maximum(noisy + r, 0.0) for r in (0, -reach, reach))
     share = size / np.maximum(size.sum(), 1.0)
-    share_low, share_high = (bound[0] for bound in share_bounds(noisy[None, :], release.scale(SIZE), GROUP))
+    share_low, share_high = (bound[0] for bound in share_bounds(noisy[None, :], release.noise(SIZE), GROUP))
     share_low, share_high = np.fmin(share_low, share), np.fmax(share_high, share)
     values, lows, highs = [], [], []
     for feature in plan.features:
         part = sum_part(feature.name)
         sums = release[part].astype(np.float64)
-        slack = half_width(release.scale(part), (1 + LEVEL) / 2)
+        slack = release.noise(part).half_width((1 + LEVEL) / 2)
         values.append(_mean(sums, noisy))
         corners = [_mean(sums + s, noisy + n) for s in (-slack, slack) for n in (-wide, wide)]
         lows.append(np.min(corners, axis=0))

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from evenhand.plan.accounting import Unit
 from evenhand.plan.geometry import STEPS
 from evenhand.plan.method import Method, refinement
 from evenhand.plan.models import Plan
@@ -25,10 +26,10 @@ from evenhand.segment.cluster import squared_distances
 
 Floats = NDArray[np.float64]
 SIZES, OFFSETS = "sizes", "offsets"
-SIZES_SHARE = 0.2  # of the step's ε for the sizes, the rest for the sums of offsets; from trials
+SIZES_SHARE = 0.2  # of the step's budget for the sizes, the rest for the sums of offsets; from trials
 REACH = 3.0  # deviations from the center at which a customer's value is clipped; from trials
 LEAST_DEVIATION = STEPS / 100  # of a segment, as seen on the summary, which may be a single box
-UNIT = 2**30  # what one customer changes the offsets by at most, all features together
+MOST = 2**30  # what one customer changes the offsets by at most, all features together
 
 
 @dataclass(frozen=True)
@@ -36,22 +37,24 @@ class Step:
     """The centers that people are assigned to, in sixteenths of a fixed-point step, and how far each may move.
 
     `low`, `middle`, `high` (k, features) in fixed point: a value is clipped to low and high, and its offset is taken from
-    the middle. `factors` (k, features): offsets are multiplied by them, so that one noise scale fits all.
+    the middle. `factors` (k, features): offsets are multiplied by them, so that one noise scale fits all. `unit`: in what
+    the step is priced, which decides the factors.
     """
 
     number: int
     centers: Centers
     low: Integers
     high: Integers
+    unit: Unit = "epsilon"
 
     @classmethod
-    def around(cls, number: int, centers: Centers, summary: Summary) -> Step:
+    def around(cls, number: int, centers: Centers, summary: Summary, unit: Unit = "epsilon") -> Step:
         """The clipping of step `number`, seen on the summary alone."""
         fixed = centers / 2**CENTER_BITS
         reach = REACH * np.maximum(_deviations(fixed, summary), LEAST_DEVIATION)
         low = np.clip(np.floor(fixed - reach), 0, STEPS - 2).astype(np.int64)
         high = np.clip(np.ceil(fixed + reach), low + 1, STEPS - 1).astype(np.int64)
-        return cls(number, centers, low, high)
+        return cls(number, centers, low, high, unit)
 
     @property
     def middle(self) -> Integers:
@@ -59,10 +62,17 @@ class Step:
 
     @property
     def factors(self) -> Integers:
-        """Noise proportional to the cube root of the half-width has the least total variance, as in the summary."""
+        """Those of the least total variance: half-widths times factors, w_j, add up to MOST, or their squares to MOST².
+
+        By Lagrange: w_j proportional to the cube root of h_j² for the L1, to the square root of h_j for the L2 norm.
+        """
         half = self.high - self.middle  # not smaller than middle - low
-        weights = np.cbrt(half.astype(np.float64)) ** 2
-        factors: Integers = np.floor(UNIT * weights / weights.sum(axis=1, keepdims=True) / half).astype(np.int64)
+        if self.unit == "epsilon":
+            weights = np.cbrt(half.astype(np.float64)) ** 2
+            shares = weights / weights.sum(axis=1, keepdims=True)
+        else:
+            shares = np.sqrt(half / half.sum(axis=1, keepdims=True))
+        factors: Integers = np.floor(MOST * shares / half).astype(np.int64)
         return factors
 
     @property
@@ -75,7 +85,7 @@ class Step:
 def refined(door: Door, prepared: DataFrame, centers: Centers, summary: Summary, plan: Plan) -> Centers:
     """The centers after all steps that the method has; the largest segment first."""
     for number in range(1, len(Method.of(plan).refinements) + 1):
-        step = Step.around(number, centers, summary)
+        step = Step.around(number, centers, summary, plan.privacy.unit)
         release = door.release(step_sums(prepared, step, plan))
         centers = moved(release, step)[np.argsort(-release[SIZES], kind="stable")]
     return centers
@@ -107,14 +117,15 @@ def _vectors(table: pa.Table, step: Step) -> Mapping[str, Integers]:
 
 
 def _parts(step: Step, plan: Plan, k: int) -> tuple[Part, Part]:
-    epsilon = Method.of(plan).refinements[step.number - 1]
+    budget, unit = Method.of(plan).refinements[step.number - 1], step.unit
+    how = f"add up to at most {MOST}" if unit == "epsilon" else f"have a Euclidean length of at most {MOST}"
     why = (
         "a customer is in one segment and, clipped, at most half the clipping's width from its middle; the factors make "
-        f"the features add up to at most {UNIT}; centers and clipping {step.fingerprint}"
+        f"the features {how}; centers and clipping {step.fingerprint}"
     )
     return (
-        Part(SIZES, k, 1, epsilon * SIZES_SHARE, "a customer is in one segment"),
-        Part(OFFSETS, k * len(plan.features), UNIT, epsilon * (1 - SIZES_SHARE), why),
+        Part(SIZES, k, 1, budget * SIZES_SHARE, "a customer is in one segment", unit),
+        Part(OFFSETS, k * len(plan.features), MOST, budget * (1 - SIZES_SHARE), why, unit),
     )
 
 

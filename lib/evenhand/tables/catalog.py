@@ -24,7 +24,7 @@ INPUT_QUALITY = TableSpec("input_quality", "restricted", "item STRING, finding S
 RELEASES = TableSpec(
     "releases",
     "restricted",
-    "run_id STRING, question STRING, epsilon DOUBLE, parts STRING, noisy BINARY, not_private BOOLEAN, at TIMESTAMP",
+    "run_id STRING, question STRING, parts STRING, noisy BINARY, not_private BOOLEAN, at TIMESTAMP",
     by_run=False,
 )
 LEDGER_WITNESS = TableSpec(
@@ -35,22 +35,23 @@ RUNS = TableSpec(
     "runs",
     "open",
     "run_id STRING, status STRING, reasons ARRAY<STRING>, plan_name STRING, plan_fingerprint STRING, plan STRING, "
-    "sources STRING, as_of TIMESTAMP, epsilon DOUBLE, not_private BOOLEAN, at TIMESTAMP",
+    "sources STRING, as_of TIMESTAMP, epsilon DOUBLE, delta DOUBLE, not_private BOOLEAN, at TIMESTAMP",
     by_run=False,
 )
 BUDGET = TableSpec(
     "budget",
     "open",
-    "population STRING, total DOUBLE, renews STRING, period STRING, spent DOUBLE, runs MAP<STRING, DOUBLE>, "
-    "periods MAP<STRING, STRING>",
+    "population STRING, total DOUBLE, delta_total DOUBLE, renews STRING, period STRING, spent DOUBLE, delta_spent DOUBLE, "
+    "runs MAP<STRING, DOUBLE>, deltas MAP<STRING, DOUBLE>, periods MAP<STRING, STRING>",
     by_run=False,
 )
 BUDGET_ENTRIES = TableSpec(
     "budget_entries",
     "open",
-    "population STRING, period STRING, run_id STRING, question STRING, epsilon DOUBLE, composition STRING, parts STRING, at TIMESTAMP",
+    "population STRING, period STRING, run_id STRING, question STRING, epsilon DOUBLE, rho DOUBLE, composition STRING, parts STRING, at TIMESTAMP",
     by_run=False,
 )
+FEATURE_BOUNDS = TableSpec("feature_bounds", "open", "feature STRING, low DOUBLE, high DOUBLE, run_id STRING")
 PRIVATE_SUMMARY = TableSpec("private_summary", "open", "box INT, noisy_count BIGINT, run_id STRING")
 SEGMENT_CENTERS = TableSpec("segment_centers", "open", "segment INT, label STRING, fixed_point ARRAY<BIGINT>, run_id STRING")
 SEGMENT_FITS = TableSpec(
@@ -97,6 +98,7 @@ ALL = (
     BUDGET,
     BUDGET_ENTRIES,
     RELEASES,
+    FEATURE_BOUNDS,
     PRIVATE_SUMMARY,
     SEGMENT_CENTERS,
     SEGMENT_FITS,

@@ -1,0 +1,46 @@
+"""How large the features are whose bounds the plan leaves out: what `privacy.bounds` counts, before anything is clipped."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from evenhand.plan.models import KeepLatest, Plan
+from evenhand.prepare.consent import ID, keep_allowed, latest_decision
+from evenhand.prepare.customers import identified, timestamp, timestamp_sql, with_ids
+from evenhand.prepare.duplicates import keep_latest
+from evenhand.prepare.features import event_features
+from evenhand.privacy.bounds import magnitude
+from evenhand.tables.sources import Sources
+
+
+def magnitudes(sources: Sources, plan: Plan, as_of: datetime) -> DataFrame:
+    """Restricted: one row an allowed customer, and a feature without bounds its bin, null where the value is missing.
+
+    The same customers and the same values as in `prepared`.
+    """
+    now = timestamp(as_of)
+    decisions = latest_decision(identified(sources.consent, plan.sources.consent.id), plan.purpose, now, plan.opt_in)
+    rows = keep_allowed(customer_magnitudes(sources, plan), decisions, plan.opt_in)
+    for name, source in plan.sources.events.items():
+        features = [f for f in plan.to_find if f.events == name]
+        if features:
+            found = event_features(identified(sources.events[name], source.id), source, features, now, timestamp_sql(as_of))
+            bins = [magnitude(F.col(f.name)).alias(f.name) for f in features]
+            rows = rows.join(found.select(ID, *bins), ID, "left")
+    return rows.drop(ID)
+
+
+def customer_magnitudes(sources: Sources, plan: Plan) -> DataFrame:
+    """One row an id: `_id` and the bins of the features that are columns of the customer table."""
+    rows, duplicates = with_ids(sources, plan), plan.sources.customers.duplicates
+    features = [f for f in plan.to_find if f.column is not None]
+    if isinstance(duplicates, KeepLatest):
+        rows = keep_latest(rows, duplicates.keep_latest_by)
+    rows = rows.select(ID, *[magnitude(F.col(f"`{f.column}`")).alias(f.name) for f in features])
+    if isinstance(duplicates, KeepLatest):
+        return rows
+    # A run refuses duplicates before it comes here; that nobody is counted twice does not hang on it.
+    return rows.groupBy(ID).agg(*[F.max(f.name).alias(f.name) for f in features]) if features else rows.dropDuplicates([ID])

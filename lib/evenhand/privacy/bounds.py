@@ -1,0 +1,86 @@
+"""Bounds that the plan leaves out, found privately: a noisy histogram of magnitudes a feature, and quantiles of it.
+
+Where the bins are is public (`plan.magnitudes`); no look at a smallest or greatest value ever decides anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from evenhand.errors import DataError
+from evenhand.plan.accounting import SYMBOL
+from evenhand.plan.magnitudes import BINS, LEAST, MOST, SIDE, SLACK, WANTED, ZERO, edges, threshold
+from evenhand.plan.method import BOUNDS
+from evenhand.plan.models import Plan
+from evenhand.privacy.release import Integers, Part, Question, Release
+
+TAIL = 0.005  # of the customers may lie outside on either side, so that no handful of them decides
+
+
+def magnitude(value: Column) -> Column:
+    """The bin of a number, an INT from 0 to 102; null for null and NaN, which are no values."""
+    number = value.cast("double")
+    # Kept between 2^-11 and 2^41: the logarithm of zero is null, and infinity fits no integer.
+    size = F.least(F.greatest(F.abs(number), F.lit(2.0 ** (LEAST - 1))), F.lit(2.0 ** (MOST + 1)))
+    steps = F.ceil(F.log2(size) - F.lit(LEAST + SLACK)).cast("int")
+    away = F.least(F.greatest(steps, F.lit(0)), F.lit(SIDE))
+    return F.when(number.isNotNull() & ~F.isnan(number), F.lit(ZERO) + F.when(number < 0, -away).otherwise(away))
+
+
+def magnitude_histograms(magnitudes: DataFrame, plan: Plan) -> Question:
+    """How many customers are in each bin of every feature whose bounds are not stated, empty bins too.
+
+    `magnitudes` has one row a customer, with a bin or null a feature. One customer is in one bin of a feature at most:
+    L1 sensitivity 1 a feature, and the features compose sequentially.
+    """
+    names = [f.name for f in plan.to_find]
+    bins = F.array(*[F.col(n) + F.lit(j * BINS) for j, n in enumerate(names)])
+    rows = magnitudes.select(F.explode(bins).alias("bin")).where("bin is not null").groupBy("bin").agg(F.count("*").alias("n"))
+    return Question(BOUNDS, rows, lambda table: _vectors(table, names), _parts(plan))
+
+
+def _parts(plan: Plan) -> tuple[Part, ...]:
+    each, unit = plan.bounds_budget / len(plan.to_find), plan.privacy.unit
+    return tuple(Part(f.name, BINS, 1, each, "a customer is in one bin of the feature, or in none", unit) for f in plan.to_find)
+
+
+def _vectors(table: pa.Table, names: list[str]) -> Mapping[str, Integers]:
+    full = np.zeros(len(names) * BINS, dtype=np.int64)
+    full[table["bin"].to_numpy().astype(np.int64)] = table["n"].to_numpy().astype(np.int64)
+    return dict(zip(names, full.reshape(len(names), BINS), strict=True))
+
+
+def with_found_bounds(release: Release, plan: Plan) -> Plan:
+    """Post-processing: the plan with bounds for every feature.
+
+    Raises:
+        DataError: the noise is too large for the bounds of some features; it names them.
+    """
+    each, unit = plan.bounds_budget / len(plan.to_find), plan.privacy.unit
+    found = {f.name: range_of(release[f.name], threshold(each, unit)) for f in plan.to_find}
+    if lost := [name for name, bounds in found.items() if bounds is None]:
+        raise DataError(
+            f"features: the noise hides the bounds of {', '.join(lost)} ({SYMBOL[unit]} = {each:.2g} for each); state bounds in the plan, or "
+            "raise privacy.epsilon or privacy.split.bounds; the run's ε is spent, nothing was published"
+        )
+    return plan.with_bounds({name: bounds for name, bounds in found.items() if bounds is not None})
+
+
+def range_of(noisy: Integers, least: float) -> tuple[float, float] | None:
+    """The outer edges of the bins where TAIL of the mass is reached from either side; None where too little stands out.
+
+    Only bins with more than `least`, above the noise, count; so what a hundred empty bins add up to moves nothing.
+    """
+    mass = np.where(noisy > least, noisy, 0).astype(np.float64)
+    total = mass.sum()
+    if total < WANTED * least:
+        return None
+    first = int(np.argmax(np.cumsum(mass) > TAIL * total))
+    last = BINS - 1 - int(np.argmax(np.cumsum(mass[::-1]) > TAIL * total))
+    low, high = edges(first)[0], edges(last)[1]
+    return (low, high) if low < high else (-(2.0**LEAST), 2.0**LEAST)  # nobody is away from zero

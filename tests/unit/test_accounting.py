@@ -1,0 +1,162 @@
+"""The (ε, δ) mode: conversions that are sound, prices that add up to what the plan says, and L2 sensitivities."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import minimize_scalar
+from scipy.stats import norm
+from test_refine import exact, steps
+
+from evenhand.errors import ClosedDoor, PlanError
+from evenhand.plan.accounting import epsilon_of, rho_of, scale_of
+from evenhand.plan.advice import advice, epsilon_for, expectations
+from evenhand.plan.explain import explain
+from evenhand.plan.load import parse_plan
+from evenhand.plan.method import strength
+from evenhand.plan.models import Plan
+from evenhand.privacy import bounds, marginals, summary, tallies
+from evenhand.privacy.ledger import Ledger, Loss
+from evenhand.privacy.noise import Gaussian, Laplace
+from evenhand.privacy.release import Part
+from evenhand.run_state import _questions
+from evenhand.segment import refine
+from evenhand.segment.refine import MOST, Step
+from sample import REMOVED, plan_yaml
+
+EPSILONS, DELTAS = [0.05, 0.5, 1.0, 4.0, 20.0], [1e-4, 1e-6, 1e-10]
+
+
+def plan_with(changes: dict[str, Any] | None = None, **privacy: Any) -> Plan:
+    mode = {"delta": 1e-6, "population_delta": 1e-5} | privacy
+    return parse_plan(plan_yaml({f"privacy.{k}": v for k, v in mode.items() if v is not None} | (changes or {})))
+
+
+@pytest.mark.parametrize("epsilon", EPSILONS)
+@pytest.mark.parametrize("delta", DELTAS)
+def test_rho_is_as_large_as_its_conversion_allows_and_no_larger(epsilon: float, delta: float) -> None:
+    rho = rho_of(epsilon, delta)
+    assert epsilon_of(rho, delta) <= epsilon
+    assert epsilon_of(rho, delta) == pytest.approx(epsilon, rel=1e-12)
+
+
+@pytest.mark.parametrize("epsilon", EPSILONS)
+@pytest.mark.parametrize("delta", DELTAS)
+def test_gaussian_noise_of_that_rho_is_within_epsilon_and_delta_exactly(epsilon: float, delta: float) -> None:
+    """Against the exact curve of the Gaussian mechanism: Balle and Wang, ICML 2018, theorem 8 (analytic)."""
+    sigma = scale_of(1, rho_of(epsilon, delta), "rho")
+    exactly = norm.cdf(0.5 / sigma - epsilon * sigma) - math.exp(epsilon + norm.logcdf(-0.5 / sigma - epsilon * sigma))
+    assert exactly <= delta
+
+
+@pytest.mark.parametrize("epsilon", [0.5, 1.0, 4.0])
+def test_a_tighter_conversion_gives_no_smaller_rho(epsilon: float) -> None:
+    """δ(ρ) by Canonne, Kamath, Steinke, NeurIPS 2020, is smaller than what we assume."""
+    rho, delta = rho_of(epsilon, 1e-6), 1e-6
+
+    def log_delta(a: float) -> float:
+        return (a - 1) * (a * rho - epsilon) + (a - 1) * math.log1p(-1 / a) - math.log(a)
+
+    best = minimize_scalar(log_delta, bounds=(1.0001, 10_000), method="bounded").fun
+    assert best <= math.log(delta)
+
+
+@pytest.mark.parametrize("sensitivity", [1, 3, 32768, 2**30])
+@pytest.mark.parametrize("rho", [1e-6, 0.00317, 0.5, 3.0])
+def test_the_scale_is_not_a_rounding_error_less_than_the_proof_needs(sensitivity: int, rho: float) -> None:
+    from fractions import Fraction
+
+    part = Part("x", 4, sensitivity, rho, "test", "rho")
+    assert isinstance(part.noise, Gaussian)
+    assert Fraction(sensitivity) ** 2 <= 2 * Fraction(rho) * Fraction(part.noise.scale) ** 2
+    assert part.noise.scale == pytest.approx(sensitivity / math.sqrt(2 * rho), rel=1e-12)
+    assert isinstance(Part("x", 4, 1, 0.5, "test").noise, Laplace)
+
+
+@pytest.mark.parametrize("found", [False, True], ids=["bounds stated", "bounds found"])
+@pytest.mark.parametrize("expected", [2_000, 9_000, 90_000])
+@pytest.mark.parametrize("epsilon", [0.2, 3.0])
+def test_all_questions_together_cost_the_rho_that_the_plan_allows(epsilon: float, expected: int, found: bool) -> None:
+    changes = {"features.1.bounds": REMOVED} if found else {}
+    plan = plan_with(changes, epsilon=epsilon, expected_customers=expected)
+    asked = _questions(plan)
+    assert sum(asked.values()) == pytest.approx(rho_of(epsilon, 1e-6), rel=1e-9)
+    parts = {"assessment": tallies._parts(3, plan), "marginals": marginals._parts(plan) if "marginals" in asked else ()}
+    parts["bounds"] = bounds._parts(plan) if found else ()
+    parts["summary"] = summary._parts(plan, summary.boxes_of(plan, None))
+    for name, of in parts.items():
+        assert sum(p.cost for p in of) == pytest.approx(asked.get(name, 0.0), rel=1e-9)
+        assert {p.unit for p in of} <= {"rho"}
+
+
+def test_a_run_takes_epsilon_and_delta_of_the_population_however_it_is_counted_within() -> None:
+    plan = plan_with()
+    ledger = Ledger(None, plan.privacy)  # type: ignore[arg-type]
+    assert ledger._loss(_questions(plan)) == Loss(1.0, 1e-6)
+    with pytest.raises(ClosedDoor, match="more than"):
+        ledger._loss(_questions(plan) | {"one more": 0.001})
+    pure = Ledger(None, plan_with(delta=None, population_delta=None).privacy)  # type: ignore[arg-type]
+    assert pure._loss({"a": 0.25, "b": 0.5}) == Loss(0.75)
+
+
+@settings(deadline=None)
+@given(steps(), st.data())
+def test_one_customer_more_moves_the_offsets_of_a_step_by_its_euclidean_length_at_most(step: Step, data: st.DataObject) -> None:
+    step = Step(step.number, step.centers, step.low, step.high, "rho")
+    k, features = step.low.shape
+    random = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    rows, segments = random.integers(0, 2**16, (20, features)), random.integers(0, k, 20)
+    one = random.choice([0, 2**16 - 1], features) if data.draw(st.booleans()) else random.integers(0, 2**16, features)
+    without = exact(step, rows, segments)["offsets"]
+    having = exact(step, np.vstack([rows, one]), np.append(segments, data.draw(st.integers(0, k - 1))))["offsets"]
+    assert sum(int(v) ** 2 for v in having - without) <= MOST**2
+
+
+def test_with_many_features_a_step_has_less_noise_than_in_pure_epsilon() -> None:
+    half = np.full((2, 40), 4000)
+    pure = Step(1, np.zeros((2, 40), dtype=np.int64), 30_000 - half, 30_000 + half)
+    rho = Step(1, pure.centers, pure.low, pure.high, "rho")
+    assert rho.factors.min() > 6 * pure.factors.max()  # sqrt(40) times less noise at one scale
+    assert refine._parts(rho, plan_with({"segments.k": 2}, expected_customers=9_000), 2)[1].unit == "rho"
+
+
+WRONG = {
+    "no_delta_of_the_population": ({"population_delta": None}, "delta 1e-06 is more than population_delta 0"),
+    "delta_of_one_run_above_the_total": ({"delta": 1e-4}, "delta 0.0001 is more than population_delta 1e-05"),
+    "delta_that_gives_customers_away": (
+        {"delta": 1e-5, "expected_customers": 50_000},
+        "delta 1e-05 is too large for 50,000 customers, some of whom would lose more than epsilon; at most 2e-06",
+    ),
+    "delta_of_zero": ({"delta": 0}, "privacy.delta"),
+    "delta_of_one": ({"delta": 1}, "privacy.delta"),
+}
+
+
+@pytest.mark.parametrize(("privacy", "expected"), WRONG.values(), ids=WRONG.keys())
+def test_a_delta_that_is_no_promise_is_refused(privacy: dict[str, Any], expected: str) -> None:
+    with pytest.raises(PlanError) as wrong:
+        plan_with(**privacy)
+    assert expected in str(wrong.value)
+
+
+def test_check_says_what_a_run_costs_and_what_delta_means() -> None:
+    said = " ".join(explain(plan_with(population_total=20)).split())
+    assert "ε = 1 of 20 and δ = 1e-06 of 1e-05 for population testers, at most 10 runs like this one" in said
+    assert "within the run as ρ = 0.0175 (zero-concentrated, Gaussian noise); over runs ε and δ add up" in said
+    assert "at most 0.003 customers are expected to lose more than that ε" in said
+    assert "summary ρ = 0.01048 (60%)" in said
+
+
+def test_the_epsilon_that_is_advised_is_enough() -> None:
+    few = plan_with(expected_customers=3000, epsilon=0.5, population_total=1000)
+    better = plan_with(expected_customers=3000, epsilon=epsilon_for(few, 2.0), population_total=1000)
+    assert strength(better) == pytest.approx(2 * strength(few))
+    for one, two in zip(expectations(few), expectations(better), strict=True):
+        assert two.error == pytest.approx(one.error / 2)
+        enough = plan_with(expected_customers=3000, epsilon=one.needed(few) * 1.001, population_total=1000)
+        assert not any(w.startswith(f"Warning: {one.figure}") for w in advice(enough))
