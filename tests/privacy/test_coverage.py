@@ -1,4 +1,4 @@
-"""Every published interval holds the figure without noise at least 19 times in 20, checked by simulation.
+"""Every interval of a segment's profile holds the figure without noise at least 19 times in 20, checked by simulation.
 
 Seeded, so that a failure repeats. Over seeds the false alarm is below 1e-6 for the whole file: of N intervals that hold
 with exactly 95 %, more than `allowed(N)` miss with 1e-9. Most intervals are wider than they need be, never narrower.
@@ -6,15 +6,12 @@ with exactly 95 %, more than `allowed(N)` miss with 1e-9. Most intervals are wid
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
 
 import numpy as np
 import pytest
 from scipy.stats import binom
 
-from evenhand.fairness.assess import AttributeFairness, assess_fairness
-from evenhand.fairness.statistics import METRICS, representation_ratio, segment_shares
 from evenhand.plan.geometry import to_unit
 from evenhand.plan.load import parse_plan
 from evenhand.plan.models import Plan
@@ -59,6 +56,7 @@ def noisy_runs(name: str, mode: str) -> list[Release]:
     exact = {SIZE: sizes, group_part("gender"): truth.ravel(), group_part("age_band"): truth[::-1].ravel()}
     exact |= {sum_part(f): np.rint(sizes * offset(j)).astype(np.int64) for j, f in enumerate(plan.feature_names)}
     parts, noise = _parts(4, plan), SeededNoise(7)
+    exact = {p.name: np.zeros(p.cells, dtype=np.int64) for p in parts} | exact
     answers = [add_noise(parts, exact, noise) for _ in range(RUNS)]
     return [Release(release._KEY, "assessment", parts, answer, private=False) for answer in answers]
 
@@ -71,11 +69,6 @@ def offset(feature: int) -> np.ndarray:
 @cache
 def profiles(name: str, mode: str) -> list[Profiles]:
     return [read_profiles(r, plan_of(mode)) for r in noisy_runs(name, mode)]
-
-
-@cache
-def fairness(name: str, mode: str) -> list[AttributeFairness]:
-    return [of for r in noisy_runs(name, mode)[: RUNS // 2] for of in assess_fairness(r, plan_of(mode), 4)]
 
 
 def misses(low: list[np.ndarray], high: list[np.ndarray], truth: np.ndarray) -> np.ndarray:
@@ -98,58 +91,14 @@ def test_sizes_shares_and_values_lie_in_their_intervals(name: str, mode: str) ->
 
 
 @pytest.mark.parametrize(("name", "mode"), CASES)
-def test_counts_shares_and_ratios_of_groups_lie_in_their_intervals(name: str, mode: str) -> None:
-    for attribute, truth in (("gender", TRUTHS[name]), ("age_band", TRUTHS[name][::-1])):
-        found = [f for f in fairness(name, mode) if f.attribute == attribute]
-        for figure, statistic in {"counts": np.array, "shares": segment_shares, "ratios": representation_ratio}.items():
-            low, high = ([getattr(getattr(f, figure), end) for f in found] for end in ("low", "high"))
-            exact = [among_judged(f, truth, statistic if figure != "counts" else None) for f in found]
-            assert misses(low, high, np.array(exact)).max() <= allowed(len(found)), (attribute, figure)
-
-
-def among_judged(of: AttributeFairness, truth: np.ndarray, statistic: Callable[[np.ndarray], np.ndarray] | None) -> np.ndarray:
-    """Shares and ratios are among the groups that were large enough; those of the others do not exist."""
-    if statistic is None:
-        return truth.astype(float)
-    kept = np.array([g not in of.too_small for g in of.groups])
-    table = np.full(truth.shape, np.nan)
-    if kept.any():
-        table[kept] = statistic(truth[kept].astype(float))
-    return table
-
-
-@pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize(("name", "mode"), CASES)
-def test_the_statistics_that_are_judged_lie_in_their_intervals(name: str, mode: str, metric: str) -> None:
-    """Against the statistic of the groups that were judged, which are chosen after the noise."""
-    missed = judged = 0
-    statistic: Callable[[np.ndarray], np.ndarray] = METRICS[metric]
-    for of in fairness(name, mode):
-        table = (TRUTHS[name] if of.attribute == "gender" else TRUTHS[name][::-1]).astype(float)
-        kept = np.array([g not in of.too_small for g in of.groups])
-        for j in of.judgments:
-            if j.metric == metric:
-                judged += 1
-                missed += not j.low - 1e-9 <= float(statistic(table[kept])) <= j.high + 1e-9
-    assert missed <= allowed(judged) if judged else mode == NOISY
-
-
-@pytest.mark.parametrize(("name", "mode"), CASES)
 def test_the_published_figure_lies_in_its_own_interval(name: str, mode: str) -> None:
     for p in profiles(name, mode)[:50]:
         for figure in ("size", "share", "value"):
             low, value, high = (getattr(p, figure + end) for end in ("_low", "", "_high"))
             assert ((low <= value) & (value <= high)).all()
-    for f in fairness(name, mode)[:50]:
-        assert all(j.low <= j.value <= j.high for j in f.judgments)
 
 
 def test_intervals_become_narrow_where_people_are_many() -> None:
     """An interval that says nothing would pass all the tests above."""
     found = profiles("even", QUIET)
     assert np.median([p.share_high - p.share_low for p in found], axis=0).max() < 0.05
-    judged = [f for f in fairness("even", QUIET) if f.attribute == "gender"]
-    widths = [j.high - j.low for f in judged for j in f.judgments if j.metric == "total_variation"]
-    assert np.median(widths) < 0.15
-    ratios = [f.ratios.high[0, 0] - f.ratios.low[0, 0] for f in judged]
-    assert np.median(ratios) < 0.2

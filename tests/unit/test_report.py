@@ -32,8 +32,9 @@ def facts(**changes: Any) -> Facts:
         for a in plan.protected for g in a.group_names for s in LABELS
     ]  # fmt: skip
     verdicts = [
-        {"attribute": a.name, "metric": m, "value": 0.7, "low": 0.6, "high": 0.75, "threshold": 0.8, "verdict": v,
-         "note": "too small to judge: unknown"}
+        {"attribute": a.name, "metric": m, "offer": None, "value": 0.7, "low": 0.6, "high": 0.75, "threshold": 0.8, "verdict": v,
+         "reference": "all customers of this run", "note": "too small to judge: unknown", "change": None, "change_low": None,
+         "change_high": None}
         for a in plan.protected for m, v in (("representation_ratio", "uneven"), ("balance", "even"), ("total_variation", "cannot tell"))
     ]  # fmt: skip
     part = {
@@ -60,7 +61,21 @@ def facts(**changes: Any) -> Facts:
         fits=[{"k": 3, "method": "MLlib KMeans, seed 1", "cost": 9.0, "silhouette": None, "chosen": True}],
         curve=[],
         fairness=stats,
+        groups=[
+            {
+                "attribute": a.name,
+                "group": g,
+                "measure": "share of customers",
+                "offer": None,
+                "value": 0.3,
+                "low": 0.2,
+                "high": 0.4,
+            }
+            for a in plan.protected
+            for g in a.group_names
+        ],
         verdicts=verdicts,
+        proxies=[{"attribute": "gender", "feature": "spent", "rank": 1, "value": 0.2, "low": 0.1, "high": 0.3}],
         budget=Budget(3.0, 1.0, [part]),
     )
     return replace(made, **changes)
@@ -96,7 +111,7 @@ def test_words_of_the_plan_cannot_become_markup() -> None:
 def test_every_plot_says_in_words_what_it_shows_and_ids_are_unique() -> None:
     page = render(facts())
     said = re.findall(r'<svg role="img" aria-label="([^"]*)"', page)
-    assert len(said) == len(plots_of(facts())) == 4
+    assert len(said) == len(plots_of(facts())) == 6
     assert all(len(text) > 40 for text in said)
     ids = re.findall(r'\bid="([^"]+)"', page)
     assert len(ids) == len(set(ids))
@@ -110,7 +125,12 @@ def test_every_segment_and_group_stands_in_a_table() -> None:
 
 def test_verdicts_are_words_and_left_out_groups_are_named() -> None:
     page = render(facts())
-    for word in ("uneven", "even", "cannot tell", "too small to judge: unknown"):
+    for word in (
+        "uneven",
+        "even",
+        "cannot tell",
+        "Too small to judge, so not in any verdict: gender: unknown; age band: unknown.",
+    ):
         assert word in page
     assert "do not treat everybody evenly by age band and gender" in page
 

@@ -6,7 +6,20 @@ import numpy as np
 import pytest
 
 from evenhand.fairness.assess import CANNOT_TELL, EVEN, UNEVEN, verdict
-from evenhand.fairness.statistics import balance, representation_ratio, segment_shares, total_variation, worst_representation
+from evenhand.fairness.statistics import (
+    METRICS,
+    SELECTION,
+    balance,
+    cramers_v,
+    jensen_shannon,
+    mutual_information,
+    representation_ratio,
+    segment_shares,
+    selection_difference,
+    selection_ratio,
+    total_variation,
+    worst_representation,
+)
 
 NAN = np.nan
 # Groups are rows, segments are columns. 100 of 200 are in each group; the first segment holds 80 and 20.
@@ -70,10 +83,32 @@ def test_a_group_that_is_kept_out_of_a_segment_is_the_worst_there_is() -> None:
     assert balance(table) == 0.0
 
 
-@pytest.mark.parametrize("statistic", [worst_representation, balance, total_variation])
+def test_the_jensen_shannon_distance_is_zero_for_equals_and_the_definition_for_others() -> None:
+    assert jensen_shannon(EVEN_TABLE) == pytest.approx(0.0, abs=1e-6)
+    a, m = np.array([0.8, 0.2]), np.array([0.65, 0.35])
+    b = np.array([0.5, 0.5])
+    divergence = ((a * np.log2(a / m)).sum() + (b * np.log2(b / m)).sum()) / 2
+    assert jensen_shannon(UNEVEN_TABLE) == pytest.approx(divergence**0.5)
+
+
+def test_association_is_none_where_all_are_even_and_whole_where_the_segment_tells_the_group() -> None:
+    for statistic in (cramers_v, mutual_information):
+        assert statistic(EVEN_TABLE) == pytest.approx(0.0, abs=1e-9)
+        assert statistic(np.array([[50.0, 0.0], [0.0, 50.0]])) == pytest.approx(1.0)
+    # chi² = 200 · 0.36 for the table 80/20 against 20/80: V = 0.6.
+    assert cramers_v(UNEVEN_TABLE) == pytest.approx(0.6)
+
+
+def test_selection_rates_are_compared_lowest_to_highest() -> None:
+    outcomes = np.array([[60.0, 40.0], [30.0, 70.0], [45.0, 55.0]])
+    assert selection_ratio(outcomes) == pytest.approx(0.5)
+    assert selection_difference(outcomes) == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize("statistic", [*METRICS.values(), *SELECTION.values()])
 def test_many_tables_at_once_give_what_each_gives_alone(statistic: object) -> None:
     assert callable(statistic)
-    tables = np.random.default_rng(5).integers(1, 100, (7, 3, 4)).astype(float)
+    tables = np.random.default_rng(5).integers(1, 100, (7, 3, 2)).astype(float)
     np.testing.assert_allclose(statistic(tables), [statistic(t) for t in tables])
 
 

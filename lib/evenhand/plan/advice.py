@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from evenhand.plan.accounting import SYMBOL, epsilon_of, half_width
+from evenhand.plan.groups import group_tables
 from evenhand.plan.magnitudes import customers_needed
 from evenhand.plan.method import strength
-from evenhand.plan.models import SIZE_SHARE, Plan
+from evenhand.plan.models import SIZE_SHARE, TABLES_SHARE, Plan
 
 LEVEL = 0.95
 # From this strength on all measured cases were within 5 % of clustering without noise: at 400 and more they were within 4 %,
@@ -92,7 +93,7 @@ def expectations(plan: Plan) -> list[Expectation]:
 
     size = off(budget * split.profiles * SIZE_SHARE)
     value = off(budget * split.profiles * (1 - SIZE_SHARE) / len(plan.features)) / 2
-    group = off(budget * split.fairness / len(plan.protected))
+    group = off(budget * split.fairness * TABLES_SHARE / len(group_tables(plan)))
     return [
         Expectation("sizes", f"an evenly sized segment ({segment:,.0f} customers)", size / segment, 0.05),
         Expectation("typical values", "the range between a feature's bounds", value / segment, 0.05),

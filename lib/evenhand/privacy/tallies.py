@@ -163,7 +163,9 @@ def _table_parts(table: GroupTable, k: int, cost: float, unit: Unit) -> tuple[Pa
     return (
         Part(group_part(table.name), table.size * k, 1, cost * TABLES_SHARE, f"{where} and one segment", unit),
         Part(cost_part(table.name), table.size, COST_STEPS - 1, half, f"{where}, its squared distance is {far}", unit),
-        Part(cost_square_part(table.name), table.size, COST_STEPS - 1, half, f"{where}, that cost squared is {far} of 2^16", unit),
+        Part(
+            cost_square_part(table.name), table.size, COST_STEPS - 1, half, f"{where}, that cost squared is {far} of 2^16", unit
+        ),
     )
 
 

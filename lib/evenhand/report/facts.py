@@ -12,9 +12,11 @@ from typing import Any
 from pyspark.sql import functions as F
 
 from evenhand.errors import RunConflict
+from evenhand.plan.groups import group_tables
 from evenhand.plan.load import fingerprint
 from evenhand.plan.models import Plan
 from evenhand.plan.periods import ALWAYS, renewal
+from evenhand.report.words import METRIC_NAMES
 from evenhand.tables import catalog
 from evenhand.tables.store import Store
 
@@ -69,12 +71,37 @@ class Facts:
     fits: Rows
     curve: Rows
     fairness: Rows
+    groups: Rows
     verdicts: Rows
+    proxies: Rows
     budget: Budget
 
     @property
     def labels(self) -> dict[int, str]:
         return {row["segment"]: row["label"] for row in self.profiles}
+
+    @property
+    def references(self) -> dict[str, str]:
+        """What is even, by attribute or intersection."""
+        return {row["attribute"]: row["reference"] for row in self.verdicts}
+
+    @property
+    def too_small(self) -> dict[str, str]:
+        """The groups that are too small to judge, in words, by attribute or intersection."""
+        return {row["attribute"]: row["note"].split(": ", 1)[1] for row in self.verdicts if row["note"]}
+
+    @property
+    def has_changes(self) -> bool:
+        return any(row["change"] is not None for row in self.verdicts)
+
+    def worst_first(self, table: str) -> Rows:
+        """The cells of an attribute or intersection, the farthest from even first, those without figures last."""
+
+        def evenness(row: dict[str, Any]) -> float:
+            ratio = row["representation_ratio"]
+            return 2.0 if ratio is None else min(ratio, 1 / ratio) if ratio > 0 else 0.0
+
+        return sorted((row for row in self.fairness if row["attribute"] == table), key=evenness)
 
     def measure(self, name: str) -> Rows:
         """The profile rows of one measure, by segment: size, share, or a feature."""
@@ -100,19 +127,24 @@ def gather(store: Store, plan: Plan, run_id: str) -> Facts:
             catalog.SEGMENT_FITS,
             catalog.SEGMENT_PROFILES,
             catalog.FAIRNESS_STATS,
+            catalog.FAIRNESS_GROUPS,
             catalog.FAIRNESS_SUMMARY,
         )
         waiting = [pool.submit(rows, spec) for spec in tables]
+        telling = pool.submit(lambda: [r.asDict() for r in store.read(catalog.FAIRNESS_PROXIES, run_id).collect()])
         spread, budget = pool.submit(_everyone, store, plan, run_id), pool.submit(_budget, store, plan, run_id)
-        states, fits, profiles, fairness, verdicts = (future.result() for future in waiting)
-        (everyone, deviation), spent = spread.result(), budget.result()
+        states, fits, profiles, fairness, by_group, verdicts = (future.result() for future in waiting)
+        (everyone, deviation), spent, proxies = spread.result(), budget.result(), telling.result()
     state = max(states, key=lambda r: r["at"])
     fits.sort(key=lambda r: (r["k"], r["cost"]))
-    verdicts.sort(key=lambda r: (plan.attribute_names.index(r["attribute"]), r["metric"]))
+    names, judged = [t.name for t in group_tables(plan)], list(METRIC_NAMES)
+    verdicts.sort(key=lambda r: (names.index(r["attribute"]), judged.index(r["metric"]), r["offer"] or ""))
+    proxies.sort(key=lambda r: (names.index(r["attribute"]), r["rank"]))
     order = {name: i for i, name in enumerate(["size", "share", *plan.feature_names])}
     profiles.sort(key=lambda r: (order[r["measure"]], r["segment"]))
-    groups = {(a.name, g): (i, j) for i, a in enumerate(plan.protected) for j, g in enumerate(a.group_names)}
+    groups = {(t.name, g): (i, j) for i, t in enumerate(group_tables(plan)) for j, g in enumerate(t.groups)}
     fairness.sort(key=lambda r: (groups[(r["attribute"], r["group"])], r["segment"]))
+    by_group.sort(key=lambda r: (groups[(r["attribute"], r["group"])], r["measure"], r["offer"] or ""))
     return Facts(
         run_id,
         plan,
@@ -128,7 +160,9 @@ def gather(store: Store, plan: Plan, run_id: str) -> Facts:
         [f for f in fits if f["silhouette"] is None],
         [f for f in fits if f["silhouette"] is not None],
         fairness,
+        by_group,
         verdicts,
+        proxies,
         spent,
     )
 

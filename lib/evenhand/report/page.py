@@ -11,14 +11,16 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
 from markupsafe import Markup
 
+from evenhand.fairness.assess import AT_LEAST
 from evenhand.plan.advice import advice
 from evenhand.plan.columns import CONSENT, CUSTOMERS, reasons
 from evenhand.plan.explain import learning
+from evenhand.plan.groups import group_tables
 from evenhand.plan.models import Plan
 from evenhand.plan.periods import EACH
 from evenhand.report.facts import Facts, gather
 from evenhand.report.plots import plots_of
-from evenhand.report.words import METRIC_NAMES, interval, number, percent
+from evenhand.report.words import METRIC_NAMES, estimate, interval, number, percent
 from evenhand.tables.store import Store
 
 
@@ -64,6 +66,8 @@ def _context(facts: Facts) -> dict[str, object]:
         ],
         "winner": next((f for f in facts.fits if f["chosen"]), None),
         "each": EACH[plan.privacy.renews],
+        "tables": group_tables(plan),
+        "fairness_words": fairness_words(facts),
     }
 
 
@@ -74,14 +78,32 @@ def headline(facts: Facts) -> list[str]:
     first = f"The customers fall into {len(facts.labels)} segments"
     if largest is not None:
         first += f"; the largest, “{largest['label']}”, is about {largest['value']:.0%} of them"
+    return [f"{first}.", fairness_words(facts)[0]]
+
+
+def fairness_words(facts: Facts) -> list[str]:
+    """What a manager should know: the verdict, then the worst case of each attribute that is surely uneven."""
     uneven = sorted({row["attribute"] for row in facts.verdicts if row["verdict"] == "uneven"})
     unclear = sorted({row["attribute"] for row in facts.verdicts if row["verdict"] == "cannot tell"} - set(uneven))
     parts = []
     if uneven:
         parts.append(f"they do not treat everybody evenly by {' and '.join(uneven).replace('_', ' ')}")
     if unclear:
-        parts.append(f"for {' and '.join(unclear).replace('_', ' ')} not every statistic can be told from the noise")
-    return [f"{first}.", f"Fairness: {'; '.join(parts) if parts else 'every statistic is within its threshold'}."]
+        parts.append(f"for {' and '.join(unclear).replace('_', ' ')} not every statistic can be told from noise and chance")
+    said = [f"Fairness: {'; '.join(parts) if parts else 'every statistic is within its threshold'}."]
+    for table in uneven:
+        row = next((r for r in facts.worst_first(table) if r["representation_ratio"] is not None), None)
+        if row is not None:
+            much = (
+                f"{row['representation_ratio']:.1f} times as many"
+                if row["representation_ratio"] >= 1
+                else f"{row['representation_ratio']:.0%} as many"
+            )
+            said.append(
+                f"By {table.replace('_', ' ')} the farthest from even is “{row['group']}” in segment {row['segment']} "
+                f"({facts.labels[row['segment']]}): {much} as an even share would be."
+            )
+    return said
 
 
 @cache
@@ -94,5 +116,10 @@ def _template(name: str) -> Template:
         lstrip_blocks=True,
     )
     environment.filters |= {"number": number, "percent": percent}
-    environment.globals |= {"interval": interval, "metric_names": METRIC_NAMES}
+    environment.globals |= {
+        "interval": interval,
+        "estimate": estimate,
+        "metric_names": METRIC_NAMES,
+        "at_least": AT_LEAST,
+    }
     return environment.get_template(name)

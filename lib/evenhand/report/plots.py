@@ -16,18 +16,21 @@ from xml.sax.saxutils import escape, quoteattr
 import altair as alt
 import vl_convert
 
+from evenhand.plan.groups import group_tables
 from evenhand.report.facts import Facts
 from evenhand.report.words import interval, number
 
 WRAP = 30
+MOST_RATIO = 20.0
 LINE = "|"  # where the charts break a label
 
 
 def plots_of(facts: Facts) -> dict[str, str]:
     """Name to SVG, each with its text alternative."""
     plots = {"segments": _segments(facts), "profiles": _profiles(facts)}
-    for attribute in facts.plan.attribute_names:
-        plots[f"fairness of {attribute}"] = _fairness(facts, attribute)
+    for table in group_tables(facts.plan):
+        plots[f"fairness of {table.name}"] = _fairness(facts, table.name, worst_first=False)
+        plots[f"fairness of {table.name}, worst first"] = _fairness(facts, table.name, worst_first=True)
     if facts.curve:
         plots["number of segments"] = _curve(facts)
     return plots
@@ -61,28 +64,36 @@ def _profiles(facts: Facts) -> str:
     return _svg("profiles", {"rows": rows}, text, width=92 * len(facts.plan.features), height=48 * len(facts.labels))
 
 
-def _fairness(facts: Facts, attribute: str) -> str:
+def _fairness(facts: Facts, table: str, worst_first: bool) -> str:
     rows = [
         {
             "name": _name(facts, r["segment"]),
             "group": r["group"],
-            "ratio": max(r["representation_ratio"], 0.05),
-            "low": max(r["representation_ratio_low"], 0.05),
-            "high": max(r["representation_ratio_high"], 0.05),
+            "ratio": _shown(r["representation_ratio"]),
+            "low": _shown(r["representation_ratio_low"]),
+            "high": _shown(r["representation_ratio_high"]),
         }
-        for r in facts.fairness
-        if r["attribute"] == attribute and r["representation_ratio"] is not None
+        for r in facts.worst_first(table)
+        if r["representation_ratio"] is not None
     ]
-    far = sorted(rows, key=lambda r: -abs(r["ratio"] - 1))[:3]
     said = "; ".join(
         f"{r['group']} in segment {r['name'].replace(LINE, ' ')}: {r['ratio']:.2f} ({r['low']:.2f} to {r['high']:.2f})"
-        for r in far
+        for r in rows[:3]
     )
+    order = "the segment with the worst case first" if worst_first else "by segment"
+    text = f"Representation ratio of each group of {table} in each segment, {order}; 1 is even. Farthest from even: {said or 'none'}."
+    if not worst_first:
+        segments, groups = [_name(facts, s) for s in sorted(facts.labels)], [r["group"] for r in facts.fairness]
+        rows.sort(key=lambda r: (segments.index(r["name"]), groups.index(r["group"])))
     threshold = facts.plan.fairness.thresholds.representation_ratio
     band = [{"from": threshold, "to": 1 / threshold}]
-    text = f"Representation ratio of each group of {attribute} in each segment; 1 is even. Farthest from even: {said or 'none'}."
-    groups = len({r["group"] for r in rows})
-    return _svg("fairness", {"rows": rows, "band": band}, text, height=max(44, 13 * groups) * len(facts.labels))
+    count = len({r["group"] for r in rows})
+    return _svg("fairness", {"rows": rows, "band": band}, text, height=max(44, 13 * count) * len(facts.labels))
+
+
+def _shown(ratio: float | None) -> float:
+    """Inside the chart, whose axis is logarithmic; an end that nothing bounds is at its edge."""
+    return MOST_RATIO if ratio is None else min(max(ratio, 1 / MOST_RATIO), MOST_RATIO)
 
 
 def _curve(facts: Facts) -> str:

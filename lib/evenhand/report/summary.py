@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 
+from evenhand.plan.groups import group_tables
 from evenhand.report.facts import Facts
-from evenhand.report.words import METRIC_NAMES, SUPPRESSED, number, percent
+from evenhand.report.words import SUPPRESSED, number, percent
 
 WIDTH = 110
 
@@ -22,10 +24,11 @@ def summary_text(facts: Facts, report: Path) -> str:
         else:
             about = f"{percent(shares[row['segment']]['value']):>6}  about {number(row['value'], row['high'] - row['low']):>9}"
         lines.append(f"  {row['segment']:>3}  {about}  {row['label']}"[:WIDTH])
-    for attribute in facts.plan.attribute_names:
-        of = [row for row in facts.verdicts if row["attribute"] == attribute]
-        verdicts = ", ".join(f"{row['metric'].replace('_', ' ')} {row['verdict']}" for row in of)
-        lines.append(f"  {attribute}: {verdicts or METRIC_NAMES['all']}"[:WIDTH])
+    for table in group_tables(facts.plan):
+        of = [row for row in facts.verdicts if row["attribute"] == table.name]
+        by_verdict = {v: [_metric(row) for row in of if row["verdict"] == v] for v in ("uneven", "cannot tell", "even")}
+        said = "; ".join(f"{v}: {', '.join(metrics)}" for v, metrics in by_verdict.items() if metrics)
+        lines += textwrap.wrap(f"{table.name}: {said}", WIDTH, initial_indent="  ", subsequent_indent="      ")
     budget, epsilon, delta = facts.budget, facts.plan.privacy.epsilon, facts.plan.privacy.delta
     and_delta = f" and δ = {delta:g}" if delta else ""
     until = f", renews {budget.renews}" if budget.renews else ""
@@ -35,3 +38,8 @@ def summary_text(facts: Facts, report: Path) -> str:
     )
     lines.append(f"report: {report}")
     return "\n".join(lines)
+
+
+def _metric(row: dict[str, object]) -> str:
+    of = f" of {row['offer']}" if row["offer"] else ""
+    return f"{row['metric']}{of}".replace("_", " ")

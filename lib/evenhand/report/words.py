@@ -8,6 +8,12 @@ METRIC_NAMES = {
     "representation_ratio": "representation ratio of the worst group and segment",
     "balance": "balance of the worst segment",
     "total_variation": "distance between a group and everybody (total variation)",
+    "jensen_shannon": "distance between a group and everybody (Jensen–Shannon)",
+    "cramers_v": "association of segment and group (Cramér's V)",
+    "mutual_information": "what the segment tells about the group (bits)",
+    "selection_ratio": "lowest over highest selection rate",
+    "selection_difference": "highest less lowest selection rate",
+    "cost_ratio": "mean squared distance of the worst-served group over everybody's",
     "all": "all statistics",
 }
 SUPPRESSED = "too few to show"
@@ -35,3 +41,13 @@ def interval(row: dict[str, object], name: str = "value", low: str = "low", high
 
 def percent(value: float | None) -> str:
     return "" if value is None else f"{value:.1%}"
+
+
+def estimate(row: dict[str, object], name: str = "value", low: str = "low", high: str = "high", sign: str = "-") -> str:
+    """ "0.82 (0.79 to 0.85)", two digits unless it is small; "" for none. An end that nothing bounds is left open."""
+    value, a, b = (row.get(key) for key in (name, low, high))
+    if not isinstance(value, float) or not isinstance(a, float):
+        return ""
+    digits = 4 if max(abs(value), abs(a)) < 0.1 else 2
+    top = f"to {b:.{digits}f}" if isinstance(b, float) else "or more"
+    return f"{value:{sign}.{digits}f} ({a:{sign}.{digits}f} {top})"

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from evenhand.plan.geometry import to_unit
 from evenhand.plan.models import Plan
-from evenhand.privacy.intervals import GROUP, LEVEL, share_bounds
+from evenhand.privacy.intervals import LEVEL, share_bounds
 from evenhand.privacy.release import Release
 from evenhand.privacy.tallies import MIDDLE, SIZE, small_segments, sum_part
 
@@ -41,7 +41,7 @@ def read_profiles(release: Release, plan: Plan) -> Profiles:
     reach, wide = (release.noise(SIZE).half_width(level) for level in (LEVEL, (1 + LEVEL) / 2))
     size, low, high = (np.maximum(noisy + r, 0.0) for r in (0, -reach, reach))
     share = size / np.maximum(size.sum(), 1.0)
-    share_low, share_high = (bound[0] for bound in share_bounds(noisy[None, :], release.noise(SIZE), GROUP))
+    share_low, share_high = share_bounds(noisy, release.noise(SIZE))
     share_low, share_high = np.fmin(share_low, share), np.fmax(share_high, share)
     values, lows, highs = [], [], []
     for feature in plan.features:

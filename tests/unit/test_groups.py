@@ -1,0 +1,71 @@
+"""The tables of groups, and that attributes are counted together in few batches that hold every table."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evenhand.errors import PlanError
+from evenhand.plan import groups
+from evenhand.plan.groups import GroupTable, batches, group_tables
+from evenhand.plan.load import parse_plan
+from evenhand.plan.models import Plan
+from sample import plan_dict, plan_yaml
+
+
+def plan_with(sizes: list[int], intersections: list[list[str]]) -> Plan:
+    protected = [
+        {"name": f"a{i}", "why": "law", "column": f"c{i}", "groups": {f"g{j}": [j] for j in range(max(size - 2, 1))}}
+        for i, size in enumerate(sizes)
+    ]
+    return Plan.model_validate(plan_dict({"protected": protected, "fairness.intersections": intersections}))
+
+
+def test_an_intersection_has_every_pair_of_groups() -> None:
+    plan = parse_plan(plan_yaml({"fairness.intersections": [["gender", "age_band"]]}))
+    table = group_tables(plan)[2]
+    assert table.name == "gender × age_band"
+    assert table.groups[:2] == ["female × under 30", "female × 30 to under 60"]
+    assert len(table.groups) == table.size == 16
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_every_table_is_counted_in_one_batch_and_no_batch_is_too_large(data: st.DataObject) -> None:
+    sizes = data.draw(st.lists(st.integers(3, 20), min_size=1, max_size=10))
+    names = [f"a{i}" for i in range(len(sizes))]
+    pairs = st.lists(st.sampled_from(names), min_size=2, max_size=2, unique=True)
+    plan = plan_with(sizes, data.draw(st.lists(pairs, max_size=4)) if len(names) > 1 else [])
+    found = batches(plan)
+    for table in group_tables(plan):
+        assert any({a.name for a in table.attributes} <= {a.name for a in batch} for batch in found)
+    assert all(math.prod(len(a.group_names) for a in batch) <= groups.MOST_CODES for batch in found)
+    assert len(found) <= len(group_tables(plan))
+
+
+def test_ten_attributes_of_twenty_groups_take_few_batches() -> None:
+    assert len(batches(plan_with([20] * 10, []))) == 5
+    assert GroupTable(batches(plan_with([4, 4, 4], []))[0]).size == 64
+
+
+WRONG = {
+    "unknown attribute": ({"fairness.intersections": [["gender", "age_bnd"]]}, "fairness.intersections.0: no protected attribute age_bnd; did you mean age_band?"),
+    "twice": ({"fairness.intersections": [["gender", "age_band"], ["age_band", "gender"]]}, "fairness.intersections.1: an attribute or an intersection is named twice"),
+    "one attribute": ({"fairness.intersections": [["gender"]]}, "fairness.intersections.0"),
+    "offer of no segment": ({"fairness.offers": [{"name": "gift", "why": "thanks", "segments": [99]}]}, "fairness.offers.0.segments: there is no segment 99"),
+    "offer both ways": ({"fairness.offers": [{"name": "gift", "why": "thanks", "segments": [1], "where": {"spent": [1, None]}}]}, "state either segments or where"),
+    "offer by no feature": ({"fairness.offers": [{"name": "gift", "why": "thanks", "where": {"spend": [1, None]}}]}, "fairness.offers.0.where: no feature spend; did you mean spent?"),
+    "reference of no group": ({"protected.0.reference": {"name": "census", "shares": {"femal": 0.5}}}, "no group femal"),
+    "reference of too many": ({"protected.0.reference": {"name": "census", "shares": {"female": 0.6, "male": 0.5}}}, "add up to 1.1"),
+    "reference unknown": ({"protected.0.reference": "census"}, "protected.0.reference"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("changes", "said"), WRONG.values(), ids=WRONG.keys())
+def test_what_is_wrong_is_said_where_it_stands(changes: dict[str, object], said: str) -> None:
+    with pytest.raises(PlanError) as wrong:
+        parse_plan(plan_yaml(changes))
+    assert said in str(wrong.value)
