@@ -7,6 +7,8 @@ from pyspark.sql import DataFrame
 from evenhand import rows
 from evenhand.errors import DuplicateCustomers, EmptyPopulation, RunConflict
 from evenhand.fairness.assess import assess_fairness, unevenness
+from evenhand.fairness.assignment import FairMap, with_segment
+from evenhand.fairness.mitigate import mitigated
 from evenhand.plan.method import Method
 from evenhand.plan.models import KeepLatest
 from evenhand.prepare.customers import prepared_customers, with_ids
@@ -19,7 +21,7 @@ from evenhand.privacy.summary import box_sums, read_summary
 from evenhand.privacy.tallies import segment_tallies
 from evenhand.report.page import write_report
 from evenhand.run_state import Run
-from evenhand.segment.assign import CENTER_BITS, assign, rounded_centers, segment_number
+from evenhand.segment.assign import CENTER_BITS, assign, rounded_centers
 from evenhand.segment.choose_k import choose_k
 from evenhand.segment.cluster import best_fit
 from evenhand.segment.label import labels
@@ -62,12 +64,20 @@ def segment_step(run: Run) -> None:
     k, curve = choose_k(summary, plan.segments.candidates, plan.segments.restarts)
     best, candidates = best_fit(run.spark, summary, k, plan.segments.mllib_seeds, plan.segments.restarts)
     run.say(f"learned: {k} segments, {best.method}")
-    centers = refined(run.door, prepared, rounded_centers(best.centers), summary, plan)
+    fair_map = None
+    if plan.fairness.mitigation is None:
+        centers = refined(run.door, prepared, rounded_centers(best.centers), summary, plan)
+    else:
+        found = mitigated(run.door, prepared, plan, summary, marginals, candidates)
+        centers, fair_map = found.centers, found.fair_map
+        run.write_later(catalog.FAIRNESS_TRADEOFF, rows.tradeoff(found.tradeoff))
     names = labels(centers / 2**CENTER_BITS, summary, plan.features)
     run.store.write(catalog.SEGMENT_CENTERS, rows.centers(centers, names, plan), run.run_id)
+    if fair_map is not None:
+        run.store.write(catalog.ASSIGNMENT_MAP, rows.assignment_map(fair_map), run.run_id)
     run.write_later(catalog.PRIVATE_SUMMARY, rows.summary(summary, plan))
     run.write_later(catalog.SEGMENT_FITS, rows.fits(best, candidates, curve))
-    run.write_later(catalog.SEGMENTS, assign(prepared, centers, plan.feature_names))
+    run.write_later(catalog.SEGMENTS, assign(with_segment(prepared, centers, fair_map, plan)))
 
 
 def assess_step(run: Run) -> None:
@@ -77,8 +87,8 @@ def assess_step(run: Run) -> None:
     """
     plan, prepared = run.plan, prepared_of(run)
     centers, names = rows.read_centers(centers_of(run))
-    segment = segment_number(centers, plan.feature_names)
-    release = run.door.release(segment_tallies(prepared, segment, len(centers), plan))
+    assigned = with_segment(prepared, centers, map_of(run), plan)
+    release = run.door.release(segment_tallies(assigned, len(centers), plan))
     profiles, fairness = read_profiles(release, plan), assess_fairness(release, plan, len(centers))
     run.write_later(catalog.SEGMENT_PROFILES, rows.profiles(profiles, names, plan))
     run.write_later(catalog.FAIRNESS_STATS, rows.fairness_stats(fairness))
@@ -109,6 +119,14 @@ def prepared_of(run: Run) -> DataFrame:
 
 def centers_of(run: Run) -> DataFrame:
     return _needed(run, catalog.SEGMENT_CENTERS, "segment")
+
+
+def map_of(run: Run) -> FairMap | None:
+    """How balanced segments are assigned; None when the nearest center decides."""
+    mitigation = run.plan.fairness.mitigation
+    if mitigation is None or mitigation.method != "balanced":
+        return None
+    return rows.read_assignment_map(_needed(run, catalog.ASSIGNMENT_MAP, "segment"))
 
 
 def _needed(run: Run, spec: catalog.TableSpec, step: str) -> DataFrame:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from difflib import get_close_matches
 
 from evenhand.plan.expressions import inspect_aggregate
 from evenhand.plan.geometry import box_bits
 from evenhand.plan.models import RESERVED, Feature, Plan
 
+MOST_JOINT_GROUPS = 256
+
 
 def contradictions(plan: Plan) -> list[str]:
     """One line for each contradiction, with the key's path; empty for a sound plan."""
-    return [*_names(plan), *_features(plan), *_segments(plan)]
+    return [*_names(plan), *_features(plan), *_segments(plan), *_mitigation(plan)]
 
 
 def _names(plan: Plan) -> list[str]:
@@ -63,6 +66,35 @@ def _segments(plan: Plan) -> list[str]:
             f"enough for {boxes // 2} segments"
         ]
     return []
+
+
+def _mitigation(plan: Plan) -> list[str]:
+    mitigation = plan.fairness.mitigation
+    if mitigation is None:
+        return []
+    place, known = "fairness.mitigation", ", ".join(plan.attribute_names)
+    problems = [
+        f"{place}.attributes: {name} is no protected attribute; known: {known}"
+        for name in mitigation.attributes
+        if name not in plan.attribute_names
+    ]
+    groups = {a.name: a.group_names for a in plan.mitigated}
+    for attribute, shares in mitigation.bounds.shares.items():
+        if attribute not in groups:
+            problems.append(f"{place}.bounds.shares: {attribute} is not among its attributes; known: {', '.join(groups)}")
+            continue
+        problems += [
+            f"{place}.bounds.shares.{attribute}: no group {group}; known: {', '.join(groups[attribute])}"
+            for group in shares
+            if group not in groups[attribute]
+        ]
+    joint = math.prod(len(g) for g in groups.values())
+    if joint > MOST_JOINT_GROUPS:
+        problems.append(
+            f"{place}.attributes: they make {joint} combinations of groups, more than the {MOST_JOINT_GROUPS} that can be kept "
+            "apart in the noise; name fewer attributes"
+        )
+    return problems
 
 
 def columns_of(feature: Feature) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from evenhand.plan.models import Plan
 
 MARGINALS, SUMMARY = "marginals", "summary"
+GROUPS, MARGINS, BALANCE = "groups", "margins", "balance"
 # `strength` = expected customers × ε / (k × features): how far a segment's mean stands above its noise. All from trials
 # over several draws of the mixes in docs/accuracy.md, at 10^4 to 10^6 customers.
 PLAIN_BELOW = 80.0  # histograms and steps would be mostly noise; a single question, asked loudly, says more
@@ -19,23 +20,36 @@ VERY_MANY = 4_000_000  # ... and each further pass over the people would take se
 SEVERAL_STEPS_FROM = 500.0  # the noise of a step is so small that three of them, at less ε each, come further than one
 SEVERAL_STEPS = 3
 MARGINALS_SHARE, REFINEMENTS_SHARE = 0.1, 0.3  # of the learning's ε, the rest for the boxes
+# Of the mitigation's ε. Where the groups are needs little; how many of each are in a segment at last decides what is kept.
+MITIGATION_SHARES = {"group_blind": {GROUPS: 1.0}, "balanced": {GROUPS: 0.25, MARGINS: 0.25, BALANCE: 0.5}}
 
 
 @dataclass(frozen=True)
 class Method:
-    """The ε of each question: `marginals` (0: the boxes are cut at midpoints), `summary`, and each of the `refinements`."""
+    """The ε of each question: `marginals` (0: the boxes are cut at midpoints), `summary`, and each of the `refinements`.
+
+    With mitigation, those of its own questions by name in place of refinements, which would undo what it does.
+    """
 
     marginals: float
     summary: float
     refinements: tuple[float, ...]
+    mitigation: tuple[tuple[str, float], ...] = ()
 
     @classmethod
     def of(cls, plan: Plan) -> Method:
-        epsilon = plan.privacy.epsilon * plan.privacy.split.summary
+        epsilon, asked = plan.privacy.epsilon * plan.privacy.split.summary, plan.fairness.mitigation
+        mitigation: tuple[tuple[str, float], ...] = ()
+        if asked is not None:
+            parts = MITIGATION_SHARES[asked.method]
+            mitigation = tuple((name, epsilon * asked.share * part) for name, part in parts.items())
+            epsilon *= 1 - asked.share
         strength = plan.privacy.expected_customers * epsilon / (max(plan.segments.candidates) * len(plan.features))
         quick = strength >= PLAIN_FROM and plan.privacy.expected_customers >= VERY_MANY
         if quick or strength < PLAIN_BELOW:
-            return cls(0.0, epsilon, ())
+            return cls(0.0, epsilon, (), mitigation)
+        if asked is not None:
+            return cls(epsilon * MARGINALS_SHARE, epsilon * (1 - MARGINALS_SHARE), (), mitigation)
         steps = SEVERAL_STEPS if strength >= SEVERAL_STEPS_FROM else 1
         marginals, each = epsilon * MARGINALS_SHARE, epsilon * REFINEMENTS_SHARE / steps
         return cls(marginals, epsilon - marginals - steps * each, (each,) * steps)
@@ -44,7 +58,8 @@ class Method:
     def questions(self) -> dict[str, float]:
         """The ε of each question by its name, in the order of asking."""
         first = {MARGINALS: self.marginals} if self.marginals else {}
-        return first | {SUMMARY: self.summary} | {refinement(i): e for i, e in enumerate(self.refinements, 1)}
+        steps = {refinement(i): e for i, e in enumerate(self.refinements, 1)}
+        return first | {SUMMARY: self.summary} | steps | dict(self.mitigation)
 
 
 def refinement(number: int) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from evenhand.plan.geometry import STEPS
@@ -31,16 +31,16 @@ def group_part(attribute: str) -> str:
     return f"groups of {attribute}"
 
 
-def segment_tallies(prepared: DataFrame, segment: Column, k: int, plan: Plan) -> Question:
+def segment_tallies(assigned: DataFrame, k: int, plan: Plan) -> Question:
     """Sizes, sums of offsets from the middle of the bounds, and counts of group by segment, over all k segments.
 
-    One customer is in one segment, and in one group of each attribute.
+    One customer is in one segment, and in one group of each attribute; `assigned` is `prepared` with a column `segment`.
     """
     sums = [F.sum(F.col(n).cast("bigint")).alias(f"s{j}") for j, n in enumerate(plan.feature_names)]
     groups = [
         F.count_if(F.col(a.name) == g).alias(f"g{i}_{g}") for i, a in enumerate(plan.protected) for g in range(len(a.group_names))
     ]
-    rows = prepared.groupBy(segment.alias("segment")).agg(F.count("*").alias("n"), *sums, *groups)
+    rows = assigned.groupBy("segment").agg(F.count("*").alias("n"), *sums, *groups)
     return Question(TALLIES, rows, lambda table: _vectors(table, k, plan), _parts(k, plan))
 
 

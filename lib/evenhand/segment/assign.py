@@ -27,14 +27,23 @@ def segment_number(centers: Centers, names: list[str]) -> Column:
     intermediate sum stays below 2^53 and is exact in DOUBLE, which Spark compiles to a third of the code that
     overflow-checked BIGINT takes.
     """
-    scores = [_score(center, names, number) for number, center in enumerate(centers)]
+    return number_in(F.least(*scores(centers, names)))
+
+
+def scores(centers: Centers, names: list[str]) -> list[Column]:
+    """One packed score a center; less one another they are 128 times the difference in squared distance, in 1/16 steps²."""
+    return [_score(center, names, number) for number, center in enumerate(centers)]
+
+
+def number_in(score: Column) -> Column:
+    """The segment's number, from 1, in a packed score."""
     # A score may be negative; in two's complement its last seven bits are the number all the same.
-    return (F.least(*scores).cast("bigint").bitwiseAND(F.lit(NUMBERS - 1).cast("bigint")) + 1).cast("int")
+    return (score.cast("bigint").bitwiseAND(F.lit(NUMBERS - 1).cast("bigint")) + 1).cast("int")
 
 
-def assign(prepared: DataFrame, centers: Centers, names: list[str]) -> DataFrame:
+def assign(assigned: DataFrame) -> DataFrame:
     """Restricted: pseudonym, key_id, segment."""
-    return prepared.select("pseudonym", "key_id", segment_number(centers, names).alias("segment"))
+    return assigned.select("pseudonym", "key_id", "segment")
 
 
 def _score(center: Centers, names: list[str], number: int) -> Column:

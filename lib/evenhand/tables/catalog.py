@@ -75,6 +75,18 @@ FAIRNESS_SUMMARY = TableSpec(
     "attribute STRING, metric STRING, value DOUBLE, low DOUBLE, high DOUBLE, threshold DOUBLE, verdict STRING, "
     "note STRING, run_id STRING",
 )
+# How balanced segments are assigned (fairness/assignment.py): made of releases only.
+ASSIGNMENT_MAP = TableSpec(
+    "assignment_map",
+    "open",
+    "joint_group INT, prices ARRAY<BIGINT>, edges ARRAY<BIGINT>, moved MAP<INT, INT>, run_id STRING",
+)
+FAIRNESS_TRADEOFF = TableSpec(
+    "fairness_tradeoff",
+    "open",
+    "stage STRING, bound DOUBLE, price DOUBLE, attribute STRING, representation_ratio DOUBLE, balance DOUBLE, "
+    "total_variation DOUBLE, worst_group_cost DOUBLE, run_id STRING",
+)
 
 ALL = (
     PREPARED,
@@ -92,4 +104,6 @@ ALL = (
     SEGMENT_PROFILES,
     FAIRNESS_STATS,
     FAIRNESS_SUMMARY,
+    ASSIGNMENT_MAP,
+    FAIRNESS_TRADEOFF,
 )
