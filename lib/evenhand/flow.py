@@ -64,11 +64,10 @@ def segment_step(run: Run) -> None:
     k, curve = choose_k(summary, plan.segments.candidates, plan.segments.restarts)
     best, candidates = best_fit(run.spark, summary, k, plan.segments.mllib_seeds, plan.segments.restarts)
     run.say(f"learned: {k} segments, {best.method}")
-    fair_map = None
-    if plan.fairness.mitigation is None:
-        centers = refined(run.door, prepared, rounded_centers(best.centers), summary, plan)
-    else:
-        found = mitigated(run.door, prepared, plan, summary, marginals, candidates)
+    centers, fair_map = refined(run.door, prepared, rounded_centers(best.centers), summary, plan), None
+    if plan.fairness.mitigation is not None:
+        starts = [centers / 2**CENTER_BITS, *(fit.centers for fit in sorted(candidates, key=lambda f: f.cost))]
+        found = mitigated(run.door, prepared, plan, summary, marginals, starts)
         centers, fair_map = found.centers, found.fair_map
         run.write_later(catalog.FAIRNESS_TRADEOFF, rows.tradeoff(found.tradeoff))
     names = labels(centers / 2**CENTER_BITS, summary, plan.features)

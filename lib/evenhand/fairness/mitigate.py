@@ -13,20 +13,20 @@ from pyspark.sql import DataFrame
 from threadpoolctl import threadpool_limits
 
 from evenhand.fairness.assignment import FairMap
-from evenhand.fairness.balanced import Balanced, balanced
+from evenhand.fairness.balanced import ITERATIONS, Balanced, balanced
 from evenhand.fairness.blind import Blind, fair_lloyd
 from evenhand.fairness.bounds import Constraints, constraints_of
 from evenhand.fairness.cells import Cells, coarse_cells, fine_cells
 from evenhand.fairness.margins import Table, balance_check, edges_of, margins, margins_on, moves, read_margins
 from evenhand.fairness.tradeoff import Point, after, before, curve
 from evenhand.plan.geometry import STEPS
+from evenhand.plan.method import Method
 from evenhand.plan.models import Plan
 from evenhand.privacy.groups import COUNTS, JointGroups, group_counts, read_group_counts
 from evenhand.privacy.marginals import Marginals
 from evenhand.privacy.release import Door
 from evenhand.privacy.summary import Summary, boxes_of
 from evenhand.segment.assign import CENTER_BITS, Centers, rounded_centers
-from evenhand.segment.cluster import Fit
 
 Floats = NDArray[np.float64]
 STARTS = 2  # the cheapest unconstrained fits that balancing starts from; the best of them need not lead to the best
@@ -43,28 +43,28 @@ class Mitigated:
 
 
 def mitigated(
-    door: Door, prepared: DataFrame, plan: Plan, summary: Summary, marginals: Marginals | None, fits: list[Fit]
+    door: Door, prepared: DataFrame, plan: Plan, summary: Summary, marginals: Marginals | None, starts: list[Floats]
 ) -> Mitigated:
-    """The segments by the plan's mitigation, starting from unconstrained fits.
+    """The segments by the plan's mitigation, starting from unconstrained centers (k, features) in fixed point, the run's first.
 
     Raises:
         InfeasibleBounds: no assignment meets the plan's bounds; with the tightest that one does.
     """
     assert plan.fairness.mitigation is not None
-    boxes = boxes_of(plan, marginals)
+    boxes, starts = boxes_of(plan, marginals), [start / STEPS for start in starts]
     release = door.release(group_counts(prepared, boxes, plan))
     counts = read_group_counts(release, summary, plan)
     reach = REACH * release.scale(COUNTS) * float(np.sqrt(2 * len(counts)))
-    starts = [fit.centers / STEPS for fit in sorted(fits, key=lambda f: f.cost)]
     # One thread: several add up in any order, and a resumed run must find the very same centers.
     with threadpool_limits(1):
         coarse = coarse_cells(summary, counts)
         if plan.fairness.mitigation.method == "group_blind":
             return _blind(coarse, plan, starts)
         constraints = constraints_of(plan, coarse.totals(), reach)
-        found = min((balanced(coarse, constraints, start) for start in starts[:STARTS]), key=lambda b: b.cost)
+        rounds = ITERATIONS if Method.of(plan).moves_centers else 1
+        found = min((balanced(coarse, constraints, start, rounds=rounds) for start in starts[:STARTS]), key=lambda b: b.cost)
         fine = fine_cells(summary, counts, boxes, marginals)
-        found = _largest_first(balanced(fine, constraints, found.centers, found.duals), fine)
+        found = _largest_first(balanced(fine, constraints, found.centers, found.duals, rounds), fine)
         centers, fair_map = _on_customers(door, prepared, plan, found, fine, constraints, reach)
         points = [before(coarse, starts[0], plan), after(coarse, constraints, centers / STEPS / 2**CENTER_BITS, starts[0], plan)]
         points += curve(coarse, plan, starts[0], reach)

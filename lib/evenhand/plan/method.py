@@ -28,13 +28,18 @@ MITIGATION_SHARES = {"group_blind": {GROUPS: 1.0}, "balanced": {GROUPS: 0.25, MA
 class Method:
     """The ε of each question: `marginals` (0: the boxes are cut at midpoints), `summary`, and each of the `refinements`.
 
-    With mitigation, those of its own questions by name in place of refinements, which would undo what it does.
+    With mitigation those of its own questions by name, asked last.
     """
 
     marginals: float
     summary: float
     refinements: tuple[float, ...]
     mitigation: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def moves_centers(self) -> bool:
+        """Whether mitigation may move the centers on the boxes; where noise rules those, steps on the people know better."""
+        return len(self.refinements) != 1
 
     @classmethod
     def of(cls, plan: Plan) -> Method:
@@ -48,11 +53,9 @@ class Method:
         quick = strength >= PLAIN_FROM and plan.privacy.expected_customers >= VERY_MANY
         if quick or strength < PLAIN_BELOW:
             return cls(0.0, epsilon, (), mitigation)
-        if asked is not None:
-            return cls(epsilon * MARGINALS_SHARE, epsilon * (1 - MARGINALS_SHARE), (), mitigation)
         steps = SEVERAL_STEPS if strength >= SEVERAL_STEPS_FROM else 1
         marginals, each = epsilon * MARGINALS_SHARE, epsilon * REFINEMENTS_SHARE / steps
-        return cls(marginals, epsilon - marginals - steps * each, (each,) * steps)
+        return cls(marginals, epsilon - marginals - steps * each, (each,) * steps, mitigation)
 
     @property
     def questions(self) -> dict[str, float]:

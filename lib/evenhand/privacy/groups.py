@@ -23,6 +23,7 @@ from evenhand.privacy.summary import Summary, box_key
 
 Floats = NDArray[np.float64]
 COUNTS = "joint groups"
+FITTING = 10  # rounds
 
 
 @dataclass(frozen=True)
@@ -93,13 +94,16 @@ def spread(table: pa.Table, cells: int) -> Integers:
 def read_group_counts(release: Release, summary: Summary, plan: Plan) -> Floats:
     """Post-processing: customers of each joint group in the summary's boxes, none negative, shape (boxes, joint groups).
 
-    Each box's add up to its count in the summary, which is less noisy; where nothing is left, as everybody's shares.
+    Each box's add up to its count in the summary, which is less noisy, and each group's to its noisy total: cutting off
+    negative counts alone would make small groups larger (Deming and Stephan's iterative proportional fitting, 1940).
     """
     joint = JointGroups.of(plan).count
     noisy = release[COUNTS].reshape(-1, joint)[summary.boxes].astype(np.float64)
-    shares = np.maximum(noisy, 0.0)
-    everyone = np.maximum(noisy.sum(axis=0), 1e-9)
-    empty = shares.sum(axis=1) == 0
-    shares[empty] = everyone
-    counts: Floats = shares / shares.sum(axis=1, keepdims=True) * summary.weights[:, None]
+    totals = np.maximum(noisy.sum(axis=0), 0.0)
+    totals *= summary.weights.sum() / max(totals.sum(), 1e-9)
+    counts = np.maximum(noisy, 0.0)
+    counts[counts.sum(axis=1) == 0] = totals
+    for _ in range(FITTING):
+        counts *= totals / np.maximum(counts.sum(axis=0), 1e-9)
+        counts *= (summary.weights / np.maximum(counts.sum(axis=1), 1e-9))[:, None]
     return counts

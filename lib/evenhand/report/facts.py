@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
@@ -63,6 +63,7 @@ class Facts:
     fairness: Rows
     verdicts: Rows
     budget: Budget
+    tradeoff: Rows = field(default_factory=list)  # what mitigation was expected to bring and to cost; empty without
 
     @property
     def labels(self) -> dict[int, str]:
@@ -96,6 +97,7 @@ def gather(store: Store, plan: Plan, run_id: str) -> Facts:
         )
         waiting = [pool.submit(rows, spec) for spec in tables]
         spread, budget = pool.submit(_everyone, store, plan, run_id), pool.submit(_budget, store, plan, run_id)
+        tradeoff = pool.submit(_tradeoff, store, plan, run_id)
         states, fits, profiles, fairness, verdicts = (future.result() for future in waiting)
         (everyone, deviation), spent = spread.result(), budget.result()
     state = max(states, key=lambda r: r["at"])
@@ -122,7 +124,16 @@ def gather(store: Store, plan: Plan, run_id: str) -> Facts:
         fairness,
         verdicts,
         spent,
+        tradeoff.result(),
     )
+
+
+def _tradeoff(store: Store, plan: Plan, run_id: str) -> Rows:
+    if plan.fairness.mitigation is None:
+        return []
+    found = [row.asDict() for row in store.read(catalog.FAIRNESS_TRADEOFF, run_id).collect()]
+    stages = ["before", "after", "curve"]
+    return sorted(found, key=lambda r: (plan.attribute_names.index(r["attribute"]), stages.index(r["stage"]), r["bound"] or 0.0))
 
 
 def _everyone(store: Store, plan: Plan, run_id: str) -> tuple[dict[str, float | None], dict[str, float]]:
