@@ -98,7 +98,7 @@ def plan_of(
             for f in features
         ],
         "protected": protected,
-        "segments": {"k": 10},
+        "segments": {"k": 10, "mllib_seeds": 1},
         "privacy": {"epsilon": epsilon, "population": "bench", "population_total": 1000, "expected_customers": customers},
         "pseudonyms": {"key_id": "bench", "key_file": str(key)},
         "fairness": {"mitigation": mitigation},

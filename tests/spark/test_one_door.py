@@ -58,14 +58,21 @@ class World:
         }
 
 
-@pytest.fixture(scope="module")
-def world(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> World:
+BALANCED = {"method": "balanced", "justification": "The door must hold for it too.", "attributes": ["gender"]}
+
+
+@pytest.fixture(scope="module", params=[None, BALANCED], ids=["plain", "balanced"])
+def world(spark: Any, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> World:
     folder = tmp_path_factory.mktemp("door")
     write_key(folder / "key", KEY)
     customers, purchases = people(3000, seed=4)
     write_sources(spark, folder, customers, purchases=purchases)
     plan = parse_plan(
-        plan_yaml(in_folder(folder) | {"privacy.epsilon": 0.5, "privacy.expected_customers": 4000, "segments.k": K})
+        plan_yaml(
+            in_folder(folder)
+            | {"privacy.epsilon": 0.5, "privacy.expected_customers": 4000, "segments.k": K}
+            | {"fairness.mitigation": request.param}
+        )
     )
     said: list[str] = []
     asked: list[Question] = []
