@@ -178,7 +178,8 @@ def _on_rows(result: Result, case: Case) -> tuple[float, float]:
     points = (found[case.features].to_numpy() + 0.5) / STEPS
     cost = float(((points - centers[found.segment - 1]) ** 2).sum())
     table = np.array([np.bincount(found.segment[found[case.attribute] == g] - 1, minlength=len(centers)) for g in (0, 1)])
-    return cost, float((table.min(axis=0) / np.maximum(table.max(axis=0), 1)).min())
+    table = table[:, table.sum(axis=0) > 0]  # a segment that only noise made holds nobody
+    return cost, float((table.min(axis=0) / table.max(axis=0)).min())
 
 
 def _table(result: Result, attribute: str, groups: int) -> np.ndarray:

@@ -141,7 +141,8 @@ def test_fairness_has_a_price_that_grows_with_the_bound() -> None:
         assert point.bound is not None
         assert point.statistics[0].representation_ratio > point.bound - 3e-3
     first = before(cells, free, plan)
-    then = after(cells, constraints_of(plan, cells.totals(), 0.0), free, free, plan)
+    constraints = constraints_of(plan, cells.totals(), 0.0)
+    then = after(cells, constraints, free, np.zeros((len(constraints.coefficients), 3)), free, plan)
     assert first.price == 1.0 < then.price
     assert then.statistics[0].representation_ratio > 0.89 > first.statistics[0].representation_ratio
 

@@ -34,7 +34,7 @@ MOST_BINS, FIRST_EDGE = 10, 1 / 16  # upper edges of the margins, doubling, in m
 DOUBT = 0.5  # how far the margins seen on the boxes are from the truth, as a fraction
 SAFETY = 1.0  # standard deviations of the noise that a segment is kept above its bound, where that is possible
 SPARE = 3.0  # customers kept above it besides: nobody can be divided, and the hash divides evenly on average only
-SHORTFALL, SAFE = 100.0, 5.0  # what a missing customer costs, and one above the bound is worth, in mean costs
+SHORTFALL, SAFE = 1000.0, 5.0  # what a missing customer costs, and one above the bound is worth, in mean costs
 
 
 def edges_of(mean_cost: float, joint: int, k: int) -> Floats:
@@ -124,8 +124,8 @@ def read_margins(release: Release, expected: Floats, table: Table) -> Floats:
 def moves(near: Floats, table: Table, before: Floats, constraints: Constraints, edges: Floats, mean_cost: float) -> Floats:
     """The share of each cell of `near` that moves to its second segment, at the least cost, shape (joint groups, k, k, bins).
 
-    `table` was counted with the shares `before` moved. What no move can reach is missed by the same share in every segment;
-    what the noise may hide is kept above the bound as far as there is room.
+    `table` was counted with the shares `before` moved. A bound that no move can reach is missed by as few customers as can be;
+    what the noise may hide is kept above the bounds as far as there is room.
     """
     cells = np.argwhere(near >= 0.5)
     group, first, second, number = cells.T
@@ -139,12 +139,13 @@ def moves(near: Floats, table: Table, before: Floats, constraints: Constraints, 
     values = np.concatenate([coefficients.ravel(), -coefficients.ravel()])
     flow = sparse.csr_matrix((values, (lines, np.tile(column, 2))), shape=(len(coefficients) * k, count))
     left = constraints.surplus(table.counts).ravel() + flow @ (before[tuple(cells.T)] * size)
-    everybody, sizes = table.counts.sum(), np.tile(table.counts.sum(axis=0), len(coefficients))
     noise = np.sqrt(2) * table.scale * np.linalg.norm(constraints.coefficients, axis=1)
     deviation = SPARE + SAFETY * noise
-    system = sparse.hstack([flow, sparse.csr_matrix(-sizes[:, None]), sparse.csr_matrix(np.repeat(deviation, k)[:, None])])
-    cost = np.concatenate([_middles(edges)[number], [SHORTFALL * mean_cost * everybody, -SAFE * mean_cost * deviation.sum() * k]])
-    limits = [(0.0, s) for s in size] + [(0.0, None), (0.0, 1.0)]
+    missing, above = -sparse.eye(len(left)), sparse.csr_matrix(np.repeat(deviation, k)[:, None])
+    system = sparse.hstack([flow, missing, above])
+    worth = np.full(len(left), SHORTFALL * mean_cost)
+    cost = np.concatenate([_middles(edges)[number], worth, [-SAFE * mean_cost * deviation.sum() * k]])
+    limits = [(0.0, s) for s in size] + [(0.0, None)] * len(left) + [(0.0, 1.0)]
     solved = linprog(cost, A_ub=system.tocsr(), b_ub=left, bounds=limits, method="highs-ds")
     shares = np.zeros_like(near)
     if solved.status == 0:

@@ -26,7 +26,7 @@ from evenhand.privacy.groups import COUNTS, JointGroups, group_counts, read_grou
 from evenhand.privacy.marginals import Marginals
 from evenhand.privacy.release import Door
 from evenhand.privacy.summary import Summary, boxes_of
-from evenhand.segment.assign import CENTER_BITS, Centers, rounded_centers
+from evenhand.segment.assign import Centers, rounded_centers
 
 Floats = NDArray[np.float64]
 STARTS = 2  # the cheapest unconstrained fits that balancing starts from; the best of them need not lead to the best
@@ -66,7 +66,8 @@ def mitigated(
         fine = fine_cells(summary, counts, boxes, marginals)
         found = _largest_first(balanced(fine, constraints, found.centers, found.duals, rounds), fine)
         centers, fair_map = _on_customers(door, prepared, plan, found, fine, constraints, reach)
-        points = [before(coarse, starts[0], plan), after(coarse, constraints, centers / STEPS / 2**CENTER_BITS, starts[0], plan)]
+        fair = after(coarse, constraints, found.centers, found.duals, starts[0], plan)
+        points = [before(coarse, starts[0], plan), fair]
         points += curve(coarse, plan, starts[0], reach)
     return Mitigated(centers, fair_map, points)
 

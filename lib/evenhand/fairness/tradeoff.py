@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from evenhand.fairness.balanced import assigned, balanced
+from evenhand.fairness.balanced import REACH, assigned, balanced
 from evenhand.fairness.bounds import Constraints, constraints_of
 from evenhand.fairness.cells import Cells
 from evenhand.fairness.statistics import balance, total_variation, worst_representation
@@ -52,17 +52,19 @@ def before(cells: Cells, centers: Floats, plan: Plan, stage: str = "before", sta
     return _point(cells, shares, distances, plan, stage, None, centers if start is None else start)
 
 
-def after(cells: Cells, constraints: Constraints, centers: Floats, start: Floats, plan: Plan) -> Point:
-    """The cheapest assignment within the bounds; the price is over the cost at the unconstrained centers `start`."""
-    found = assigned(cells, constraints, centers, np.zeros((len(constraints.coefficients), len(centers))))
+def after(cells: Cells, constraints: Constraints, centers: Floats, duals: Floats, start: Floats, plan: Plan) -> Point:
+    """The cheapest assignment within the bounds, near these duals; the price is over the cost at the unconstrained `start`."""
+    found = assigned(cells, constraints, centers, duals, REACH)
     return _point(cells, found.shares, cells.distances(centers), plan, "after", None, start)
 
 
 def curve(cells: Cells, plan: Plan, start: Floats, reach: float) -> list[Point]:
     """From the loosest bound, where the unconstrained centers are best, to the tightest, each starting from the one before."""
-    points, centers, duals = [], start, None
+    points, centers, duals = [], start, np.zeros((0, 0))
     for bound in BOUNDS:
         constraints = constraints_of(plan, cells.totals(), reach, at_least=bound)
+        if duals.size == 0:
+            duals = np.zeros((len(constraints.coefficients), len(start)))
         found = balanced(cells, constraints, centers, duals, ROUNDS)
         centers, duals = found.centers, found.duals
         points.append(_point(cells, found.shares, cells.distances(centers), plan, "curve", bound, start))
