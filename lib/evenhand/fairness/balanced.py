@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.optimize import linprog
 
-from evenhand.errors import InfeasibleBounds
+from evenhand.errors import DataError, InfeasibleBounds
 from evenhand.fairness.bounds import Constraints
 from evenhand.fairness.cells import Cells
 
@@ -21,6 +21,8 @@ Floats = NDArray[np.float64]
 ITERATIONS = 40
 LEAST_GAIN = 3e-5  # of the cost, by an iteration, to go on
 ROUNDING = 1e-4  # of the cost: how far a program over some columns may be from the one over all
+NOBODY = 1e-9  # of all customers
+MISSING = 20.0  # times the greatest distance: what a customer costs whom a bound misses
 REACH = 0.01  # squared distance in the unit cube; a program over the cells so near a border is solved in hundredths of a second
 DOUBT = 20.0  # how much further it reaches, by price
 
@@ -61,52 +63,60 @@ def balanced(
 def assigned(cells: Cells, constraints: Constraints, centers: Floats, duals: Floats, reach: float = np.inf) -> Assignment:
     """The cheapest assignment of the cells to fixed centers that meets the constraints (Bera et al. 2019, the fractional LP).
 
-    `duals` are a guess: cells whose best segment leads by more than `reach` at those prices are fixed, the others keep
-    the segments within it. The answer is checked against all segments, and found again with more of them if need be.
+    `duals` are a guess: a cell is let into the segments that are within `reach` of its best at those prices, and fixed where
+    that is one alone. Then into those that are within reach at the prices found, until none is left that would be cheaper.
     """
     distances = cells.distances(centers)
+    live = _within(cells, constraints, distances, duals, reach)
     while True:
-        solved = _program(cells, constraints, distances, duals, reach)
-        if solved is None:
-            if reach > 4 * max(float(distances.max()), REACH):
-                raise InfeasibleBounds("fairness.mitigation.bounds: no assignment meets them all; nothing was published")
-            reach *= 4
-            continue
+        solved, missing = _program(cells, constraints, distances, live)
         reduced = distances + constraints.prices(solved.duals)[cells.groups]
         behind = (solved.shares * (reduced - reduced.min(axis=1, keepdims=True))).sum(axis=1) @ cells.weights
-        if not np.isfinite(reach) or behind <= ROUNDING * solved.cost:
+        met = missing <= NOBODY * cells.weights.sum()
+        if met and (live.all() or behind <= ROUNDING * solved.cost):
             return solved
-        reach, duals = reach * 2, solved.duals
+        if live.all():
+            raise InfeasibleBounds("fairness.mitigation.bounds: no assignment meets them all; nothing was published")
+        live |= _within(cells, constraints, distances, solved.duals, reach)
+        reach *= 2
 
 
-def _program(cells: Cells, constraints: Constraints, distances: Floats, duals: Floats, reach: float) -> Assignment | None:
-    """HiGHS on the cells that are not fixed; None when they cannot meet the constraints."""
-    n, k = distances.shape
+def _within(cells: Cells, constraints: Constraints, distances: Floats, duals: Floats, reach: float) -> NDArray[np.bool_]:
     prices = constraints.prices(duals)[cells.groups]
     reduced = distances + prices
     paid = np.take_along_axis(prices, reduced.argmin(axis=1)[:, None], axis=1)
     # High prices are the least certain: a segment of few customers far from all others has one of a hundred times REACH.
-    live = reduced <= reduced.min(axis=1, keepdims=True) + reach * (1 + DOUBT * (np.abs(prices) + np.abs(paid)))
+    live: NDArray[np.bool_] = reduced <= reduced.min(axis=1, keepdims=True) + reach * (
+        1 + DOUBT * (np.abs(prices) + np.abs(paid))
+    )
+    return live
+
+
+def _program(cells: Cells, constraints: Constraints, distances: Floats, live: NDArray[np.bool_]) -> tuple[Assignment, float]:
+    """HiGHS on the cells that are not fixed, and how many customers the bounds miss, at a price above any other."""
+    n, k = distances.shape
     fixed = live.sum(axis=1) == 1
     shares = np.zeros((n, k))
-    shares[fixed, reduced[fixed].argmin(axis=1)] = 1.0
-    base = constraints.surplus(cells.table(shares))  # what the fixed cells leave
+    shares[fixed, live[fixed].argmax(axis=1)] = 1.0
+    base = constraints.surplus(cells.table(shares)).ravel()  # what the fixed cells leave
     free = np.flatnonzero(~fixed)
     row, segment = np.nonzero(live[free])
-    cell = free[row]
-    one = sparse.csr_matrix((np.ones(len(row)), (row, np.arange(len(row)))), shape=(len(free), len(row)))
+    cell, count = free[row], len(row)
     coefficients = constraints.coefficients[:, cells.groups[cell]] * cells.weights[cell]
     place = np.arange(len(coefficients))[:, None] * k + segment
-    column = np.broadcast_to(np.arange(len(row)), place.shape)
-    bound = sparse.csr_matrix((-coefficients.ravel(), (place.ravel(), column.ravel())), shape=(base.size, len(row)))
-    if len(row) == 0:
-        return None if (base < 0).any() else Assignment(shares, np.zeros_like(duals), _cost(cells, shares, distances))
-    cost = distances[cell, segment] * cells.weights[cell]
-    solved = linprog(cost, A_ub=bound, b_ub=base.ravel(), A_eq=one, b_eq=np.ones(len(free)), bounds=(0, None), method="highs-ds")
-    if solved.status != 0:
-        return None
-    shares[cell, segment] = solved.x
-    return Assignment(shares, -solved.ineqlin.marginals.reshape(duals.shape), _cost(cells, shares, distances))
+    column = np.broadcast_to(np.arange(count), place.shape)
+    bound = sparse.csr_matrix((-coefficients.ravel(), (place.ravel(), column.ravel())), shape=(base.size, count))
+    bound = sparse.hstack([bound, -sparse.eye(base.size)]).tocsr()
+    one = sparse.csr_matrix((np.ones(count), (row, np.arange(count))), shape=(len(free), count + base.size))
+    price = np.concatenate([distances[cell, segment] * cells.weights[cell], np.full(base.size, MISSING * distances.max())])
+    if price.size == 0:
+        return Assignment(shares, base.reshape(-1, k), _cost(cells, shares, distances)), 0.0
+    solved = linprog(price, A_ub=bound, b_ub=base, A_eq=one, b_eq=np.ones(len(free)), bounds=(0, None), method="highs-ds")
+    if solved.x is None:
+        raise DataError(f"fairness.mitigation: HiGHS found no solution ({solved.message.split('.')[0]}); nothing was published")
+    shares[cell, segment] = solved.x[:count]
+    duals = -solved.ineqlin.marginals.reshape(-1, k)
+    return Assignment(shares, duals, _cost(cells, shares, distances)), float(solved.x[count:].sum())
 
 
 def _cost(cells: Cells, shares: Floats, distances: Floats) -> float:
