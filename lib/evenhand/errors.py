@@ -66,6 +66,10 @@ class DataError(EvenhandError):
     """Spark could not compute on the data. The message never repeats a value from a row."""
 
 
+class InfeasibleBounds(DataError):
+    """The plan bounds the shares of groups in segments in a way that no assignment can meet."""
+
+
 class Blocked(EvenhandError):
     """A gate did not pass."""
 

@@ -7,6 +7,8 @@ from pyspark.sql import DataFrame
 from evenhand import rows
 from evenhand.errors import DuplicateCustomers, EmptyPopulation, RunConflict
 from evenhand.fairness.assess import assess_fairness, unevenness
+from evenhand.fairness.assignment import FairMap, with_segment
+from evenhand.fairness.mitigate import mitigated
 from evenhand.plan.method import Method
 from evenhand.plan.models import KeepLatest
 from evenhand.prepare.customers import prepared_customers, with_ids
@@ -19,7 +21,7 @@ from evenhand.privacy.summary import box_sums, read_summary
 from evenhand.privacy.tallies import segment_tallies
 from evenhand.report.page import write_report
 from evenhand.run_state import Run
-from evenhand.segment.assign import CENTER_BITS, assign, rounded_centers, with_segment
+from evenhand.segment.assign import CENTER_BITS, assign, rounded_centers
 from evenhand.segment.choose_k import choose_k
 from evenhand.segment.cluster import best_fit
 from evenhand.segment.label import labels
@@ -63,14 +65,21 @@ def segment_step(run: Run) -> None:
     k, curve = choose_k(summary, plan.segments.candidates, plan.segments.restarts)
     best, candidates = best_fit(run.spark, summary, k, plan.segments.mllib_seeds, plan.segments.restarts)
     run.say(f"learned: {k} segments, {best.method}")
-    centers = refined(run.door, prepared, rounded_centers(best.centers), summary, plan)
+    centers, fair_map = refined(run.door, prepared, rounded_centers(best.centers), summary, plan), None
+    if plan.fairness.mitigation is not None:
+        starts = [centers / 2**CENTER_BITS, *(fit.centers for fit in sorted(candidates, key=lambda f: f.cost))]
+        found = mitigated(run.door, prepared, plan, summary, marginals, starts)
+        centers, fair_map = found.centers, found.fair_map
+        run.write_later(catalog.FAIRNESS_TRADEOFF, rows.tradeoff(found.tradeoff))
     names = labels(centers / 2**CENTER_BITS, summary, plan.features)
     run.store.write(catalog.SEGMENT_CENTERS, rows.centers(centers, names, plan), run.run_id)
     if plan.to_find:
         run.write_later(catalog.FEATURE_BOUNDS, rows.feature_bounds(plan))
+    if fair_map is not None:
+        run.store.write(catalog.ASSIGNMENT_MAP, rows.assignment_map(fair_map), run.run_id)
     run.write_later(catalog.PRIVATE_SUMMARY, rows.summary(summary, plan))
     run.write_later(catalog.SEGMENT_FITS, rows.fits(best, candidates, curve))
-    run.write_later(catalog.SEGMENTS, assign(prepared, centers, plan.feature_names))
+    run.write_later(catalog.SEGMENTS, assign(with_segment(prepared, centers, fair_map, plan)))
 
 
 def assess_step(run: Run) -> None:
@@ -81,7 +90,7 @@ def assess_step(run: Run) -> None:
     prepared, plan = prepared_of(run), run.bounded
     centers, names = rows.read_centers(centers_of(run))
     last = run.beside(lambda: rows.read_last(run.store, plan, run.run_id))
-    assigned = with_segment(prepared, centers, plan.feature_names)
+    assigned = with_segment(prepared, centers, map_of(run), plan)
     release = run.door.release(segment_tallies(assigned, len(centers), plan))
     profiles, fairness = read_profiles(release, plan), assess_fairness(release, plan, centers, last.result())
     run.write_later(catalog.SEGMENT_PROFILES, rows.profiles(profiles, names, plan))
@@ -116,6 +125,14 @@ def prepared_of(run: Run) -> DataFrame:
 
 def centers_of(run: Run) -> DataFrame:
     return _needed(run, catalog.SEGMENT_CENTERS, "segment")
+
+
+def map_of(run: Run) -> FairMap | None:
+    """How balanced segments are assigned; None when the nearest center decides."""
+    mitigation = run.plan.fairness.mitigation
+    if mitigation is None or mitigation.method != "balanced":
+        return None
+    return rows.read_assignment_map(_needed(run, catalog.ASSIGNMENT_MAP, "segment"))
 
 
 def _needed(run: Run, spec: catalog.TableSpec, step: str) -> DataFrame:

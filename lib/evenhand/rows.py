@@ -10,8 +10,10 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from evenhand.fairness.assess import SHARE, TableFairness
+from evenhand.fairness.assignment import FairMap
 from evenhand.fairness.change import Last
 from evenhand.fairness.intervals import Estimate
+from evenhand.fairness.tradeoff import Point
 from evenhand.plan.geometry import to_unit
 from evenhand.plan.models import Plan
 from evenhand.privacy.summary import Summary
@@ -50,6 +52,39 @@ def read_centers(stored: DataFrame) -> tuple[Centers, list[str]]:
     """The centers as they were rounded, shape (k, features), and the segments' labels."""
     found = stored.orderBy("segment").select("fixed_point", "label").collect()
     return np.array([row.fixed_point for row in found], dtype=np.int64), [row.label for row in found]
+
+
+def assignment_map(found: FairMap) -> pa.Table:
+    """One row a joint group; `moved` holds the cells of which a share moves."""
+    moved = found.moved.reshape(len(found.prices), -1)
+    maps = [[(int(cell), int(row[cell])) for cell in np.flatnonzero(row)] for row in moved]
+    columns = {
+        "joint_group": pa.array(np.arange(len(moved)), pa.int32()),
+        "prices": pa.array(found.prices.tolist(), pa.list_(pa.int64())),
+        "edges": pa.array([found.edges.tolist()] * len(moved), pa.list_(pa.int64())),
+        "moved": pa.array(maps, pa.map_(pa.int32(), pa.int32())),
+    }
+    return pa.table(columns)
+
+
+def read_assignment_map(stored: DataFrame) -> FairMap:
+    found = stored.orderBy("joint_group").select("prices", "edges", "moved").collect()
+    prices, edges = np.array([row.prices for row in found], dtype=np.int64), np.array(found[0].edges, dtype=np.int64)
+    groups, k = prices.shape
+    moved = np.zeros((groups, k * k * len(edges)), dtype=np.int64)
+    for group, row in enumerate(found):
+        for cell, share in row.moved.items():
+            moved[group, cell] = share
+    return FairMap(prices, edges, moved.reshape(groups, k, k, len(edges)))
+
+
+def tradeoff(points: list[Point]) -> pa.Table:
+    table: list[dict[str, object]] = [
+        {"stage": point.stage, "bound": point.bound, "price": point.price} | vars(statistics)
+        for point in points
+        for statistics in point.statistics
+    ]
+    return _typed(table, {"bound": pa.float64()})
 
 
 def fits(best: Fit, candidates: list[Fit], curve: list[Choice]) -> pa.Table:

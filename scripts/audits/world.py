@@ -14,17 +14,20 @@ import numpy as np
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from evenhand.fairness.assignment import FairMap, with_segment
+from evenhand.fairness.margins import balance_check, edges_of, margins
 from evenhand.plan.geometry import STEPS, to_fixed
 from evenhand.plan.method import Method
 from evenhand.plan.models import Plan
 from evenhand.prepare.customers import customers
 from evenhand.prepare.magnitudes import customer_magnitudes
 from evenhand.privacy.bounds import magnitude_histograms
+from evenhand.privacy.groups import JointGroups, group_counts
 from evenhand.privacy.marginals import BINS, Marginals, histograms
 from evenhand.privacy.release import Integers, Part, Question
-from evenhand.privacy.summary import Summary, box_sums
+from evenhand.privacy.summary import Summary, box_sums, boxes_of
 from evenhand.privacy.tallies import segment_tallies
-from evenhand.segment.assign import rounded_centers, segment_number
+from evenhand.segment.assign import rounded_centers
 from evenhand.segment.refine import Step, step_sums
 from evenhand.tables.sources import Sources
 
@@ -46,7 +49,9 @@ CASES: dict[str, list[Row]] = {
 
 
 # Expected customers × ε: by the public rule (plan/method.py) the first learns in one question, the second in three.
-METHODS = {"one pass": 250, "histograms, boxes, a step": 1000}
+BALANCED = "one pass, balanced"
+METHODS = {"one pass": 250, "histograms, boxes, a step": 1000, BALANCED: 400}
+MITIGATION = {"method": "balanced", "justification": "audit"}
 
 
 def audit_plan(epsilon: float, method: str = "one pass", without_bounds: bool = False, gaussian: bool = False) -> Plan:
@@ -79,6 +84,7 @@ def audit_plan(epsilon: float, method: str = "one pass", without_bounds: bool = 
                 **mode,
             },
             "pseudonyms": {"key_id": "none", "key_env": "NONE"},
+            "fairness": {"mitigation": MITIGATION if method == BALANCED else None},
             "output": {"restricted": {"path": "none/restricted"}, "open": {"path": "none/open"}},
         }
     )
@@ -128,7 +134,15 @@ def questions(found: DataFrame, plan: Plan) -> list[Question]:
         points = np.concatenate([spots - 2000, spots + 2000]).astype(float)
         seen = Summary(np.arange(len(points)), np.ones(len(points)), points, private=True)
         asked.append(step_sums(found, Step.around(1, centers, seen, plan.privacy.unit), plan))
-    return [*asked, segment_tallies(found, segment_number(centers, plan.feature_names), 2, plan)]
+    fair_map = None
+    if plan.fairness.mitigation is not None:
+        found, joint = found.withColumn("pseudonym", F.lit(b"the same for everybody")), JointGroups.of(plan).count
+        prices = np.linspace(-0.1, 0.1, 2 * joint).reshape(joint, 2)
+        fair_map = FairMap.of(prices, edges_of(0.05, joint, 2))
+        asked += [group_counts(found, boxes_of(plan, marginals), plan), margins(found, centers, fair_map, plan)]
+        fair_map = fair_map.moving(np.full(fair_map.moved.shape, 0.5))
+        asked.append(balance_check(found, centers, fair_map, plan))
+    return [*asked, segment_tallies(with_segment(found, centers, fair_map, plan), 2, plan)]
 
 
 @dataclass(frozen=True)

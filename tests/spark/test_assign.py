@@ -83,4 +83,5 @@ def test_random_points_and_centers_are_exact(spark: Any) -> None:
 
 def test_the_assignment_keeps_the_pseudonym_and_nothing_else(spark: Any) -> None:
     rows = spark.createDataFrame([(bytearray(b"p"), "k1", 3, 9)], "pseudonym BINARY, key_id STRING, f0 INT, gender INT")
-    assert assign(rows, rounded_centers(np.array([[0.0], [3.0]])), ["f0"]).collect() == [(bytearray(b"p"), "k1", 2)]
+    segment = segment_number(rounded_centers(np.array([[0.0], [3.0]])), ["f0"])
+    assert assign(rows.withColumn("segment", segment)).collect() == [(bytearray(b"p"), "k1", 2)]

@@ -58,13 +58,16 @@ class World:
         }
 
 
-@pytest.fixture(scope="module")
-def world(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> World:
+BALANCED = {"method": "balanced", "justification": "The door must hold for it too.", "attributes": ["gender"]}
+
+
+@pytest.fixture(scope="module", params=[None, BALANCED], ids=["plain", "balanced"])
+def world(spark: Any, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> World:
     folder = tmp_path_factory.mktemp("door")
     write_key(folder / "key", KEY)
     customers, purchases = people(3000, seed=4)
     write_sources(spark, folder, customers, purchases=purchases)
-    changes = {"privacy.epsilon": 0.7, "privacy.expected_customers": 4000, "segments.k": K}
+    changes = {"privacy.epsilon": 0.7, "privacy.expected_customers": 4000, "segments.k": K, "fairness.mitigation": request.param}
     found = {"features.0.bounds": REMOVED, "privacy.split.bounds": 0.3}  # bounds of one feature are a question too
     plan = parse_plan(plan_yaml(in_folder(folder) | changes | found))
     said: list[str] = []

@@ -54,7 +54,9 @@ def against_reference(shares: Interval, reference: Shares, large: NDArray[np.boo
     """Shares of segments, shape (groups, segments), over those of the reference."""
     assert reference.shares is not None
     of = reference.shares
-    return ratio(shares, Interval(of.value[large, None], of.low[large, None], of.high[large, None]))
+    found = ratio(shares, Interval(of.value[large, None], of.low[large, None], of.high[large, None]))
+    unknown = np.isnan(of.value[large, None])
+    return Interval(*(np.where(unknown, np.nan, end) for end in (found.value, found.low, found.high)))
 
 
 def worst_against_reference(noisy: Floats, noise: Noise, reference: Shares, large: NDArray[np.bool_]) -> Estimate:

@@ -10,10 +10,12 @@ from evenhand.plan.geometry import box_bits
 from evenhand.plan.groups import MOST_CODES
 from evenhand.plan.models import RESERVED, Feature, Plan
 
+MOST_JOINT_GROUPS = 256
+
 
 def contradictions(plan: Plan) -> list[str]:
     """One line for each contradiction, with the key's path; empty for a sound plan."""
-    return [*_names(plan), *_features(plan), *_segments(plan), *_fairness(plan)]
+    return [*_names(plan), *_features(plan), *_segments(plan), *_fairness(plan), *_mitigation(plan)]
 
 
 def _names(plan: Plan) -> list[str]:
@@ -93,6 +95,35 @@ def _fairness(plan: Plan) -> list[str]:
 def _near(name: str, known: list[str]) -> str:
     near = get_close_matches(name, known, n=1)
     return f"did you mean {near[0]}?" if near else f"known: {', '.join(known) or 'none'}"
+
+
+def _mitigation(plan: Plan) -> list[str]:
+    mitigation = plan.fairness.mitigation
+    if mitigation is None:
+        return []
+    place, known = "fairness.mitigation", ", ".join(plan.attribute_names)
+    problems = [
+        f"{place}.attributes: {name} is no protected attribute; known: {known}"
+        for name in mitigation.attributes
+        if name not in plan.attribute_names
+    ]
+    groups = {a.name: a.group_names for a in plan.mitigated}
+    for attribute, shares in mitigation.bounds.shares.items():
+        if attribute not in groups:
+            problems.append(f"{place}.bounds.shares: {attribute} is not among its attributes; known: {', '.join(groups)}")
+            continue
+        problems += [
+            f"{place}.bounds.shares.{attribute}: no group {group}; known: {', '.join(groups[attribute])}"
+            for group in shares
+            if group not in groups[attribute]
+        ]
+    joint = math.prod(len(g) for g in groups.values())
+    if joint > MOST_JOINT_GROUPS:
+        problems.append(
+            f"{place}.attributes: they make {joint} combinations of groups, more than the {MOST_JOINT_GROUPS} that can be kept "
+            "apart in the noise; name fewer attributes"
+        )
+    return problems
 
 
 def columns_of(feature: Feature) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ def explain(plan: Plan) -> str:
         "",
         "What comes out",
         *_wrapped(_result(plan)),
+        *_wrapped(mitigation_in_words(plan)),
         "",
         "Privacy budget",
         *_budget(plan),
@@ -84,6 +85,26 @@ def _result(plan: Plan) -> str:
     )
 
 
+def mitigation_in_words(plan: Plan) -> str:
+    """What is done to treat groups more evenly, and what that reads; empty when mitigation is off."""
+    mitigation = plan.fairness.mitigation
+    if mitigation is None:
+        return ""
+    names = " and ".join(a.name for a in plan.mitigated)
+    if mitigation.method == "group_blind":
+        return (
+            f"Mitigation, group-blind: the centers are placed so that the worst-off group of {names} is as well described as "
+            "possible. The group is read while learning; customers are assigned to the nearest center without looking at it."
+        )
+    bounds = mitigation.bounds
+    return (
+        f"Mitigation, balanced: in every segment the share of each group of {names} is kept between {bounds.at_least:g} and "
+        f"{bounds.at_most:g} times its share of everybody{', or as stated for single groups' * bool(bounds.shares)}. The group of "
+        "each customer is read when the segment is assigned: two customers alike in every feature may be treated differently for "
+        f"their group, which may be unlawful where this runs. Justification in the plan: {mitigation.justification}"
+    )
+
+
 def _budget(plan: Plan) -> list[str]:
     privacy, split = plan.privacy, plan.privacy.split
     each_share = (("summary", split.summary), ("profiles", split.profiles), ("fairness", split.fairness))
@@ -124,10 +145,11 @@ def learning(plan: Plan) -> str:
     """One sentence on the questions from which the segments are learned."""
     method, how = Method.of(plan), f"one pass over {Boxes.of(plan).count:,} boxes that are cut at midpoints"
     if method.marginals:
-        how = (
-            f"a private histogram a feature, one pass over at most {most_boxes(plan):,} boxes cut where those say, and "
-            f"{len(method.refinements)} private step{'s' * (len(method.refinements) > 1)} of refinement"
-        )
+        steps = f"{len(method.refinements)} private step{'s' * (len(method.refinements) > 1)} of refinement"
+        boxes = f"one pass over at most {most_boxes(plan):,} boxes cut where those say"
+        how = ", ".join(["a private histogram a feature", f"{boxes}, and {steps}" if method.refinements else f"and {boxes}"])
+    if method.mitigation:
+        how += f"; mitigation asks for {', '.join(f'{name} (ε = {e:.3g})' for name, e in method.mitigation)}"
     return f"Segments are learned by {how}; decided from {plan.privacy.expected_customers:,} expected customers."
 
 

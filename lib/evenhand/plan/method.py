@@ -12,6 +12,7 @@ from evenhand.plan.accounting import like_laplace
 from evenhand.plan.models import Plan
 
 BOUNDS, MARGINALS, SUMMARY = "bounds", "marginals", "summary"
+GROUPS, MARGINS, BALANCE = "groups", "margins", "balance"
 # In `strength`, expected customers × ε of the learning / (k × features); with Gaussian noise, that of noise as strong. All from trials over several draws of the mixes in docs/accuracy.md, at 10^4 to 10^6 customers.
 PLAIN_BELOW = 80.0  # histograms and steps would be mostly noise; a single question, asked loudly, says more
 PLAIN_FROM = 30_000.0  # from here on, and for very many customers, one pass over fixed boxes is within two percent ...
@@ -19,40 +20,57 @@ VERY_MANY = 4_000_000  # ... and each further pass over the people would take se
 SEVERAL_STEPS_FROM = 500.0  # the noise of a step is so small that three of them, at less ε each, come further than one
 SEVERAL_STEPS = 3
 MARGINALS_SHARE, REFINEMENTS_SHARE = 0.1, 0.3  # of the learning's budget, the rest for the boxes
+# Of the mitigation's budget. Where the groups are needs little; how many of each are in a segment at last decides what is kept.
+MITIGATION_SHARES = {"group_blind": {GROUPS: 1.0}, "balanced": {GROUPS: 0.25, MARGINS: 0.25, BALANCE: 0.5}}
+
+
+def learning_budget(plan: Plan) -> float:
+    """What is spent on the segments themselves, in the unit of the plan's budget: without what mitigation takes of it."""
+    asked = plan.fairness.mitigation
+    return plan.shared_budget * plan.privacy.split.summary * (1 - (asked.share if asked else 0.0))
 
 
 def strength(plan: Plan) -> float:
     """How far a segment's mean stands above its noise, by public numbers."""
-    features, budget = len(plan.features), plan.shared_budget * plan.privacy.split.summary
-    noise = like_laplace(budget / features, plan.privacy.unit)
+    noise = like_laplace(learning_budget(plan) / len(plan.features), plan.privacy.unit)
     return plan.privacy.expected_customers / (max(plan.segments.candidates) * noise)
 
 
 @dataclass(frozen=True)
 class Method:
     """What each question costs, in the unit of the plan's budget: `marginals` (0: the boxes are cut at midpoints), `summary`,
-    and each of the `refinements`.
+    and each of the `refinements`; with mitigation those of its own questions by name, asked last.
     """
 
     marginals: float
     summary: float
     refinements: tuple[float, ...]
+    mitigation: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def moves_centers(self) -> bool:
+        """Whether mitigation may move the centers on the boxes; where noise rules those, steps on the people know better."""
+        return len(self.refinements) != 1
 
     @classmethod
     def of(cls, plan: Plan) -> Method:
-        budget, above = plan.shared_budget * plan.privacy.split.summary, strength(plan)
+        budget, above, asked = learning_budget(plan), strength(plan), plan.fairness.mitigation
+        parts = MITIGATION_SHARES[asked.method] if asked else {}
+        whole = plan.shared_budget * plan.privacy.split.summary
+        mitigation = tuple((name, (whole - budget) * part) for name, part in parts.items())
         quick = above >= PLAIN_FROM and plan.privacy.expected_customers >= VERY_MANY
         if quick or above < PLAIN_BELOW:
-            return cls(0.0, budget, ())
+            return cls(0.0, budget, (), mitigation)
         steps = SEVERAL_STEPS if above >= SEVERAL_STEPS_FROM else 1
         marginals, each = budget * MARGINALS_SHARE, budget * REFINEMENTS_SHARE / steps
-        return cls(marginals, budget - marginals - steps * each, (each,) * steps)
+        return cls(marginals, budget - marginals - steps * each, (each,) * steps, mitigation)
 
     @property
     def questions(self) -> dict[str, float]:
         """The cost of each question by its name, in the order of asking."""
         first = {MARGINALS: self.marginals} if self.marginals else {}
-        return first | {SUMMARY: self.summary} | {refinement(i): e for i, e in enumerate(self.refinements, 1)}
+        steps = {refinement(i): e for i, e in enumerate(self.refinements, 1)}
+        return first | {SUMMARY: self.summary} | steps | dict(self.mitigation)
 
 
 def refinement(number: int) -> str:

@@ -53,7 +53,7 @@ def _kind(value: Any) -> str:
 # A value that is either plain or a mapping: mistakes are told for the form that was written, not for both.
 EitherForm = Discriminator(_kind)
 
-RESERVED = {"run_id", "pseudonym", "key_id", "segment", "imputed", "clipped", "as_of", "box", "noisy_count"}
+RESERVED = {"run_id", "pseudonym", "key_id", "segment", "imputed", "clipped", "as_of", "box", "noisy_count", "joint_group"}
 
 
 class Model(BaseModel):
@@ -394,10 +394,56 @@ class Offer(Model):
         return self
 
 
+class Bounds(Model):
+    """How present each group must be in each segment, as a representation ratio: share in the segment over share of everybody.
+
+    `shares` states the lowest and highest share of a segment for some groups instead, by attribute and group.
+    """
+
+    at_least: Number = Field(default=0.8, gt=0, le=1)  # the four-fifths rule
+    at_most: Number = Field(default=1.25, ge=1)
+    shares: dict[Name, dict[Text, tuple[Number, Number]]] = Field(default_factory=dict)
+
+    @field_validator("shares")
+    @classmethod
+    def _shares(cls, shares: dict[str, dict[str, tuple[float, float]]]) -> dict[str, dict[str, tuple[float, float]]]:
+        for attribute, groups in shares.items():
+            for group, (low, high) in groups.items():
+                if not 0 <= low <= high <= 1:
+                    raise ValueError(
+                        f"{attribute}, {group}: two ascending shares between 0 and 1 are needed, not {low:g}, {high:g}"
+                    )
+        return shares
+
+
+class Mitigation(Model):
+    """How the segments are made fairer.
+
+    `group_blind` lowers the worst-off group's mean cost, and assigns without looking at the group. `balanced` keeps every
+    group's presence in every segment within bounds; it reads the group when it assigns, so it needs a justification.
+    """
+
+    method: Literal["group_blind", "balanced"]
+    attributes: list[Name] = Field(default_factory=list)  # all protected ones unless stated
+    justification: Text | None = None
+    share: Share = 0.4  # of the summary's ε, for the questions about groups
+    bounds: Bounds = Bounds()
+
+    @model_validator(mode="after")
+    def _justified(self) -> Self:
+        if self.method == "balanced" and self.justification is None:
+            raise ValueError(
+                "balanced reads the protected group of each customer when it assigns a segment, which may be unlawful; "
+                "state in justification why it is needed and allowed here"
+            )
+        return self
+
+
 class Fairness(Model):
     intersections: list[Annotated[list[Name], Field(min_length=2, max_length=4)]] = Field(default_factory=list, max_length=10)
     offers: list[Offer] = Field(default_factory=list, max_length=20)
     thresholds: Thresholds = Thresholds()
+    mitigation: Mitigation | None = None  # off: the segments are as the features make them
     when_uneven: Literal["report", "block"] = "report"  # block publishes nothing when a verdict is "uneven"
 
 
@@ -492,6 +538,14 @@ class Plan(Model):
     @property
     def attribute_names(self) -> list[str]:
         return [a.name for a in self.protected]
+
+    @property
+    def mitigated(self) -> list[Attribute]:
+        """The attributes whose groups are to be treated evenly; none when mitigation is off."""
+        mitigation = self.fairness.mitigation
+        if mitigation is None:
+            return []
+        return [a for a in self.protected if not mitigation.attributes or a.name in mitigation.attributes]
 
 
 def _checked(inspect: Any, text: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
@@ -75,6 +75,7 @@ class Facts:
     verdicts: Rows
     proxies: Rows
     budget: Budget
+    tradeoff: Rows = field(default_factory=list)  # what mitigation was expected to bring and to cost; empty without
 
     @property
     def labels(self) -> dict[int, str]:
@@ -133,6 +134,7 @@ def gather(store: Store, plan: Plan, run_id: str) -> Facts:
         waiting = [pool.submit(rows, spec) for spec in tables]
         telling = pool.submit(lambda: [r.asDict() for r in store.read(catalog.FAIRNESS_PROXIES, run_id).collect()])
         spread, budget = pool.submit(_everyone, store, plan, run_id), pool.submit(_budget, store, plan, run_id)
+        tradeoff = pool.submit(_tradeoff, store, plan, run_id)
         states, fits, profiles, fairness, by_group, verdicts = (future.result() for future in waiting)
         (everyone, deviation), spent, proxies = spread.result(), budget.result(), telling.result()
     state = max(states, key=lambda r: r["at"])
@@ -164,7 +166,16 @@ def gather(store: Store, plan: Plan, run_id: str) -> Facts:
         verdicts,
         proxies,
         spent,
+        tradeoff.result(),
     )
+
+
+def _tradeoff(store: Store, plan: Plan, run_id: str) -> Rows:
+    if plan.fairness.mitigation is None:
+        return []
+    found = [row.asDict() for row in store.read(catalog.FAIRNESS_TRADEOFF, run_id).collect()]
+    stages = ["before", "after", "curve"]
+    return sorted(found, key=lambda r: (plan.attribute_names.index(r["attribute"]), stages.index(r["stage"]), r["bound"] or 0.0))
 
 
 def _everyone(store: Store, plan: Plan, run_id: str) -> tuple[dict[str, float | None], dict[str, float]]:

@@ -14,7 +14,7 @@ from markupsafe import Markup
 from evenhand.fairness.assess import AT_LEAST
 from evenhand.plan.advice import advice
 from evenhand.plan.columns import CONSENT, CUSTOMERS, reasons
-from evenhand.plan.explain import learning
+from evenhand.plan.explain import learning, mitigation_in_words
 from evenhand.plan.groups import group_tables
 from evenhand.plan.models import Plan
 from evenhand.plan.periods import EACH
@@ -61,6 +61,7 @@ def _context(facts: Facts) -> dict[str, object]:
         "headline": headline(facts),
         "warnings": advice(plan),
         "learning": learning(plan),
+        "mitigation": mitigation_in_words(plan),
         "read": [
             (name, sources[name], facts.versions[name], list(group)) for name, group in groupby(uses, key=lambda use: use[0])
         ],

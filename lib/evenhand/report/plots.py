@@ -33,6 +33,8 @@ def plots_of(facts: Facts) -> dict[str, str]:
         plots[f"fairness of {table.name}, worst first"] = _fairness(facts, table.name, worst_first=True)
     if facts.curve:
         plots["number of segments"] = _curve(facts)
+    if curve := [row for row in facts.tradeoff if row["stage"] == "curve"]:
+        plots["price of fairness"] = _tradeoff(curve)
     return plots
 
 
@@ -99,6 +101,14 @@ def _shown(ratio: float | None) -> float:
 def _curve(facts: Facts) -> str:
     said = "; ".join(f"{r['k']} segments: {r['silhouette']:.3f}" for r in facts.curve)
     return _svg("curve", {"rows": facts.curve}, f"Simplified silhouette by number of segments. {said}.")
+
+
+def _tradeoff(curve: list[dict[str, Any]]) -> str:
+    rows = [{"bound": r["bound"], "more": r["price"] - 1} for r in curve if r["attribute"] == curve[0]["attribute"]]
+    said = "; ".join(f"at least {r['bound']:g}: {r['more']:.1%} more" for r in rows)
+    return _svg(
+        "tradeoff", {"rows": rows}, f"Cost of the segments by the bound on representation, over unconstrained ones. {said}."
+    )
 
 
 def _name(facts: Facts, segment: int) -> str:

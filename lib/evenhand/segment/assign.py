@@ -29,31 +29,40 @@ def segment_number(centers: Centers, names: list[str]) -> Column:
     intermediate sum stays below 2^53 and is exact in DOUBLE, which Spark compiles to a third of the code that
     overflow-checked BIGINT takes.
     """
-    return _number(_least_score(centers, names))
+    return number_in(F.least(*scores(centers, names)))
 
 
-def with_segment(prepared: DataFrame, centers: Centers, names: list[str]) -> DataFrame:
+def nearest(prepared: DataFrame, centers: Centers, names: list[str]) -> DataFrame:
     """Restricted: `prepared` with `segment`, and with `distance`, the squared distance to its center in fixed point."""
-    scored = prepared.withColumn("_score", _least_score(centers, names))
+    scored = prepared.withColumn("_score", F.least(*scores(centers, names)))
     nearer = F.shiftright(F.col("_score").cast("bigint"), NUMBERS.bit_length() - 1) / 2**CENTER_BITS
     norm = reduce(lambda a, b: a + b, [F.col(n).cast("double") * F.col(n) for n in names])
     # Rounding of |c|² may put a customer on a center a little below zero.
     distance = F.greatest(nearer + norm, F.lit(0.0))
-    return scored.withColumns({"segment": _number(F.col("_score")), "distance": distance}).drop("_score")
+    return scored.withColumns({"segment": number_in(F.col("_score")), "distance": distance}).drop("_score")
 
 
-def _least_score(centers: Centers, names: list[str]) -> Column:
-    return F.least(*[_score(center, names, number) for number, center in enumerate(centers)])
+def squared_distance(segment: Column, centers: Centers, names: list[str]) -> Column:
+    """To the center of any segment, in fixed point; the coordinates are looked up, so the code is small whatever k is."""
+    coordinates = centers / 2**CENTER_BITS
+    offsets = [F.col(n) - F.get(F.array(*[F.lit(float(c)) for c in coordinates[:, j]]), segment - 1) for j, n in enumerate(names)]
+    return reduce(lambda a, b: a + b, [offset * offset for offset in offsets])
 
 
-def _number(score: Column) -> Column:
+def scores(centers: Centers, names: list[str]) -> list[Column]:
+    """One packed score a center; less one another they are 128 times the difference in squared distance, in 1/16 steps²."""
+    return [_score(center, names, number) for number, center in enumerate(centers)]
+
+
+def number_in(score: Column) -> Column:
+    """The segment's number, from 1, in a packed score."""
     # A score may be negative; in two's complement its last seven bits are the number all the same.
     return (score.cast("bigint").bitwiseAND(F.lit(NUMBERS - 1).cast("bigint")) + 1).cast("int")
 
 
-def assign(prepared: DataFrame, centers: Centers, names: list[str]) -> DataFrame:
+def assign(assigned: DataFrame) -> DataFrame:
     """Restricted: pseudonym, key_id, segment."""
-    return prepared.select("pseudonym", "key_id", segment_number(centers, names).alias("segment"))
+    return assigned.select("pseudonym", "key_id", "segment")
 
 
 def _score(center: Centers, names: list[str], number: int) -> Column:

@@ -87,6 +87,18 @@ FAIRNESS_PROXIES = TableSpec(
     "open",
     "attribute STRING, feature STRING, rank INT, value DOUBLE, low DOUBLE, high DOUBLE, run_id STRING",
 )
+# How balanced segments are assigned (fairness/assignment.py): made of releases only.
+ASSIGNMENT_MAP = TableSpec(
+    "assignment_map",
+    "open",
+    "joint_group INT, prices ARRAY<BIGINT>, edges ARRAY<BIGINT>, moved MAP<INT, INT>, run_id STRING",
+)
+FAIRNESS_TRADEOFF = TableSpec(
+    "fairness_tradeoff",
+    "open",
+    "stage STRING, bound DOUBLE, price DOUBLE, attribute STRING, representation_ratio DOUBLE, balance DOUBLE, "
+    "total_variation DOUBLE, worst_group_cost DOUBLE, run_id STRING",
+)
 
 ALL = (
     PREPARED,
@@ -107,4 +119,6 @@ ALL = (
     FAIRNESS_GROUPS,
     FAIRNESS_SUMMARY,
     FAIRNESS_PROXIES,
+    ASSIGNMENT_MAP,
+    FAIRNESS_TRADEOFF,
 )

@@ -1,0 +1,105 @@
+"""Who is in which segment, whatever the method: `prepared` with a column `segment`, in native SQL.
+
+Balanced segments are a price list and a few moves. A customer goes where distance plus the price of the customer's group is
+least. Of those for whom another segment is nearly as good a share, chosen by the keyed hash in the pseudonym, moves there:
+the same customer always to the same segment.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from evenhand.plan.geometry import STEPS
+from evenhand.plan.models import Plan
+from evenhand.privacy.groups import JointGroups
+from evenhand.segment.assign import CENTER_BITS, NUMBERS, Centers, nearest, number_in, scores, squared_distance
+
+Integers = NDArray[np.int64]
+Floats = NDArray[np.float64]
+SCORE_UNIT = STEPS**2 << CENTER_BITS  # of one squared distance in the unit cube, in a score
+MOST_PRICE = 64.0  # squared distances in the unit cube are at most 60; beyond no price changes anything
+HASH_STEPS = 1 << 20
+GROUP, CELL, MOVED, FIRST, SECOND, PRICES = "joint_group", "_cell", "_moved", "_first", "_second", "_prices"
+
+
+@dataclass(frozen=True)
+class FairMap:
+    """`prices` (joint groups, k) and ascending `edges` (bins,) in units of the score; `moved` (joint groups, k, k, bins).
+
+    Of the customers of a joint group who are in segment i, have j next, and lose less than the bin's upper edge and not less
+    than its lower one by going there, `moved` of 2^20 go there.
+    """
+
+    prices: Integers
+    edges: Integers
+    moved: Integers
+
+    @classmethod
+    def of(cls, prices: Floats, edges: Floats) -> FairMap:
+        """A map without moves, from prices and edges in squared distances of the unit cube."""
+        fixed = np.rint(np.clip(prices, -MOST_PRICE, MOST_PRICE) * SCORE_UNIT).astype(np.int64)
+        groups, k = prices.shape
+        return cls(fixed, np.rint(edges * SCORE_UNIT).astype(np.int64), np.zeros((groups, k, k, len(edges)), dtype=np.int64))
+
+    def moving(self, shares: Floats) -> FairMap:
+        """The same with these shares of the cells moved."""
+        return replace(self, moved=np.rint(np.clip(shares, 0, 1) * HASH_STEPS).astype(np.int64))
+
+    @property
+    def bins(self) -> int:
+        return len(self.edges)
+
+    def fingerprint(self, centers: Centers) -> str:
+        """Of the public side of a question asked under this map, so that a stored answer is never read for another."""
+        content = b"".join(a.astype("<i8").tobytes() for a in (centers, self.prices, self.edges, self.moved))
+        return hashlib.sha256(content).hexdigest()[:16]
+
+
+def with_segment(prepared: DataFrame, centers: Centers, fair_map: FairMap | None, plan: Plan) -> DataFrame:
+    """Restricted: the rows of `prepared` with `segment` and `distance`, the squared distance to its center in fixed point.
+
+    By the nearest center alone when there is no map.
+    """
+    if fair_map is None:
+        return nearest(prepared, centers, plan.feature_names)
+    found = with_margin(prepared, centers, fair_map, plan)
+    group, cell = np.nonzero(fair_map.moved.reshape(len(fair_map.prices), -1))
+    columns = {GROUP: group.astype(np.int32), CELL: cell.astype(np.int32), MOVED: fair_map.moved[fair_map.moved > 0]}
+    # A customer beyond the last edge has no cell (null), and meets no move.
+    found = found.join(F.broadcast(prepared.sparkSession.createDataFrame(pa.table(columns))), [GROUP, CELL], "left")
+    moves = F.pmod(F.xxhash64("pseudonym"), F.lit(HASH_STEPS)) < F.coalesce(F.col(MOVED), F.lit(0))
+    segment = F.when(moves, F.col(SECOND)).otherwise(F.col(FIRST))
+    assigned = found.select(*prepared.columns, segment.alias("segment"))
+    return assigned.withColumn("distance", squared_distance(F.col("segment"), centers, plan.feature_names))
+
+
+def with_margin(prepared: DataFrame, centers: Centers, fair_map: FairMap, plan: Plan) -> DataFrame:
+    """The rows with their joint group, first and second choice of segment, and the cell of the margin between them.
+
+    The cell is (first * k + second) * bins + bin, segments from 0; null from the last edge on.
+    """
+    listed = {
+        GROUP: np.arange(len(fair_map.prices), dtype=np.int32),
+        PRICES: pa.array((fair_map.prices * NUMBERS).astype(np.float64).tolist(), pa.list_(pa.float64())),
+    }
+    table = F.broadcast(prepared.sparkSession.createDataFrame(pa.table(listed)))
+    rows = prepared.withColumn(GROUP, JointGroups.of(plan).code).join(table, GROUP)
+    # Prices are whole multiples of the packed number's room, so a sum is still an integer below 2^53 and exact.
+    priced = [score + F.get(F.col(PRICES), F.lit(j)) for j, score in enumerate(scores(centers, plan.feature_names))]
+    rows = rows.withColumn("_scores", F.sort_array(F.array(*priced)))
+    best, next_best = (F.get(F.col("_scores"), F.lit(i)) for i in (0, 1))
+    rows = rows.withColumns({"_lead": next_best - best, FIRST: number_in(best), SECOND: number_in(next_best)})
+    bin_number = F.lit(0)
+    for edge in (fair_map.edges * NUMBERS).astype(np.float64).tolist():
+        bin_number = bin_number + (F.col("_lead") >= F.lit(edge)).cast("int")
+    rows = rows.withColumn("_bin", bin_number)
+    k, bins = len(centers), fair_map.bins
+    cell = ((F.col(FIRST) - 1) * F.lit(k) + (F.col(SECOND) - 1)) * F.lit(bins) + F.col("_bin")
+    return rows.withColumn(CELL, F.when(F.col("_bin") < F.lit(bins), cell))

@@ -1,0 +1,80 @@
+"""The customers as mitigation sees them: weighted points of joint groups, made of the private summaries alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import qmc
+
+from evenhand.plan.geometry import STEPS, Boxes
+from evenhand.privacy.marginals import Marginals
+from evenhand.privacy.summary import Summary
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+MOST_SPREAD = 8  # points that one cell is spread over; from trials
+POINTS = 16_000  # of all cells together, which HiGHS solves within a second or two
+
+
+@dataclass(frozen=True)
+class Cells:
+    """`points` (n, features) in the unit cube, their `weights` (n,) in customers, their joint group `groups` (n,)."""
+
+    points: Floats
+    weights: Floats
+    groups: Integers
+    joint: int  # how many joint groups there are
+
+    @classmethod
+    def of(cls, points: Floats, counts: Floats) -> Cells:
+        """From boxes with points (boxes, features) and counts (boxes, joint groups)."""
+        box, group = np.nonzero(counts > 0)
+        return cls(points[box], counts[box, group], group.astype(np.int64), counts.shape[1])
+
+    def totals(self) -> Floats:
+        """Customers of each joint group, shape (joint groups,)."""
+        return self.sums(np.ones_like(self.weights))
+
+    def sums(self, figures: Floats) -> Floats:
+        """Figures a customer, (n,), added up over the customers of each joint group, shape (joint groups,)."""
+        return np.bincount(self.groups, weights=self.weights * figures, minlength=self.joint).astype(np.float64)
+
+    def table(self, shares: Floats) -> Floats:
+        """Joint group by segment, when each point goes to the segments in these shares, (n, k); shape (joint groups, k)."""
+        table = np.zeros((self.joint, shares.shape[1]))
+        np.add.at(table, self.groups, shares * self.weights[:, None])
+        return table
+
+    def distances(self, centers: Floats) -> Floats:
+        """Squared distances to centers in the unit cube, shape (n, k)."""
+        squared: Floats = (self.points**2).sum(1)[:, None] - 2 * self.points @ centers.T + (centers**2).sum(1)
+        return np.maximum(squared, 0.0)
+
+
+def coarse_cells(summary: Summary, counts: Floats) -> Cells:
+    """One point a box and joint group: the noisy mean of the box."""
+    return Cells.of(summary.points / STEPS, counts)
+
+
+def fine_cells(summary: Summary, counts: Floats, boxes: Boxes, marginals: Marginals | None) -> Cells:
+    """Several points a box and joint group, spread as widely as customers are expected to be inside the box.
+
+    A border between segments cuts through boxes; from single points nothing could be said of where. The spread is that of
+    the marginals, and never wider than the mean allows: variance at most (high - mean)(mean - low) (Bhatia and Davis, 2000).
+    """
+    cells = int((counts > 0).sum())
+    each = int(np.clip(round(POINTS / max(cells, 1)), 1, MOST_SPREAD))
+    if each == 1:
+        return coarse_cells(summary, counts)
+    middles, halves = (figures[summary.boxes] / STEPS for figures in (boxes.centers, boxes.halves))
+    low, high, mean = middles - halves, middles + halves, summary.points / STEPS
+    variance = marginals.inside(boxes)[1][summary.boxes] / STEPS**2 if marginals else halves**2 / 3
+    deviation = np.sqrt(np.minimum(variance, np.maximum((high - mean) * (mean - low), 0.0)))
+    count = len(mean) * each
+    draws = qmc.Sobol(mean.shape[1], seed=1).random_base2(max(1, (count - 1).bit_length()))[:count]
+    offsets = ((draws - 0.5) * np.sqrt(12)).reshape(len(mean), each, -1) * deviation[:, None]
+    points = np.clip(mean[:, None] + offsets, low[:, None], high[:, None])
+    points += (mean - points.mean(axis=1))[:, None]
+    return Cells.of(points.reshape(count, -1), np.repeat(counts / each, each, axis=0))

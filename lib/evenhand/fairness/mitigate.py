@@ -1,0 +1,107 @@
+"""Fairer segments from the private summaries: the centers, how they are assigned, and what the fairness cost.
+
+Two or three questions more than without; everything between them is post-processing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pyspark.sql import DataFrame
+from threadpoolctl import threadpool_limits
+
+from evenhand.fairness.assignment import FairMap
+from evenhand.fairness.balanced import ITERATIONS, Balanced, balanced
+from evenhand.fairness.blind import Blind, fair_lloyd
+from evenhand.fairness.bounds import Constraints, constraints_of
+from evenhand.fairness.cells import Cells, coarse_cells, fine_cells
+from evenhand.fairness.margins import Table, balance_check, edges_of, margins, margins_on, moves, read_margins
+from evenhand.fairness.tradeoff import Point, after, before, curve
+from evenhand.plan.geometry import STEPS
+from evenhand.plan.method import Method
+from evenhand.plan.models import Plan
+from evenhand.privacy.groups import COUNTS, JointGroups, group_counts, read_group_counts
+from evenhand.privacy.marginals import Marginals
+from evenhand.privacy.release import Door
+from evenhand.privacy.summary import Summary, boxes_of
+from evenhand.segment.assign import Centers, rounded_centers
+
+Floats = NDArray[np.float64]
+STARTS = 2  # the cheapest unconstrained fits that balancing starts from; the best of them need not lead to the best
+REACH = 2.0  # standard deviations of the noise of a group's total
+
+
+@dataclass(frozen=True)
+class Mitigated:
+    """`fair_map` is None when the nearest center decides; `tradeoff` is for the report."""
+
+    centers: Centers
+    fair_map: FairMap | None
+    tradeoff: list[Point]
+
+
+def mitigated(
+    door: Door, prepared: DataFrame, plan: Plan, summary: Summary, marginals: Marginals | None, starts: list[Floats]
+) -> Mitigated:
+    """The segments by the plan's mitigation, starting from unconstrained centers (k, features) in fixed point, the run's first.
+
+    Raises:
+        InfeasibleBounds: no assignment meets the plan's bounds; with the tightest that one does.
+    """
+    assert plan.fairness.mitigation is not None
+    boxes, starts = boxes_of(plan, marginals), [start / STEPS for start in starts]
+    release = door.release(group_counts(prepared, boxes, plan))
+    counts = read_group_counts(release, summary, plan)
+    reach = REACH * release.noise(COUNTS).deviation * float(np.sqrt(len(counts)))
+    # One thread: several add up in any order, and a resumed run must find the very same centers.
+    with threadpool_limits(1):
+        coarse = coarse_cells(summary, counts)
+        if plan.fairness.mitigation.method == "group_blind":
+            return _blind(coarse, plan, starts)
+        constraints = constraints_of(plan, coarse.totals(), reach)
+        rounds = ITERATIONS if Method.of(plan).moves_centers else 1
+        found = min((balanced(coarse, constraints, start, rounds=rounds) for start in starts[:STARTS]), key=lambda b: b.cost)
+        fine = fine_cells(summary, counts, boxes, marginals)
+        found = _largest_first(balanced(fine, constraints, found.centers, found.duals, rounds), fine)
+        centers, fair_map = _on_customers(door, prepared, plan, found, fine, constraints, reach)
+        fair = after(coarse, constraints, found.centers, found.duals, starts[0], plan)
+        points = [before(coarse, starts[0], plan), fair]
+        points += curve(coarse, plan, starts[0], reach)
+    return Mitigated(centers, fair_map, points)
+
+
+def _on_customers(
+    door: Door, prepared: DataFrame, plan: Plan, found: Balanced, fine: Cells, constraints: Constraints, reach: float
+) -> tuple[Centers, FairMap]:
+    """The assignment that meets the bounds among the customers themselves: prices, and moves after two more questions."""
+    joint, mean_cost = JointGroups.of(plan).count, found.cost / float(fine.weights.sum())
+    edges, prices = edges_of(mean_cost, joint, len(found.centers)), constraints.prices(found.duals)
+    centers, fair_map = rounded_centers(found.centers * STEPS), FairMap.of(prices, edges)
+    first = door.release(margins(prepared, centers, fair_map, plan))
+    table = Table.read(first, joint)
+    near = read_margins(first, margins_on(fine, found.centers, fair_map, prices, edges), table)
+    constraints = constraints_of(plan, table.counts.sum(axis=1), reach)
+    shares = moves(near, table, np.zeros_like(near), constraints, edges, mean_cost)
+    fair_map = fair_map.moving(shares)
+    table = Table.read(door.release(balance_check(prepared, centers, fair_map, plan)), joint)
+    constraints = constraints_of(plan, table.counts.sum(axis=1), reach)
+    return centers, fair_map.moving(moves(near, table, shares, constraints, edges, mean_cost))
+
+
+def _blind(cells: Cells, plan: Plan, starts: list[Floats]) -> Mitigated:
+    members = JointGroups.of(plan).members
+    totals = members @ cells.totals()
+    judged = members[totals >= max(plan.privacy.minimum_cell * len(starts[0]), 1)]
+    found: list[Blind] = [fair_lloyd(cells, judged, start) for start in starts]
+    best = min(found, key=lambda b: b.costs.max())
+    sizes = np.bincount(cells.distances(best.centers).argmin(axis=1), weights=cells.weights, minlength=len(best.centers))
+    centers = best.centers[np.argsort(-sizes, kind="stable")]
+    points = [before(cells, starts[0], plan), before(cells, centers, plan, "after", starts[0])]
+    return Mitigated(rounded_centers(centers * STEPS), None, points)
+
+
+def _largest_first(found: Balanced, cells: Cells) -> Balanced:
+    order = np.argsort(-(cells.weights @ found.shares), kind="stable")
+    return Balanced(found.centers[order], found.shares[:, order], found.duals[:, order], found.cost)

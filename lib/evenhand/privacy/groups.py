@@ -1,0 +1,109 @@
+"""The group summary: how many customers of each joint group are in each box, for mitigation. Noisy, empty cells too.
+
+A joint group is one combination of groups, such as female and under 30, of the attributes that mitigation is for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, reduce
+from math import prod
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from evenhand.plan.geometry import Boxes
+from evenhand.plan.method import GROUPS, Method
+from evenhand.plan.models import Plan
+from evenhand.privacy.release import Integers, Part, Question, Release
+from evenhand.privacy.summary import Summary, box_key
+
+Floats = NDArray[np.float64]
+COUNTS = "joint groups"
+FITTING = 10  # rounds
+
+
+@dataclass(frozen=True)
+class JointGroups:
+    """The combinations of groups, numbered with the last attribute's group running fastest."""
+
+    attributes: tuple[tuple[str, tuple[str, ...]], ...]  # name, groups
+
+    @classmethod
+    def of(cls, plan: Plan) -> JointGroups:
+        return cls(tuple((a.name, tuple(a.group_names)) for a in plan.mitigated))
+
+    @cached_property
+    def sizes(self) -> tuple[int, ...]:
+        return tuple(len(groups) for _, groups in self.attributes)
+
+    @property
+    def count(self) -> int:
+        return prod(self.sizes)
+
+    @cached_property
+    def digits(self) -> Integers:
+        """The group of every joint group in each attribute, shape (joint groups, attributes)."""
+        return np.stack(np.unravel_index(np.arange(self.count), self.sizes), axis=1).astype(np.int64)
+
+    @cached_property
+    def named(self) -> list[tuple[str, str]]:
+        """Every group as attribute and group."""
+        return [(name, group) for name, groups in self.attributes for group in groups]
+
+    @cached_property
+    def members(self) -> Floats:
+        """1 where a joint group belongs to a group, shape (groups of all attributes, joint groups)."""
+        rows = [self.digits[:, i] == g for i, size in enumerate(self.sizes) for g in range(size)]
+        return np.array(rows, dtype=np.float64)
+
+    def by_attribute(self, joint: Floats) -> dict[str, Floats]:
+        """A table (joint groups, ...) added up to one table (groups, ...) an attribute."""
+        ends = np.cumsum(self.sizes)[:-1]
+        names = [name for name, _ in self.attributes]
+        return dict(zip(names, np.split(self.members @ joint, ends), strict=True))
+
+    @property
+    def code(self) -> Column:
+        """The joint group of a row of `prepared`."""
+        strides = [prod(self.sizes[i + 1 :]) for i in range(len(self.sizes))]
+        pieces = [F.col(name) * F.lit(stride) for (name, _), stride in zip(self.attributes, strides, strict=True)]
+        return reduce(lambda a, b: a + b, pieces)
+
+
+def group_counts(prepared: DataFrame, boxes: Boxes, plan: Plan) -> Question:
+    """Customers by box and joint group, over all cells, empty or not; a customer is in one cell, so L1 sensitivity 1."""
+    joint, cells = JointGroups.of(plan), boxes.count * JointGroups.of(plan).count
+    cell = box_key(boxes, plan.feature_names) * F.lit(joint.count) + joint.code
+    rows = prepared.groupBy(cell.alias("cell")).agg(F.count("*").alias("n"))
+    cost = Method.of(plan).questions[GROUPS]
+    part = Part(COUNTS, cells, 1, cost, "a customer is in one box and one joint group", plan.privacy.unit)
+    return Question(GROUPS, rows, lambda table: {COUNTS: spread(table, cells)}, (part,))
+
+
+def spread(table: pa.Table, cells: int) -> Integers:
+    """The counts `n` of the cells `cell` as a vector over all cells."""
+    full = np.zeros(cells, dtype=np.int64)
+    full[table["cell"].to_numpy().astype(np.int64)] = table["n"].to_numpy().astype(np.int64)
+    return full
+
+
+def read_group_counts(release: Release, summary: Summary, plan: Plan) -> Floats:
+    """Post-processing: customers of each joint group in the summary's boxes, none negative, shape (boxes, joint groups).
+
+    Each box's add up to its count in the summary, which is less noisy, and each group's to its noisy total: cutting off
+    negative counts alone would make small groups larger (Deming and Stephan's iterative proportional fitting, 1940).
+    """
+    joint = JointGroups.of(plan).count
+    noisy = release[COUNTS].reshape(-1, joint)[summary.boxes].astype(np.float64)
+    totals = np.maximum(noisy.sum(axis=0), 0.0)
+    totals *= summary.weights.sum() / max(totals.sum(), 1e-9)
+    counts = np.maximum(noisy, 0.0)
+    counts[counts.sum(axis=1) == 0] = totals
+    for _ in range(FITTING):
+        counts *= totals / np.maximum(counts.sum(axis=0), 1e-9)
+        counts *= (summary.weights / np.maximum(counts.sum(axis=1), 1e-9))[:, None]
+    return counts

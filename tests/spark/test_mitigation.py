@@ -1,0 +1,170 @@
+"""Fairer segments on Spark: the bounds hold on the customers, everybody stays where they were put, blind stays blind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from conftest import write_key
+from evenhand.api import run
+from evenhand.errors import InfeasibleBounds, RunConflict
+from evenhand.fairness.assignment import with_segment
+from evenhand.plan.load import parse_plan
+from evenhand.plan.models import Plan
+from evenhand.privacy.noise import NoNoise
+from evenhand.result import Result
+from evenhand.rows import read_assignment_map, read_centers
+from evenhand.tables import catalog
+from sample import KEY, NOW, in_folder, people, plan_yaml, write_sources
+
+JUSTIFICATION = "The offers must reach both sexes alike (made for this test)."
+BALANCED = {
+    "method": "balanced",
+    "attributes": ["gender"],
+    "justification": JUSTIFICATION,
+    "bounds": {"at_least": 0.9, "at_most": 1.1},
+}
+
+
+def lopsided(count: int) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
+    """Nine of ten of those who stayed long are men, seven of ten of the others women."""
+    random = np.random.default_rng(8)
+    customers, purchases = people(count)
+    men = [random.random() < (0.9 if years > 11 else 0.3) for _, years, *_ in customers]
+    return [(i, y, "m" if man else "f", a, e) for (i, y, _, a, e), man in zip(customers, men, strict=True)], purchases
+
+
+@pytest.fixture(scope="module")
+def world(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("mitigation")
+    write_key(folder / "key", KEY)
+    customers, purchases = lopsided(3000)
+    write_sources(spark, folder, customers, purchases=purchases)
+    return folder
+
+
+def plan_of(world: Path, mitigation: dict[str, Any], **changes: Any) -> Plan:
+    budget = {"privacy.epsilon": 30.0, "privacy.population_total": 900.0}
+    return parse_plan(plan_yaml(in_folder(world) | budget | {"fairness.mitigation": mitigation} | changes))
+
+
+@pytest.fixture(scope="module")
+def result(spark: Any, world: Path) -> Result:
+    return run(plan_of(world, BALANCED), spark, as_of=NOW, run_id="balanced-1", noise=NoNoise())
+
+
+def table(result: Result) -> np.ndarray:
+    """Women and men by segment, exact: restricted data."""
+    rows = result.store.read(catalog.PREPARED, result.run_id).join(result.segments.select("pseudonym", "segment"), "pseudonym")
+    counts = np.zeros((2, 3))
+    for row in rows.groupBy("gender", "segment").count().collect():
+        counts[row.gender, row.segment - 1] = row["count"]
+    return counts
+
+
+def test_without_mitigation_the_segments_are_uneven(spark: Any, world: Path) -> None:
+    plain = parse_plan(plan_yaml(in_folder(world) | {"privacy.epsilon": 30.0, "privacy.population_total": 900.0}))
+    counts = table(run(plain, spark, as_of=NOW, run_id="plain-1", noise=NoNoise()))
+    assert (counts / counts.sum(axis=0) / (counts.sum(axis=1) / counts.sum())[:, None]).min() < 0.4
+    assert not result_has(plain, spark, catalog.ASSIGNMENT_MAP, "plain-1")
+
+
+def result_has(plan: Plan, spark: Any, spec: catalog.TableSpec, run_id: str) -> bool:
+    path = Path(plan.output.open.path or "") / spec.name
+    return path.exists() and not spark.read.format("delta").load(str(path)).where(f"run_id = '{run_id}'").isEmpty()
+
+
+def test_balanced_segments_hold_the_bounds_among_the_customers_themselves(result: Result) -> None:
+    """Without noise only the hash may miss, by a customer or two of some hundred: less than 0.01."""
+    counts = table(result)
+    ratio = counts / counts.sum(axis=0) / (counts.sum(axis=1) / counts.sum())[:, None]
+    assert counts.sum() == 3000
+    assert (counts.sum(axis=0) > 0).all()
+    assert ratio.min() > 0.89
+    assert ratio.max() < 1.11
+
+
+def test_the_published_counts_are_those_of_the_segments_table(result: Result) -> None:
+    found = result.fairness_stats.where("attribute = 'gender'").collect()
+    shown = {(r.group, r.segment): r["count"] for r in found if r["count"] is not None}
+    counts = table(result)
+    assert len(shown) >= 6
+    for (group, segment), count in shown.items():
+        assert count == counts[["female", "male"].index(group), segment - 1]
+
+
+def test_a_resumed_run_puts_every_customer_where_they_were(spark: Any, world: Path, result: Result) -> None:
+    before = {bytes(r.pseudonym): r.segment for r in result.segments.collect()}
+    spent = result.facts.budget.spent
+    again = run(plan_of(world, BALANCED), spark, run_id="balanced-1", steps=["segment", "assess"], noise=NoNoise())
+    assert {bytes(r.pseudonym): r.segment for r in again.segments.collect()} == before
+    assert again.store.read(catalog.BUDGET).first().spent == spent
+
+
+def test_assessing_without_the_map_is_refused(spark: Any, world: Path, result: Result) -> None:
+    path = result.store.address(catalog.ASSIGNMENT_MAP)
+    spark.sql(f"DELETE FROM {path}")
+    try:
+        with pytest.raises(RunConflict, match="no assignment_map yet; run the step segment first"):
+            run(plan_of(world, BALANCED), spark, run_id="balanced-1", steps=["assess"], noise=NoNoise())
+    finally:
+        run(plan_of(world, BALANCED), spark, run_id="balanced-1", steps=["segment"], noise=NoNoise())
+
+
+def test_some_customers_are_divided_by_the_hash_and_the_stored_map_says_so(result: Result) -> None:
+    fair_map = read_assignment_map(result.store.read(catalog.ASSIGNMENT_MAP, "balanced-1"))
+    assert fair_map.moved.any()
+    centers, _ = read_centers(result.centers)
+    prepared = result.store.read(catalog.PREPARED, "balanced-1")
+    again = {bytes(r.pseudonym): r.segment for r in with_segment(prepared, centers, fair_map, result.plan).collect()}
+    assert again == {bytes(r.pseudonym): r.segment for r in result.segments.collect()}
+
+
+def test_the_price_of_fairness_and_the_statistics_before_and_after_are_published(result: Result) -> None:
+    points = result.store.read(catalog.FAIRNESS_TRADEOFF, "balanced-1").collect()
+    stages = {p.stage: p for p in points if p.stage != "curve"}
+    assert stages["before"].price == pytest.approx(1.0)
+    assert stages["after"].price > 1.001
+    assert stages["after"].representation_ratio > 0.89 > 0.5 > stages["before"].representation_ratio
+    curve = sorted((p for p in points if p.stage == "curve"), key=lambda p: p.bound)
+    assert len(curve) == 8
+    prices = [p.price for p in curve]
+    assert all(a <= b * 1.001 for a, b in zip(prices, prices[1:], strict=False))
+    assert 1.0 <= prices[0] < prices[-1]
+
+
+def test_the_report_repeats_the_justification(result: Result) -> None:
+    page = result.report.read_text(encoding="utf-8")
+    assert JUSTIFICATION in page
+    assert "Price of fairness" in page
+
+
+@pytest.mark.parametrize("asked", [(0.95, 1.0), (0.0, 0.2)], ids=["too much", "too little"])
+def test_shares_that_no_assignment_can_meet_are_refused_with_the_tightest_that_one_can(
+    spark: Any, world: Path, asked: tuple[float, float]
+) -> None:
+    mitigation = BALANCED | {"bounds": {"shares": {"gender": {"female": list(asked)}}}}
+    run_id = f"infeasible-{asked[1]:g}".replace(".", "-")
+    with pytest.raises(InfeasibleBounds, match=r"tightest feasible bounds are 0\.\d+ on both sides") as wrong:
+        run(plan_of(world, mitigation), spark, as_of=NOW, run_id=run_id, noise=NoNoise())
+    assert "\n" not in str(wrong.value)
+    assert not result_has(plan_of(world, mitigation), spark, catalog.SEGMENT_PROFILES, run_id)
+
+
+def test_group_blind_assigns_without_reading_a_group(spark: Any, world: Path) -> None:
+    blind = plan_of(world, {"method": "group_blind"})
+    result = run(blind, spark, as_of=NOW, run_id="blind-1", noise=NoNoise())
+    centers, _ = read_centers(result.centers)
+    prepared = result.store.read(catalog.PREPARED, "blind-1")
+    assigned = with_segment(prepared, centers, None, blind).select("pseudonym", "segment")
+    plan = assigned._jdf.queryExecution().executedPlan().toString()
+    assert "tenure" in plan
+    assert "gender" not in plan and "age_band" not in plan
+    assert {bytes(r.pseudonym): r.segment for r in assigned.collect()} == {
+        bytes(r.pseudonym): r.segment for r in result.segments.collect()
+    }
+    points = {p.stage: p for p in result.store.read(catalog.FAIRNESS_TRADEOFF, "blind-1").where("attribute = 'gender'").collect()}
+    assert points["after"].worst_group_cost <= points["before"].worst_group_cost

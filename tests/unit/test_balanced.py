@@ -1,0 +1,183 @@
+"""The linear program on made cells: bounds held, prices that say who goes where, bounds nobody can meet, the price of fairness."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from evenhand.errors import InfeasibleBounds
+from evenhand.fairness.balanced import assigned, balanced
+from evenhand.fairness.blind import fair_lloyd, group_costs
+from evenhand.fairness.bounds import Constraints, constraints_of
+from evenhand.fairness.cells import Cells
+from evenhand.fairness.margins import Table, moves
+from evenhand.fairness.tradeoff import after, before, curve
+from evenhand.plan.load import parse_plan
+from evenhand.plan.models import Plan
+from evenhand.privacy.groups import JointGroups
+from sample import plan_yaml
+
+
+def plan_with(bounds: dict[str, Any], attributes: list[str] | None = None) -> Plan:
+    mitigation = {"method": "balanced", "justification": "test", "bounds": bounds, "attributes": attributes or ["gender"]}
+    return parse_plan(plan_yaml({"fairness.mitigation": mitigation}))
+
+
+def lopsided(joint: int = 4, seed: int = 3) -> Cells:
+    """Three clouds; the first is mostly of joint group 0, the second of group 1, the third mixed."""
+    random = np.random.default_rng(seed)
+    middles = np.array([[0.2, 0.2], [0.7, 0.3], [0.4, 0.8]])
+    points = np.concatenate([m + random.normal(size=(60, 2)) * 0.08 for m in middles])
+    counts = np.zeros((len(points), joint))
+    for cloud, mostly in enumerate((0, 1, None)):
+        mine = slice(60 * cloud, 60 * cloud + 60)
+        counts[mine, :2] = random.uniform(2, 4, (60, 2)) if mostly is None else random.uniform(0, 1, (60, 2))
+        if mostly is not None:
+            counts[mine, mostly] += 6
+    return Cells.of(points, counts)
+
+
+STARTS = np.array([[0.2, 0.2], [0.7, 0.3], [0.4, 0.8]])
+
+
+def ratios(table: np.ndarray, joint: JointGroups) -> np.ndarray:
+    groups = joint.members @ table
+    shares = groups.sum(axis=1) / table.sum()
+    return (groups / table.sum(axis=0))[shares > 0] / shares[shares > 0][:, None]
+
+
+@pytest.mark.parametrize("at_least", [0.5, 0.8, 0.95, 1.0])
+def test_every_segment_holds_the_bounds_on_the_cells(at_least: float) -> None:
+    cells, plan = lopsided(), plan_with({"at_least": at_least, "at_most": 1 / at_least})
+    found = balanced(cells, constraints_of(plan, cells.totals(), 0.0), STARTS)
+    np.testing.assert_allclose(found.shares.sum(axis=1), 1.0)
+    table = cells.table(found.shares)
+    np.testing.assert_allclose(table.sum(axis=1), cells.totals())
+    held = ratios(table, JointGroups.of(plan))
+    assert held.min() > at_least - 2e-3
+    assert held.max() < 1 / at_least + 2e-3
+    free = ratios(cells.table(nearest(cells, STARTS)), JointGroups.of(plan))
+    assert free.min() < 0.4  # without the program they do not hold
+
+
+def nearest(cells: Cells, centers: np.ndarray) -> np.ndarray:
+    distances = cells.distances(centers)
+    return (distances == distances.min(axis=1, keepdims=True)).astype(float)
+
+
+def test_attributes_that_overlap_are_held_at_once() -> None:
+    plan = plan_with({"at_least": 0.9, "at_most": 1.2}, ["gender", "age_band"])
+    joint = JointGroups.of(plan)
+    random = np.random.default_rng(5)
+    counts = random.uniform(0, 1, (150, joint.count))
+    points = random.uniform(0, 1, (150, 2))
+    counts[points[:, 0] < 0.5] *= 1 + 4 * joint.members[0]  # women on the left,
+    counts[points[:, 1] < 0.5] *= 1 + 4 * joint.members[4]  # the first age band below
+    cells = Cells.of(points, counts * 3)
+    constraints = constraints_of(plan, cells.totals(), 0.0)
+    held = ratios(cells.table(balanced(cells, constraints, STARTS).shares), joint)
+    assert held.shape == (8, 3)
+    assert held.min() > 0.898 and held.max() < 1.202
+
+
+def test_the_prices_send_each_cell_where_the_program_sends_it() -> None:
+    cells, plan = lopsided(), plan_with({"at_least": 0.9})
+    constraints = constraints_of(plan, cells.totals(), 0.0)
+    found = balanced(cells, constraints, STARTS)
+    paid = cells.distances(found.centers) + constraints.prices(found.duals)[cells.groups]
+    whole = found.shares.max(axis=1) > 1 - 1e-9
+    assert whole.mean() > 0.95  # a vertex of the program divides a cell or two a constraint
+    assert whole.mean() < 1.0
+    np.testing.assert_array_equal(paid.argmin(axis=1)[whole], found.shares.argmax(axis=1)[whole])
+
+
+def test_a_guess_of_prices_changes_the_time_and_not_the_answer() -> None:
+    cells, plan = lopsided(), plan_with({"at_least": 0.9})
+    constraints = constraints_of(plan, cells.totals(), 0.0)
+    none = np.zeros((len(constraints.coefficients), 3))
+    whole = assigned(cells, constraints, STARTS, none)
+    for guess in (none, whole.duals, whole.duals * 3 + 0.1):
+        assert assigned(cells, constraints, STARTS, guess, reach=1e-4).cost == pytest.approx(whole.cost, rel=1e-3)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.9, 1.0), (0.0, 0.1)])
+def test_a_share_that_no_assignment_meets_is_refused_with_the_tightest_feasible_one(low: float, high: float) -> None:
+    cells = lopsided()
+    share = cells.totals()[0] / cells.totals().sum()
+    with pytest.raises(InfeasibleBounds, match=f"tightest feasible bounds are {share:.3f} on both sides"):
+        constraints_of(plan_with({"shares": {"gender": {"female": [low, high]}}}), cells.totals(), 0.0)
+
+
+def test_the_group_s_own_share_is_feasible_and_a_little_more_is_not() -> None:
+    cells = lopsided()
+    share = float(cells.totals()[0] / cells.totals().sum())
+    tight = constraints_of(plan_with({"shares": {"gender": {"female": [share, share]}}}), cells.totals(), 0.0)
+    held = cells.table(balanced(cells, tight, STARTS).shares)
+    np.testing.assert_allclose(held[0] / held.sum(axis=0), share, atol=2e-3)
+    with pytest.raises(InfeasibleBounds):
+        constraints_of(plan_with({"shares": {"gender": {"female": [share + 0.01, 1]}}}), cells.totals(), 0.0)
+    within_noise = plan_with({"shares": {"gender": {"female": [share + 0.01, 1]}}})
+    assert constraints_of(within_noise, cells.totals(), 0.02 * cells.totals().sum()).coefficients[0, 0] > 0
+
+
+def test_a_group_too_small_to_judge_is_named_and_nothing_is_asked_for_it() -> None:
+    cells = lopsided()
+    constraints = constraints_of(plan_with({}), cells.totals(), 0.0)
+    assert constraints.left_out == ("gender other", "gender unknown")
+    assert len(constraints.coefficients) == 4
+
+
+def test_fairness_has_a_price_that_grows_with_the_bound() -> None:
+    cells, plan = lopsided(), plan_with({"at_least": 0.9})
+    free = balanced(cells, Constraints(np.zeros((0, 4)), ()), STARTS).centers
+    points = curve(cells, plan, free, 0.0)
+    prices = [p.price for p in points]
+    assert all(price >= 1 - 1e-6 for price in prices)
+    assert all(a <= b * 1.001 for a, b in zip(prices, prices[1:], strict=False))
+    assert prices[-1] > 1.05
+    for point in points:
+        assert point.bound is not None
+        assert point.statistics[0].representation_ratio > point.bound - 3e-3
+    first = before(cells, free, plan)
+    constraints = constraints_of(plan, cells.totals(), 0.0)
+    then = after(cells, constraints, free, np.zeros((len(constraints.coefficients), 3)), free, plan)
+    assert first.price == 1.0 < then.price
+    assert then.statistics[0].representation_ratio > 0.89 > first.statistics[0].representation_ratio
+
+
+def test_group_blind_centers_lower_the_worst_off_group_s_cost() -> None:
+    """In each of three clouds stand a few of group 1 to the right of the many of group 0, whom plain k-means serves."""
+    random = np.random.default_rng(1)
+    middles = np.repeat([[0.1, 0.1], [0.1, 0.8], [0.7, 0.4]], 40, axis=0)
+    points = np.concatenate([middles, middles + np.array([0.15, 0.0])]) + random.normal(size=(240, 2)) * 0.02
+    counts = np.zeros((240, 2))
+    counts[:120, 0], counts[120:, 1] = 50.0, 1.0
+    cells, members = Cells.of(points, counts), np.eye(2)
+    plain = balanced(cells, Constraints(np.zeros((0, 2)), ()), middles[[0, 40, 80]]).centers
+    found = fair_lloyd(cells, members, plain)
+    worst = group_costs(cells, members, plain).max()
+    assert found.costs.max() < 0.5 * worst
+    np.testing.assert_allclose(found.costs, group_costs(cells, members, found.centers))
+    assert found.cost >= float(cells.distances(plain).min(axis=1) @ cells.weights) * 0.999
+
+
+def test_moves_bring_every_segment_within_its_bound_at_the_least_cost() -> None:
+    """Segment 1 has too few of group 0; those of group 1 whom leaving costs least go, and nobody else."""
+    counts = np.array([[300.0, 100.0], [300.0, 300.0]])
+    constraints = Constraints(np.array([[0.65, -0.35]]), ())  # group 0 at least 35 % of each segment
+    near = np.zeros((2, 2, 2, 2))
+    near[1, 1, 0] = [80, 200]
+    edges = np.array([0.1, 0.2])
+    table = Table(counts, scale=1e-9)
+    shares = moves(near, table, np.zeros_like(near), constraints, edges, mean_cost=0.05)
+    moved = shares * near
+    after_moves = counts - moved.sum(axis=(2, 3))
+    np.add.at(after_moves.T, 0, moved[:, 1, 0].sum(axis=1))
+    np.add.at(after_moves.T, 1, moved[:, 0, 1].sum(axis=1))
+    assert (constraints.surplus(after_moves) >= 2.9).all()  # the bound, and three to spare
+    assert shares[1, 1, 0, 0] == pytest.approx(1.0)  # the nearest all, of the next only as many as it takes
+    assert 0 < shares[1, 1, 0, 1] < 1
+    again = moves(near, Table(after_moves, 1e-9), shares, constraints, edges, 0.05)
+    np.testing.assert_allclose(again, shares, atol=1e-6)  # counted with the moves made, there is nothing left to do

@@ -1,0 +1,84 @@
+"""What a plan may ask of mitigation, what it must say for it, and what its questions cost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from evenhand.errors import PlanError
+from evenhand.plan.explain import explain
+from evenhand.plan.load import parse_plan
+from evenhand.plan.method import BALANCE, GROUPS, MARGINS, Method
+from evenhand.plan.models import Plan
+from evenhand.privacy.groups import JointGroups
+from sample import plan_yaml
+
+BALANCED = {"method": "balanced", "justification": "Both sexes must get the offer alike."}
+
+
+def plan_with(mitigation: dict[str, Any] | None, **changes: Any) -> Plan:
+    return parse_plan(plan_yaml({"fairness.mitigation": mitigation} | changes))
+
+
+@pytest.mark.parametrize(
+    ("mitigation", "message"),
+    [
+        ({"method": "balanced"}, "state in justification why it is needed and allowed here"),
+        ({"method": "balanced", "justification": "  "}, "fairness.mitigation.justification"),
+        ({"method": "fair"}, "fairness.mitigation.method"),
+        (BALANCED | {"attributes": ["sex"]}, "sex is no protected attribute; known: gender, age_band"),
+        (BALANCED | {"bounds": {"at_least": 1.2}}, "fairness.mitigation.bounds.at_least"),
+        (BALANCED | {"bounds": {"at_most": 0.9}}, "fairness.mitigation.bounds.at_most"),
+        (BALANCED | {"bounds": {"shares": {"gender": {"female": [0.6, 0.4]}}}}, "two ascending shares between 0 and 1"),
+        (BALANCED | {"bounds": {"shares": {"gender": {"women": [0.4, 0.6]}}}}, "no group women; known: female, male"),
+        (BALANCED | {"attributes": ["age_band"], "bounds": {"shares": {"gender": {"female": [0, 1]}}}}, "known: age_band"),
+        (BALANCED | {"bound": {}}, "did you mean bounds?"),
+    ],
+)
+def test_a_plan_that_asks_wrongly_is_told_what_is_wrong_and_where(mitigation: dict[str, Any], message: str) -> None:
+    with pytest.raises(PlanError) as wrong:
+        plan_with(mitigation)
+    assert message in str(wrong.value)
+
+
+def test_too_many_combinations_of_groups_are_refused() -> None:
+    many = {"name": "town", "why": "test", "column": "town", "groups": {f"t{i}": [f"t{i}"] for i in range(40)}}
+    with pytest.raises(PlanError, match="combinations of groups, more than the 256"):
+        plan_with(BALANCED, **{"protected.2": many})
+
+
+@pytest.mark.parametrize("customers", [300, 3_000, 100_000, 8_000_000])
+@pytest.mark.parametrize("method", ["group_blind", "balanced"])
+def test_mitigation_is_paid_from_the_learning_s_share_and_costs_the_run_nothing_more(customers: int, method: str) -> None:
+    plan = plan_with({"method": method, "justification": "test", "share": 0.3}, **{"privacy.expected_customers": customers})
+    questions = Method.of(plan).questions
+    names = {GROUPS} if method == "group_blind" else {GROUPS, MARGINS, BALANCE}
+    assert names <= set(questions)
+    assert sum(questions.values()) == pytest.approx(plan.privacy.epsilon * plan.privacy.split.summary)
+    assert sum(questions[n] for n in names) == pytest.approx(0.3 * plan.privacy.epsilon * plan.privacy.split.summary)
+
+
+def test_off_is_the_default_and_asks_nothing() -> None:
+    plan = parse_plan(plan_yaml())
+    assert plan.fairness.mitigation is None
+    assert plan.mitigated == []
+    assert not {GROUPS, MARGINS, BALANCE} & set(Method.of(plan).questions)
+    assert "Mitigation" not in explain(plan)
+
+
+def test_the_check_says_that_the_group_is_read_and_may_be_unlawful_and_repeats_the_justification() -> None:
+    said = " ".join(explain(plan_with(BALANCED)).split())
+    assert "which may be unlawful" in said
+    assert BALANCED["justification"] in said
+    assert "without looking at it" in " ".join(explain(plan_with({"method": "group_blind"})).split())
+
+
+def test_every_combination_of_groups_has_one_number_and_belongs_to_one_group_of_each_attribute() -> None:
+    joint = JointGroups.of(plan_with(BALANCED))
+    assert joint.count == 4 * 4
+    assert len({tuple(d) for d in joint.digits.tolist()}) == joint.count
+    np.testing.assert_array_equal(joint.members.sum(axis=0), np.full(joint.count, 2))
+    tables = joint.by_attribute(np.ones((joint.count, 3)))
+    assert {name: table.shape for name, table in tables.items()} == {"gender": (4, 3), "age_band": (4, 3)}

@@ -1,0 +1,49 @@
+"""The report of a run with mitigation: the justification, before and after, the price, and the curve for all readers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from test_report import facts
+
+from evenhand.report.page import render
+
+WHY = "The offer must reach <both> sexes alike."
+MITIGATION = {"fairness.mitigation": {"method": "balanced", "justification": WHY, "attributes": ["gender"]}}
+
+
+def point(stage: str, bound: float | None, price: float, ratio: float) -> dict[str, Any]:
+    return {"stage": stage, "bound": bound, "price": price, "attribute": "gender", "representation_ratio": ratio, "balance": 0.4,
+            "total_variation": 0.1, "worst_group_cost": 0.03}  # fmt: skip
+
+
+CURVE = [point("curve", 0.5, 1.01, 0.52), point("curve", 0.8, 1.0437, 0.8), point("curve", 1.0, 1.2, 0.999)]
+POINTS = [point("before", None, 1.0, 0.31), point("after", None, 1.0437, 0.81), *CURVE]
+
+
+def test_the_page_says_what_was_done_why_and_at_what_price() -> None:
+    page = render(facts(plan=MITIGATION, tradeoff=POINTS))
+    assert "The offer must reach &lt;both&gt; sexes alike." in page
+    assert "which may be unlawful" in page
+    assert '<th scope="row">before</th><td>1.000</td><td>0.31</td>' in page
+    assert '<th scope="row">after</th><td>1.044</td><td>0.81</td>' in page
+
+
+def test_the_curve_is_there_as_a_picture_as_text_and_as_a_table() -> None:
+    page = render(facts(plan=MITIGATION, tradeoff=POINTS))
+    assert (
+        'aria-label="Cost of the segments by the bound on representation, over unconstrained ones. at least 0.5: 1.0% more'
+        in page
+    )
+    assert '<th scope="row">0.8</th><td>1.044</td><td>0.80</td>' in page
+
+
+def test_without_mitigation_the_page_does_not_speak_of_it() -> None:
+    page = render(facts())
+    assert "Price of fairness" not in page and "more evenly" not in page
+
+
+def test_group_blind_has_no_curve_and_the_page_is_whole() -> None:
+    blind = {"fairness.mitigation": {"method": "group_blind", "attributes": ["gender"]}}
+    page = render(facts(plan=blind, tradeoff=POINTS[:2]))
+    assert "without looking at it" in page and "Price of fairness by bound" not in page
