@@ -86,7 +86,7 @@ def test_every_group_of_every_attribute_has_its_counts(result: Result) -> None:
 
 def test_segments_that_ignore_the_group_are_not_called_uneven(result: Result) -> None:
     found = {(r.attribute, r.metric): r.verdict for r in result.fairness_summary.collect()}
-    assert len(found) == 6
+    assert len(found) == 14
     assert found["gender", "representation_ratio"] == "even"
     assert found["gender", "total_variation"] == "even"
     assert "uneven" not in found.values()

@@ -170,7 +170,7 @@ def test_moves_bring_every_segment_within_its_bound_at_the_least_cost() -> None:
     near = np.zeros((2, 2, 2, 2))
     near[1, 1, 0] = [80, 200]
     edges = np.array([0.1, 0.2])
-    table = Table(counts, scale=1e-9)
+    table = Table(counts, deviation=1e-9)
     shares = moves(near, table, np.zeros_like(near), constraints, edges, mean_cost=0.05)
     moved = shares * near
     after_moves = counts - moved.sum(axis=(2, 3))

@@ -10,7 +10,7 @@ from evenhand.fairness.cells import coarse_cells, fine_cells
 from evenhand.plan.geometry import STEPS, Boxes
 from evenhand.plan.load import parse_plan
 from evenhand.privacy.groups import COUNTS, read_group_counts
-from evenhand.privacy.noise import discrete_laplace
+from evenhand.privacy.noise import Laplace
 from evenhand.privacy.summary import Summary
 from sample import plan_yaml
 
@@ -21,7 +21,7 @@ def noisy_world(scale: float) -> tuple[Any, Summary, np.ndarray]:
     """64 boxes of 100 customers, a tenth of them in the second group, none in the last two; and the truth."""
     random = np.random.default_rng(4)
     truth = np.tile([90.0, 10.0, 0.0, 0.0], (64, 1))
-    noise = discrete_laplace(random, scale, truth.size).reshape(truth.shape) if scale else 0
+    noise = Laplace(scale).simulated(random, truth.size).reshape(truth.shape) if scale else 0
     points = random.uniform(0, STEPS - 1, (64, 3))
     summary = Summary(np.arange(64), np.full(64, 100.0), points, private=True)
     return {COUNTS: (truth + noise).astype(np.int64).ravel()}, summary, truth

@@ -1,0 +1,118 @@
+"""Fairness of real runs: intersections, offers, a reference from outside, small groups by name, change since the last run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from conftest import write_key
+from evenhand.api import run
+from evenhand.plan.load import parse_plan
+from evenhand.privacy.noise import SeededNoise
+from evenhand.report.page import render
+from evenhand.result import Result
+from sample import KEY, NOW, customer, in_folder, plan_yaml, write_sources
+
+CENSUS = {"name": "census 2021", "shares": {"female": 0.5, "male": 0.25}}
+
+
+def made_people(count: int = 6_000, seed: int = 1) -> list[tuple[Any, ...]]:
+    """Women are long with the shop far more often than men, old women most of all; five customers say something else."""
+    random = np.random.default_rng(seed)
+    found = []
+    for i in range(count):
+        sex = "x" if i < 5 else str(random.choice(["f", "m"]))
+        age = int(random.choice([20, 45, 70]))
+        faithful = random.random() < (0.6 if sex == "f" else 0.2) + (0.2 if sex == "f" and age == 70 else 0.0)
+        found.append(customer(f"c{i:05d}", float(np.clip(random.normal(16 if faithful else 3, 1), 0, 20)), sex, age))
+    return found
+
+
+@pytest.fixture(scope="module")
+def results(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> list[Result]:
+    folder = tmp_path_factory.mktemp("fairness")
+    write_key(folder / "key", KEY)
+    write_sources(spark, folder, made_people())
+    changes = {
+        "segments.k": 2,
+        "privacy.epsilon": 8.0,
+        "privacy.population_total": 40.0,
+        "privacy.expected_customers": 6_000,
+        "fairness.intersections": [["gender", "age_band"]],
+        "fairness.offers": [{"name": "thanks", "why": "who stayed", "where": {"tenure": [10, None]}}],
+        "protected.0.reference": CENSUS,
+        "protected.1.reference": "last_run",
+    }
+    plan = parse_plan(plan_yaml(in_folder(folder) | changes))
+    return [run(plan, spark, as_of=NOW, run_id=f"fair-{i}", noise=SeededNoise(i)) for i in (1, 2)]
+
+
+def judged(result: Result) -> dict[tuple[str, str, str | None], Any]:
+    return {(r.attribute, r.metric, r.offer): r for r in result.fairness_summary.collect()}
+
+
+def test_intersections_are_judged_and_find_what_no_attribute_alone_shows(results: list[Result]) -> None:
+    both = judged(results[0])["gender × age_band", "selection_ratio", "thanks"]
+    alone = judged(results[0])["gender", "selection_ratio", "thanks"]
+    assert both.verdict == alone.verdict == "uneven"
+    assert both.value < alone.value
+    assert both.low <= 0.2 / 0.8 <= both.high
+
+
+def test_selection_rates_of_an_offer_are_those_of_the_people(results: list[Result]) -> None:
+    rates = {r.group: r for r in results[0].fairness_groups.where("attribute = 'gender' and offer = 'thanks'").collect()}
+    exact = {s: np.mean([c[1] > 10 for c in made_people() if c[2] == s]) for s in "fm"}
+    assert rates["female"].low <= exact["f"] <= rates["female"].high
+    assert rates["male"].low <= exact["m"] <= rates["male"].high
+    assert rates["female"].high - rates["female"].low < 0.1
+
+
+def test_groups_that_are_too_small_are_named_and_have_no_figures(results: list[Result]) -> None:
+    row = judged(results[0])["gender", "balance", None]
+    assert row.note == "too small to judge: other, unknown"
+    small = results[0].fairness_groups.where("attribute = 'gender' and `group` = 'other'").collect()
+    assert small
+    assert all(r.suppressed and r.value is None and r.low is None and r.high is None for r in small)
+
+
+def test_a_reference_from_outside_is_what_shares_are_held_against(results: list[Result]) -> None:
+    row = judged(results[0])["gender", "representation_ratio", None]
+    assert row.reference == "census 2021"
+    shares = {
+        (r.group, r.segment): (r.share, r.representation_ratio)
+        for r in results[0].fairness_stats.where("attribute = 'gender' and not suppressed").collect()
+    }
+    assert shares
+    for (group, _), (share, ratio) in shares.items():
+        assert ratio == pytest.approx(share / CENSUS["shares"][group])  # type: ignore[index]
+
+
+def test_the_feature_that_carries_the_attribute_is_ranked_first(results: list[Result]) -> None:
+    ranked = results[0].fairness_proxies.where("attribute = 'gender'").orderBy("rank").collect()
+    assert [r.rank for r in ranked] == [1, 2, 3]
+    assert ranked[0].feature == "tenure"
+    people = [c for c in made_people() if c[2] in "fm"]
+    tenure = {s: [c[1] for c in people if c[2] == s] for s in "fm"}
+    everybody = np.array([c[1] for c in people])
+    between = sum(len(v) * (np.mean(v) - everybody.mean()) ** 2 for v in tenure.values()) / len(people)
+    assert ranked[0].low <= (between / everybody.var()) ** 0.5 <= ranked[0].high
+
+
+def test_the_second_run_says_what_has_changed_since_the_first(results: list[Result]) -> None:
+    first, second = judged(results[0]), judged(results[1])
+    assert all(r.change is None for r in first.values())
+    for key, row in second.items():
+        assert row.change == pytest.approx(row.value - first[key].value)
+        assert row.change_low <= 0 <= row.change_high, key
+    assert second["age_band", "representation_ratio", None].reference == "customers of run fair-1"
+    assert first["age_band", "representation_ratio", None].reference == "all customers of this run"
+
+
+def test_the_report_says_it_in_words_and_can_be_read_worst_first(results: list[Result]) -> None:
+    page = render(results[1].facts)
+    for said in ("held against census 2021", "worst first", "Change since the last run", "selection rate for thanks",
+                 "Too small to judge, so not in any verdict", "Which features tell a protected attribute"):  # fmt: skip
+        assert said in page, said
+    assert "do not treat everybody evenly by gender" in page

@@ -1,0 +1,79 @@
+"""What is counted in one pass is what counting table by table gives, to the last integer, and so are the distances."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from evenhand.plan import groups
+from evenhand.plan.geometry import STEPS
+from evenhand.plan.groups import batches, group_tables
+from evenhand.plan.load import parse_plan
+from evenhand.privacy.tallies import (
+    COST_STEPS,
+    MIDDLE,
+    SIZE,
+    SQUARES,
+    cost_part,
+    cost_square_part,
+    cost_unit,
+    feature_part,
+    group_part,
+    segment_tallies,
+    sum_part,
+)
+from evenhand.segment.assign import nearest, rounded_centers, squared_distance
+from sample import plan_yaml
+
+N, K = 400, 3
+
+
+@pytest.mark.parametrize(("most", "expected"), [(4_096, 1), (8, 2)], ids=["one batch", "several batches"])
+def test_every_part_is_counted_to_the_last_integer(spark: Any, monkeypatch: pytest.MonkeyPatch, most: int, expected: int) -> None:
+    monkeypatch.setattr(groups, "MOST_CODES", most)
+    changes = {"fairness.intersections": [["age_band", "gender"]]} if most > 8 else {}
+    plan = parse_plan(plan_yaml(changes))
+    assert len(batches(plan)) == expected
+    random = np.random.default_rng(1)
+    points = random.integers(0, STEPS, (N, 3))
+    codes = {"gender": random.integers(0, 4, N), "age_band": random.integers(0, 4, N)}
+    centers = random.uniform(0, STEPS, (K, 3))
+    fixed = rounded_centers(centers)
+    columns = dict(zip(plan.feature_names, points.T, strict=True)) | codes
+    rows = [tuple(int(v) for v in row) for row in zip(*columns.values(), strict=True)]
+    prepared = spark.createDataFrame(rows, ", ".join(f"{name} INT" for name in columns))
+    question = segment_tallies(nearest(prepared, fixed, plan.feature_names), K, plan)
+    found = question.vectors(question.rows.toArrow())
+
+    squared = ((points[:, None, :] - fixed[None] / 16) ** 2).sum(axis=2)
+    segment, distance = squared.argmin(axis=1), squared.min(axis=1)
+    cost = np.minimum((distance / cost_unit(3)).astype(np.int64), COST_STEPS - 1)
+    np.testing.assert_array_equal(found[SIZE], np.bincount(segment, minlength=K))
+    for j, name in enumerate(plan.feature_names):
+        np.testing.assert_array_equal(found[sum_part(name)], np.bincount(segment, points[:, j] - MIDDLE, K))
+    np.testing.assert_array_equal(found[SQUARES], ((points - MIDDLE) ** 2).sum(axis=0))
+    for table in group_tables(plan):
+        group = np.zeros(N, dtype=int)
+        for attribute in table.attributes:
+            group = group * len(attribute.group_names) + codes[attribute.name]
+        counts = np.bincount(group * K + segment, minlength=table.size * K)
+        np.testing.assert_array_equal(found[group_part(table.name)], counts)
+        # A step of the cost is some 65,000 squared steps of fixed point; |c|² is rounded by less than one of those.
+        np.testing.assert_allclose(found[cost_part(table.name)], np.bincount(group, cost, table.size), atol=2)
+        squares = np.bincount(group, cost**2 // 2**16, table.size)
+        np.testing.assert_allclose(found[cost_square_part(table.name)], squares, atol=4)
+        if len(table.attributes) == 1:
+            sums = [np.bincount(group, points[:, j] - MIDDLE, table.size) for j in range(3)]
+            np.testing.assert_array_equal(found[feature_part(table.name)], np.stack(sums, axis=1).ravel())
+    assert {p.name: p.cells for p in question.parts} == {name: len(vector) for name, vector in found.items()}
+
+
+def test_both_ways_to_the_distance_agree(spark: Any) -> None:
+    random, names = np.random.default_rng(2), ["a", "b"]
+    fixed = rounded_centers(random.uniform(0, STEPS, (4, 2)))
+    rows = [tuple(map(int, p)) for p in random.integers(0, STEPS, (200, 2))]
+    assigned = nearest(spark.createDataFrame(rows, "a INT, b INT"), fixed, names)
+    both = assigned.select("distance", squared_distance(assigned["segment"], fixed, names).alias("again")).toArrow()
+    np.testing.assert_allclose(both["distance"], both["again"], atol=1.0)
