@@ -15,6 +15,7 @@ from evenhand.prepare.keys import read_key
 from evenhand.prepare.pseudonym import Pads
 from evenhand.prepare.quality import input_quality
 from evenhand.privacy.marginals import histograms, read_marginals
+from evenhand.privacy.spread import spread_out
 from evenhand.privacy.summary import box_sums, read_summary
 from evenhand.privacy.tallies import segment_tallies
 from evenhand.report.page import write_report
@@ -60,11 +61,12 @@ def segment_step(run: Run) -> None:
     prepared, plan = prepared_of(run), run.bounded
     marginals = read_marginals(run.door.release(histograms(prepared, plan)), plan) if Method.of(plan).marginals else None
     summary = read_summary(run.door.release(box_sums(prepared, plan, marginals)), plan, marginals)
-    k, curve = choose_k(summary, plan.segments.candidates, plan.segments.restarts)
-    best, candidates = best_fit(run.spark, summary, k, plan.segments.mllib_seeds, plan.segments.restarts)
+    points = spread_out(summary, marginals, plan)
+    k, curve = choose_k(points, plan.segments.candidates, plan.segments.restarts)
+    best, candidates = best_fit(run.spark, points, k, plan.segments.mllib_seeds, plan.segments.restarts)
     run.say(f"learned: {k} segments, {best.method}")
-    centers = refined(run.door, prepared, rounded_centers(best.centers), summary, plan)
-    names = labels(centers / 2**CENTER_BITS, summary, plan.features)
+    centers = refined(run.door, prepared, rounded_centers(best.centers), points, plan)
+    names = labels(centers / 2**CENTER_BITS, points, plan.features)
     run.store.write(catalog.SEGMENT_CENTERS, rows.centers(centers, names, plan), run.run_id)
     if plan.to_find:
         run.write_later(catalog.FEATURE_BOUNDS, rows.feature_bounds(plan))

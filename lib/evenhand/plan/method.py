@@ -18,7 +18,7 @@ PLAIN_FROM = 30_000.0  # from here on, and for very many customers, one pass ove
 VERY_MANY = 4_000_000  # ... and each further pass over the people would take seconds
 SEVERAL_STEPS_FROM = 500.0  # the noise of a step is so small that three of them, at less ε each, come further than one
 SEVERAL_STEPS = 3
-MARGINALS_SHARE, REFINEMENTS_SHARE = 0.1, 0.3  # of the learning's budget, the rest for the boxes
+MARGINALS_SHARE, REFINEMENTS_SHARE = 0.15, 0.3  # of the learning's budget, the rest for the boxes
 
 
 def strength(plan: Plan) -> float:
