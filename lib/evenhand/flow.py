@@ -17,6 +17,7 @@ from evenhand.prepare.keys import read_key
 from evenhand.prepare.pseudonym import Pads
 from evenhand.prepare.quality import input_quality
 from evenhand.privacy.marginals import histograms, read_marginals
+from evenhand.privacy.spread import spread_out
 from evenhand.privacy.summary import box_sums, read_summary
 from evenhand.privacy.tallies import segment_tallies
 from evenhand.report.page import write_report
@@ -62,16 +63,17 @@ def segment_step(run: Run) -> None:
     prepared, plan = prepared_of(run), run.bounded
     marginals = read_marginals(run.door.release(histograms(prepared, plan)), plan) if Method.of(plan).marginals else None
     summary = read_summary(run.door.release(box_sums(prepared, plan, marginals)), plan, marginals)
-    k, curve = choose_k(summary, plan.segments.candidates, plan.segments.restarts)
-    best, candidates = best_fit(run.spark, summary, k, plan.segments.mllib_seeds, plan.segments.restarts)
+    points = spread_out(summary, marginals, plan)
+    k, curve = choose_k(points, plan.segments.candidates, plan.segments.restarts)
+    best, candidates = best_fit(run.spark, points, k, plan.segments.mllib_seeds, plan.segments.restarts)
     run.say(f"learned: {k} segments, {best.method}")
-    centers, fair_map = refined(run.door, prepared, rounded_centers(best.centers), summary, plan), None
+    centers, fair_map = refined(run.door, prepared, rounded_centers(best.centers), points, plan), None
     if plan.fairness.mitigation is not None:
         starts = [centers / 2**CENTER_BITS, *(fit.centers for fit in sorted(candidates, key=lambda f: f.cost))]
         found = mitigated(run.door, prepared, plan, summary, marginals, starts)
         centers, fair_map = found.centers, found.fair_map
         run.write_later(catalog.FAIRNESS_TRADEOFF, rows.tradeoff(found.tradeoff))
-    names = labels(centers / 2**CENTER_BITS, summary, plan.features)
+    names = labels(centers / 2**CENTER_BITS, points, plan.features)
     run.store.write(catalog.SEGMENT_CENTERS, rows.centers(centers, names, plan), run.run_id)
     if plan.to_find:
         run.write_later(catalog.FEATURE_BOUNDS, rows.feature_bounds(plan))

@@ -18,6 +18,7 @@ from evenhand.plan.models import Plan
 from evenhand.privacy import marginals, summary
 from evenhand.privacy.noise import Noise, SeededNoise
 from evenhand.privacy.release import Part
+from evenhand.privacy.spread import spread_out
 from evenhand.segment import refine
 from evenhand.segment.assign import CENTER_BITS, rounded_centers
 from evenhand.segment.cluster import fast_fit
@@ -51,6 +52,7 @@ def private_centers(rows: np.ndarray, plan: Plan, seed: int) -> np.ndarray | Non
     boxes = summary.boxes_of(plan, found)
     exact = summary._vectors(box_table(rows, boxes), boxes, names)
     learned = summary.read_summary(StandIn(exact, summary._parts(plan, boxes), noise), plan, found)
+    learned = spread_out(learned, found, plan)
     try:
         fit = fast_fit(learned, max(plan.segments.candidates), plan.segments.restarts)
     except DataError:

@@ -112,7 +112,7 @@ def test_another_total_is_refused_and_spends_nothing(ledger: Callable[..., Ledge
 
 def test_a_run_cannot_ask_for_more_than_it_has_reserved(ledger: Callable[..., Ledger]) -> None:
     ledger().reserve("run-1", ASKED)
-    with pytest.raises(PlanError, match="run run-1 has spent ε = 1, the plan now asks for 2"):
+    with pytest.raises(PlanError, match="run run-1 has spent ε = 1, the plan now asks for ε = 2"):
         ledger().reserve("run-1", {"summary": 2.0})
 
 

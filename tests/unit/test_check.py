@@ -30,7 +30,7 @@ def test_check_prints_every_column_with_its_reason_and_the_budget(
     assert "amount: feature spent: big spenders get a bigger offer" in out
     assert "ε = 1 of 3 for population testers, at most 3 runs like this one" in out
     flat = " ".join(out.split())
-    assert "one pass over at most 81 boxes cut where those say, and 1 private step of refinement" in flat
+    assert "one pass over at most 74 boxes cut where those say, and 1 private step of refinement" in flat
     assert "decided from 3,000 expected customers" in flat
     assert "opt-in" in out
 

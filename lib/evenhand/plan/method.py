@@ -19,7 +19,7 @@ PLAIN_FROM = 30_000.0  # from here on, and for very many customers, one pass ove
 VERY_MANY = 4_000_000  # ... and each further pass over the people would take seconds
 SEVERAL_STEPS_FROM = 500.0  # the noise of a step is so small that three of them, at less ε each, come further than one
 SEVERAL_STEPS = 3
-MARGINALS_SHARE, REFINEMENTS_SHARE = 0.1, 0.3  # of the learning's budget, the rest for the boxes
+MARGINALS_SHARE, REFINEMENTS_SHARE = 0.15, 0.3  # of the learning's budget, the rest for the boxes
 # Of the mitigation's budget. Where the groups are needs little; how many of each are in a segment at last decides what is kept.
 MITIGATION_SHARES = {"group_blind": {GROUPS: 1.0}, "balanced": {GROUPS: 0.25, MARGINS: 0.25, BALANCE: 0.5}}
 
