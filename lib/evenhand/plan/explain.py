@@ -9,6 +9,7 @@ from evenhand.plan.accounting import SYMBOL
 from evenhand.plan.advice import advice, expectations
 from evenhand.plan.columns import CONSENT, CUSTOMERS, reasons
 from evenhand.plan.geometry import Boxes, most_boxes
+from evenhand.plan.groups import group_tables
 from evenhand.plan.load import fingerprint
 from evenhand.plan.method import Method
 from evenhand.plan.models import Plan, Table
@@ -77,11 +78,13 @@ def _what(plan: Plan) -> list[str]:
 def _result(plan: Plan) -> str:
     ks = plan.segments.candidates
     k = str(ks[0]) if len(ks) == 1 else f"{ks[0]} to {ks[-1]}, whichever is best apart,"
-    attributes = ", ".join(f"{a.name} ({len(a.group_names)} groups)" for a in plan.protected)
+    attributes = ", ".join(f"{t.name} ({t.size} groups)" for t in group_tables(plan))
+    offers = ", ".join(o.name for o in plan.fairness.offers)
+    selected = f" Selection rates are compared for {offers}." if offers else ""
     gate = "blocks the run" if plan.fairness.when_uneven == "block" else "is reported"
     return (
         f"{k} segments over {len(plan.features)} features ({', '.join(plan.feature_names)}), and whether they treat evenly: "
-        f"{attributes}. Unevenness {gate}. Counts below {plan.privacy.minimum_cell} are suppressed."
+        f"{attributes}. Unevenness {gate}.{selected} Counts below {plan.privacy.minimum_cell} are suppressed."
     )
 
 
