@@ -9,8 +9,8 @@ from evenhand.errors import DuplicateCustomers, EmptyPopulation, RunConflict
 from evenhand.fairness.assess import assess_fairness, unevenness
 from evenhand.fairness.assignment import FairMap, with_segment
 from evenhand.fairness.mitigate import mitigated
+from evenhand.plan.data import KeepLatest
 from evenhand.plan.method import Method
-from evenhand.plan.models import KeepLatest
 from evenhand.prepare.customers import prepared_customers, with_ids
 from evenhand.prepare.duplicates import duplicated_ids
 from evenhand.prepare.keys import read_key

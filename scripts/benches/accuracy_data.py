@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from evenhand.plan.features import Feature
 from evenhand.plan.geometry import to_fixed
-from evenhand.plan.models import Feature
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 KINDS = np.array([0.26, 0.20, 0.15, 0.12, 0.10, 0.08, 0.05, 0.04])  # shares of the eight kinds of customers

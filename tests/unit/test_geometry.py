@@ -9,9 +9,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from evenhand.plan.features import Feature
 from evenhand.plan.geometry import BITS, MOST_BOX_BITS, STEPS, UNIT, Boxes, box_bits, to_fixed, to_unit
 from evenhand.plan.load import parse_plan
-from evenhand.plan.models import Feature
 from evenhand.privacy.marginals import BINS, WIDTH
 from sample import plan_yaml
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from evenhand.errors import KeyFileError
-from evenhand.plan.models import Pseudonyms
+from evenhand.plan.data import Pseudonyms
 from evenhand.prepare.keys import read_key
 from sample import KEY
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from evenhand.plan.fairness import Offer
 from evenhand.plan.geometry import to_unit
-from evenhand.plan.models import Offer, Plan
+from evenhand.plan.models import Plan
 from evenhand.segment.assign import CENTER_BITS, Centers
 
 

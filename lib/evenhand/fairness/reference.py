@@ -11,8 +11,8 @@ from evenhand.fairness.change import Last
 from evenhand.fairness.intervals import Estimate
 from evenhand.fairness.rates import Interval, rate, ratio
 from evenhand.fairness.worst import segment_share
+from evenhand.plan.features import Reference
 from evenhand.plan.groups import GroupTable
-from evenhand.plan.models import Reference
 from evenhand.privacy.intervals import LEVEL
 from evenhand.privacy.noise import Noise
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from evenhand.plan.consistency import columns_of
+from evenhand.plan.data import KeepLatest
 from evenhand.plan.expressions import inspect_condition
-from evenhand.plan.models import KeepLatest, Plan
+from evenhand.plan.models import Plan
 
 CUSTOMERS, CONSENT = "customers", "consent"
 

@@ -6,9 +6,10 @@ import math
 from difflib import get_close_matches
 
 from evenhand.plan.expressions import inspect_aggregate
+from evenhand.plan.features import Feature
 from evenhand.plan.geometry import box_bits
 from evenhand.plan.groups import MOST_CODES
-from evenhand.plan.models import RESERVED, Feature, Plan
+from evenhand.plan.models import RESERVED, Plan
 
 MOST_JOINT_GROUPS = 256
 

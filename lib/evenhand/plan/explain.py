@@ -8,11 +8,12 @@ from itertools import groupby
 from evenhand.plan.accounting import SYMBOL
 from evenhand.plan.advice import advice, expectations
 from evenhand.plan.columns import CONSENT, CUSTOMERS, reasons
+from evenhand.plan.data import Table
 from evenhand.plan.geometry import Boxes, most_boxes
 from evenhand.plan.groups import group_tables
 from evenhand.plan.load import fingerprint
 from evenhand.plan.method import Method
-from evenhand.plan.models import Plan, Table
+from evenhand.plan.models import Plan
 from evenhand.plan.periods import EACH
 
 WIDTH = 110

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenhand.plan.accounting import like_laplace
+from evenhand.plan.features import Feature
 from evenhand.plan.method import Method
-from evenhand.plan.models import Feature, Plan
+from evenhand.plan.models import Plan
 
 BITS = 16  # fixed point: 65,536 steps between the bounds, so that the sum over 2^47 customers still fits a BIGINT
 STEPS = 2**BITS

@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 from itertools import product
 
-from evenhand.plan.models import Attribute, Plan
+from evenhand.plan.features import Attribute
+from evenhand.plan.models import Plan
 
 TIMES = " × "
 MOST_CODES = 4_096  # joint groups that are counted together: with all segments they still fit the processor's cache

@@ -9,8 +9,10 @@ import numpy as np
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from evenhand.plan.data import KeepLatest
+from evenhand.plan.features import Feature
 from evenhand.plan.geometry import to_fixed
-from evenhand.plan.models import Feature, KeepLatest, Plan
+from evenhand.plan.models import Plan
 from evenhand.prepare.consent import ID, has_id, keep_allowed, latest_decision
 from evenhand.prepare.duplicates import keep_latest
 from evenhand.prepare.features import as_integers, event_features, group_code

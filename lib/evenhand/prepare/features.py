@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from evenhand.plan.data import Events
 from evenhand.plan.expressions import with_as_of
+from evenhand.plan.features import Attribute, Feature
 from evenhand.plan.geometry import STEPS
-from evenhand.plan.models import Attribute, Events, Feature
 from evenhand.prepare.consent import ID
 
 

@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 
 from evenhand.errors import KeyFileError
-from evenhand.plan.models import Pseudonyms
+from evenhand.plan.data import Pseudonyms
 
 LEAST_BYTES = 32  # as long as the digest (RFC 2104, section 3)
 

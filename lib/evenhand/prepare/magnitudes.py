@@ -7,7 +7,8 @@ from datetime import datetime
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from evenhand.plan.models import KeepLatest, Plan
+from evenhand.plan.data import KeepLatest
+from evenhand.plan.models import Plan
 from evenhand.prepare.consent import ID, keep_allowed, latest_decision
 from evenhand.prepare.customers import identified, timestamp, timestamp_sql, with_ids
 from evenhand.prepare.duplicates import keep_latest

@@ -13,8 +13,8 @@ from pyspark.sql import Row
 
 from evenhand.errors import BudgetExhausted, ClosedDoor, IntegrityError, PlanError
 from evenhand.plan.accounting import Unit
-from evenhand.plan.models import Privacy
 from evenhand.plan.periods import period_of, renewal
+from evenhand.plan.privacy import Privacy
 from evenhand.privacy.witness import Witness
 from evenhand.tables.catalog import BUDGET, BUDGET_ENTRIES
 from evenhand.tables.spark_errors import retried

@@ -16,9 +16,11 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from evenhand.plan.accounting import Unit, joint_sensitivity
+from evenhand.plan.features import Attribute
 from evenhand.plan.geometry import STEPS
 from evenhand.plan.groups import GroupTable, batches, group_tables
-from evenhand.plan.models import COSTS_SHARE, PROXIES_SHARE, SIZE_SHARE, TABLES_SHARE, Attribute, Plan
+from evenhand.plan.models import Plan
+from evenhand.plan.privacy import COSTS_SHARE, PROXIES_SHARE, SIZE_SHARE, TABLES_SHARE
 from evenhand.privacy.release import Integers, Part, Question, Release
 from evenhand.privacy.suppression import suppressed_cells
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from evenhand.plan.models import Feature
+from evenhand.plan.features import Feature
 from evenhand.privacy.summary import Summary
 
 WORDS = 3

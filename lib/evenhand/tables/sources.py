@@ -13,7 +13,8 @@ from pyspark.sql import types as T
 
 from evenhand.errors import SourceError
 from evenhand.plan.columns import CONSENT, CUSTOMERS, needed_columns
-from evenhand.plan.models import Plan, Table
+from evenhand.plan.data import Table
+from evenhand.plan.models import Plan
 from evenhand.tables.paths import absolute, quoted
 from evenhand.tables.spark_errors import condition_of
 

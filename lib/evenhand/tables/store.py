@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, StructType
 
 from evenhand.errors import OutputError
-from evenhand.plan.models import Output, Place
+from evenhand.plan.data import Output, Place
 from evenhand.tables.catalog import ALL, TableSpec
 from evenhand.tables.paths import absolute, quoted
 from evenhand.tables.spark_errors import condition_of, retried

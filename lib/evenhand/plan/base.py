@@ -1,0 +1,46 @@
+"""What all models of the plan are made of: names, texts, numbers that are finite, and how mistakes are told."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, StringConstraints
+
+from evenhand.plan.expressions import ExpressionError
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+Column = Annotated[str, StringConstraints(min_length=1, max_length=255)]
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("a number is needed, not true or false")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("a finite number is needed")
+    return value
+
+
+Number = Annotated[float, BeforeValidator(_finite)]
+Share = Annotated[float, BeforeValidator(_finite), Field(gt=0, lt=1)]
+
+
+def _kind(value: Any) -> str:
+    return "by-keys" if isinstance(value, dict | BaseModel) else "plain"
+
+
+# A value that is either plain or a mapping: mistakes are told for the form that was written, not for both.
+EitherForm = Discriminator(_kind)
+
+
+class Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+
+
+def checked(inspect: Callable[[str], object], text: str) -> None:
+    try:
+        inspect(text)
+    except ExpressionError as wrong:
+        raise ValueError(str(wrong)) from None

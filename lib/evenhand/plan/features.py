@@ -1,0 +1,147 @@
+"""What is said of a customer in numbers, and the protected attributes whose groups are compared."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, PrivateAttr, Tag, field_validator, model_validator
+
+from evenhand.plan.base import Column, EitherForm, Model, Name, Number, Share, Text, checked
+from evenhand.plan.expressions import inspect_aggregate
+
+
+class Words(Model):
+    """How a segment is described that is low or high in the feature, for instance "buys seldom", "buys often"."""
+
+    low: Text
+    high: Text
+
+
+class Feature(Model):
+    """One number a customer: a column of the customer table, or an aggregate `expression` over an event table."""
+
+    name: Name
+    why: Text
+    column: Column | None = None
+    events: Name | None = None
+    expression: Text | None = None
+    bounds: tuple[Number, Number] | None = None  # public; without them they are found privately, from split.bounds
+    scale: Literal["linear", "log"] = "linear"  # log is log1p(value - lower bound)
+    missing: Number
+    unit: str = ""
+    words: Words | None = None
+    # What the noise said, once it did. No part of the plan: not in its text, its fingerprint or its canonical form.
+    _found: tuple[float, float] | None = PrivateAttr(default=None)
+
+    @field_validator("bounds")
+    @classmethod
+    def _ordered(cls, bounds: tuple[float, float] | None) -> tuple[float, float] | None:
+        if bounds is None:
+            return None
+        low, high = bounds
+        if low == high:
+            raise ValueError(f"the bounds are equal ({low:g}); the second must be greater than the first")
+        if low > high:
+            raise ValueError(f"the bounds are reversed; write [{high:g}, {low:g}]")
+        if not math.isfinite(high - low):
+            raise ValueError("the bounds are too far apart for floating point")
+        return bounds
+
+    @field_validator("expression")
+    @classmethod
+    def _aggregate(cls, text: str | None) -> str | None:
+        if text is not None:
+            checked(inspect_aggregate, text)
+        return text
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        from_events = self.events is not None or self.expression is not None
+        if (self.column is not None) == from_events:
+            raise ValueError("state either column, or events with expression")
+        if from_events and (self.events is None or self.expression is None):
+            raise ValueError("events and expression belong together")
+        if self.bounds is not None and not self.bounds[0] <= self.missing <= self.bounds[1]:
+            raise ValueError(f"missing is {self.missing:g}, outside the bounds [{self.bounds[0]:g}, {self.bounds[1]:g}]")
+        return self
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The plan's bounds, or those that were found privately."""
+        bounds = self.bounds or self._found
+        if bounds is None:
+            raise RuntimeError(f"the bounds of feature {self.name} are not found yet")
+        return bounds
+
+    def within(self, low: float, high: float) -> Self:
+        """The feature with bounds that were found; widened to what is missing, which is public."""
+        feature = self.model_copy()
+        feature._found = (min(low, self.missing), max(high, self.missing))
+        return feature
+
+    @property
+    def in_words(self) -> Words:
+        human = self.name.replace("_", " ")
+        return self.words or Words(low=f"low {human}", high=f"high {human}")
+
+
+class Reference(Model):
+    """Shares of groups outside of this run, for instance in the census, that segments are held against."""
+
+    name: Text
+    shares: dict[Text, Share]
+
+    @field_validator("shares")
+    @classmethod
+    def _at_most_everybody(cls, shares: dict[str, float]) -> dict[str, float]:
+        if sum(shares.values()) > 1 + 1e-9:
+            raise ValueError(f"the shares add up to {sum(shares.values()):g}; they must not be more than 1")
+        return shares
+
+
+class Attribute(Model):
+    """A protected attribute: whose groups are compared, never a feature. The groups are public and fixed here.
+
+    Either `groups` (group name to the values that belong to it) or `bands` (ascending cuts of a number). Values
+    that no group names are in `others`; null is in `unknown`.
+    """
+
+    name: Name
+    why: Text
+    column: Column
+    groups: dict[Text, list[str | int | bool]] | None = None
+    bands: list[Number] | None = Field(default=None, min_length=1)
+    others: Text = "other"
+    unknown: Text = "unknown"
+    # What is even: a group's share among all customers of this run unless another reference is stated.
+    reference: Annotated[
+        Annotated[Literal["customers", "last_run"], Tag("plain")] | Annotated[Reference, Tag("by-keys")], EitherForm
+    ] = "customers"
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if (self.groups is None) == (self.bands is None):
+            raise ValueError("state either groups or bands")
+        if self.bands is not None and any(a >= b for a, b in zip(self.bands, self.bands[1:], strict=False)):
+            raise ValueError("the bands must ascend")
+        names = self.group_names
+        if len(set(names)) != len(names):
+            raise ValueError(f"a group is named twice among {', '.join(names)}")
+        values = [str(v) for vs in (self.groups or {}).values() for v in vs]
+        if len(set(values)) != len(values):
+            raise ValueError("a value is in two groups")
+        if isinstance(self.reference, Reference):
+            for group in self.reference.shares:
+                if group not in names:
+                    raise ValueError(f"reference.shares: no group {group}; known: {', '.join(names)}")
+        return self
+
+    @property
+    def group_names(self) -> list[str]:
+        """Every group a customer can be in, in the order of its code in `prepared`."""
+        if self.bands is not None:
+            cuts = [f"{b:g}" for b in self.bands]
+            between = [f"{a} to under {b}" for a, b in zip(cuts, cuts[1:], strict=False)]
+            return [f"under {cuts[0]}", *between, f"{cuts[-1]} and over", self.unknown]
+        return [*(self.groups or {}), self.others, self.unknown]

@@ -1,0 +1,79 @@
+"""The privacy budget: how much, of whom, for how long, and how it is divided."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from evenhand.plan.accounting import Unit, rho_of
+from evenhand.plan.base import Model, Name, Number, Share
+from evenhand.plan.periods import Renews
+
+SIZE_SHARE = 0.2  # of the profiles' ε for the sizes of the segments, the rest evenly for the features
+# Of the fairness statistics' ε: tables of groups by segment, mean costs by group, and which features tell the group.
+TABLES_SHARE, COSTS_SHARE, PROXIES_SHARE = 0.7, 0.15, 0.15
+
+
+class Split(Model):
+    """How ε, or ρ, is divided. The summary decides where the segments are, so it gets the most.
+
+    `bounds` is taken first, and only when a feature has none in the plan: then its share of ε finds them, and the others
+    divide what is left. A tenth of ε = 1 finds a range among some 2,500 customers; of several features each gets its part of it.
+    """
+
+    bounds: Share = 0.1
+    summary: Share = 0.6
+    profiles: Share = 0.2
+    fairness: Share = 0.2
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        total = self.summary + self.profiles + self.fairness
+        if abs(total - 1) > 1e-9:
+            raise ValueError(f"the shares of summary, profiles and fairness add up to {total:g}; they must add up to 1")
+        return self
+
+
+MOST_EXPECTED_TO_FAIL = 0.1  # customers: δ is a chance for each of them that the promise does not hold
+
+
+class Privacy(Model):
+    """The privacy budget of this run, and of the population over all runs."""
+
+    epsilon: Number = Field(gt=0, le=100)
+    population: Name
+    population_total: Number = Field(gt=0, le=1000)  # over all runs, or over those of one period when it renews
+    # None: pure ε, the stronger promise. With a δ, ε may be exceeded with that chance; it pays for many features only.
+    delta: Number | None = Field(default=None, gt=0, le=1e-3)
+    population_delta: Number = Field(default=0.0, ge=0, le=1e-2)  # as population_total; 0 lets no run spend any δ
+    renews: Renews = "never"  # with another value the promise is per calendar period; over several their ε add up
+    expected_customers: int = Field(ge=1)  # a public estimate; the exact number is never used to decide anything
+    split: Split = Split()
+    minimum_cell: int = Field(default=20, ge=0)  # noisy counts below it are suppressed
+
+    @model_validator(mode="after")
+    def _covers_one_run(self) -> Self:
+        if self.epsilon > self.population_total:
+            raise ValueError(f"epsilon {self.epsilon:g} is more than population_total {self.population_total:g}")
+        if self.delta is not None and self.delta > self.population_delta:
+            raise ValueError(
+                f"delta {self.delta:g} is more than population_delta {self.population_delta:g}; state both, or neither"
+            )
+        if self.delta is not None and self.delta * self.expected_customers > MOST_EXPECTED_TO_FAIL:
+            most = MOST_EXPECTED_TO_FAIL / self.expected_customers
+            raise ValueError(
+                f"delta {self.delta:g} is too large for {self.expected_customers:,} customers, some of whom would lose more than epsilon; "
+                f"at most {most:.1g}"
+            )
+        return self
+
+    @property
+    def unit(self) -> Unit:
+        """In what the questions of a run are priced."""
+        return "epsilon" if self.delta is None else "rho"
+
+    @property
+    def budget(self) -> float:
+        """What a run may spend, in its unit."""
+        return self.epsilon if self.delta is None else rho_of(self.epsilon, self.delta)
