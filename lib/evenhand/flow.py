@@ -63,6 +63,7 @@ def segment_step(run: Run) -> None:
     prepared, plan = prepared_of(run), run.bounded
     marginals = read_marginals(run.door.release(histograms(prepared, plan)), plan) if Method.of(plan).marginals else None
     summary = read_summary(run.door.release(box_sums(prepared, plan, marginals)), plan, marginals)
+    run.write_later(catalog.PRIVATE_SUMMARY, rows.summary(summary, plan))
     points = spread_out(summary, marginals, plan)
     k, curve = choose_k(points, plan.segments.candidates, plan.segments.restarts)
     best, candidates = best_fit(run.spark, points, k, plan.segments.mllib_seeds, plan.segments.restarts)
@@ -79,7 +80,6 @@ def segment_step(run: Run) -> None:
         run.write_later(catalog.FEATURE_BOUNDS, rows.feature_bounds(plan))
     if fair_map is not None:
         run.store.write(catalog.ASSIGNMENT_MAP, rows.assignment_map(fair_map), run.run_id)
-    run.write_later(catalog.PRIVATE_SUMMARY, rows.summary(summary, plan))
     run.write_later(catalog.SEGMENT_FITS, rows.fits(best, candidates, curve))
     run.write_later(catalog.SEGMENTS, assign(with_segment(prepared, centers, fair_map, plan)))
 
