@@ -53,8 +53,8 @@ def settings(spark: SparkSession, time_zone: str) -> Iterator[None]:
         "spark.sql.ansi.enabled": "true",  # a bad cast stops the run instead of becoming null
         # Methods above what the JVM compiles (8,000 bytes) run interpreted, 60 times slower at k = 30; Spark splits them.
         "spark.sql.codegen.hugeMethodLimit": "8000",
-        # A run's rows are one partition of a table; without this Spark sorts them by that one value before it writes.
-        "spark.sql.maxConcurrentOutputFileWriters": "2",
+        # Join without sorting where a partition of the smaller side fits in memory, which Spark finds out as it runs.
+        "spark.sql.adaptive.maxShuffledHashJoinLocalMapThreshold": str(64 * 2**20),
     }
     before = {key: spark.conf.get(key, None) for key in wanted}
     try:

@@ -8,7 +8,6 @@ from pyspark.sql.types import StringType
 
 ID = "_id"  # the customer's id, until it becomes a pseudonym
 LATEST = "_latest"
-HASHED_UP_TO = 50_000_000  # customers; 250,000 ids in each of 200 partitions, some 30 MB
 
 
 def has_id(rows: DataFrame) -> Column:
@@ -36,12 +35,9 @@ def latest_decision(events: DataFrame, purpose: str, as_of: Column, opt_in: bool
     return events.where(relevant).groupBy(ID).agg(F.max(packed).alias(LATEST))
 
 
-def keep_allowed(customers: DataFrame, decisions: DataFrame, opt_in: bool, expected: int) -> DataFrame:
-    """The customers who said yes (opt-in), or who did not say no (opt-out). No event under opt-in means no.
-
-    Spark would sort both sides to join them. With so many `expected` customers the ids of a partition fit in memory.
-    """
+def keep_allowed(customers: DataFrame, decisions: DataFrame, opt_in: bool) -> DataFrame:
+    """The customers who said yes (opt-in), or who did not say no (opt-out). No event under opt-in means no."""
     no = F.col(LATEST).bitwiseAND(F.lit(1).cast("bigint")) == 1
-    ids = decisions.where(~no if opt_in else no).select(ID)
-    ids = ids.hint("shuffle_hash") if expected <= HASHED_UP_TO else ids
-    return customers.join(ids, ID, "left_semi" if opt_in else "left_anti")
+    if opt_in:
+        return customers.join(decisions.where(~no).select(ID), ID, "left_semi")
+    return customers.join(decisions.where(no).select(ID), ID, "left_anti")

@@ -28,7 +28,7 @@ def prepared_customers(sources: Sources, plan: Plan, as_of: datetime, pads: Data
     """
     now = timestamp(as_of)
     decisions = latest_decision(identified(sources.consent, plan.sources.consent.id), plan.purpose, now, plan.opt_in)
-    allowed = keep_allowed(customers(sources, plan), decisions, plan.opt_in, plan.privacy.expected_customers)
+    allowed = keep_allowed(customers(sources, plan), decisions, plan.opt_in)
     for name, source in plan.sources.events.items():
         positions = [i for i, f in enumerate(plan.features) if f.events == name]
         features = [plan.features[i] for i in positions]

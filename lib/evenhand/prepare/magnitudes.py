@@ -24,7 +24,7 @@ def magnitudes(sources: Sources, plan: Plan, as_of: datetime) -> DataFrame:
     """
     now = timestamp(as_of)
     decisions = latest_decision(identified(sources.consent, plan.sources.consent.id), plan.purpose, now, plan.opt_in)
-    rows = keep_allowed(customer_magnitudes(sources, plan), decisions, plan.opt_in, plan.privacy.expected_customers)
+    rows = keep_allowed(customer_magnitudes(sources, plan), decisions, plan.opt_in)
     for name, source in plan.sources.events.items():
         features = [f for f in plan.to_find if f.events == name]
         if features:
