@@ -29,6 +29,7 @@ from evenhand.privacy.intervals import LEVEL
 from evenhand.privacy.noise import Noise
 
 Floats = NDArray[np.float64]
+SURELY = 0.005  # the chance that any of the cells is called uneven wrongly; what the even end of the worst cell may take
 
 
 def segment_share(noisy: Floats, noise: Noise, level: float = LEVEL) -> Interval:
@@ -37,7 +38,7 @@ def segment_share(noisy: Floats, noise: Noise, level: float = LEVEL) -> Interval
     return rate(noisy, noisy.sum(axis=0, keepdims=True) - noisy, variance, others * variance, noise.excess_kurtosis, level)
 
 
-def representation(noisy: Floats, noise: Noise) -> Interval:
+def representation(noisy: Floats, noise: Noise, level: float = LEVEL) -> Interval:
     """Representation ratio of each cell, r_gj / r_g, shape (groups, segments).
 
     The rate at which a group is in a segment over everybody else's; then over everybody's, of whom the group is a part.
@@ -46,9 +47,9 @@ def representation(noisy: Floats, noise: Noise) -> Interval:
     variance, excess = noise.deviation**2, noise.excess_kurtosis
     group, segment = noisy.sum(axis=1, keepdims=True), noisy.sum(axis=0, keepdims=True)
     total, others = noisy.sum(), max(groups - 1, 1)
-    own = rate(noisy, group - noisy, variance, (segments - 1) * variance, excess)
+    own = rate(noisy, group - noisy, variance, (segments - 1) * variance, excess, level)
     rest = segment - noisy
-    theirs = rate(rest, total - group - rest, others * variance, others * (segments - 1) * variance, excess / others)
+    theirs = rate(rest, total - group - rest, others * variance, others * (segments - 1) * variance, excess / others, level)
     weight = np.clip(group / max(float(total), 1.0), 0.0, 1.0)
 
     def over_everybody(r: Floats) -> Floats:
@@ -81,14 +82,22 @@ def table_estimates(noisy: Floats, noise: Noise) -> dict[str, Estimate]:
         noisy,
         noise,
     )
-    cells = representation(noisy, noise)
-    lowest = float(np.nanmin(np.fmin(cells.low, 1 / np.maximum(cells.high, 1e-12))))
-    path["representation_ratio"] = _reaching(path["representation_ratio"], low=lowest)
+    path["representation_ratio"] = _worst_cell(noisy, noise, path["representation_ratio"])
     path["balance"] = _balance(noisy, noise, path["balance"])
     by_group = [_against_the_others(noisy, noise, g) for g in range(groups)]
     for name in ("total_variation", "jensen_shannon"):
         path[name] = _reaching(path[name], high=max(one[name].high for one in by_group))
     return path
+
+
+def _worst_cell(noisy: Floats, noise: Noise, path: Estimate) -> Estimate:
+    """Of min(r, 1/r) over all cells. Where a single cell is surely uneven among all of them (Bonferroni), so is the worst."""
+    own, surely = representation(noisy, noise), representation(noisy, noise, 1 - SURELY / noisy.size)
+    lowest = float(np.nanmin(np.fmin(own.low, 1 / np.maximum(own.high, 1e-12))))
+    with np.errstate(divide="ignore"):
+        highest = float(np.nanmin(np.where(surely.high < 1, surely.high, np.where(surely.low > 1, 1 / surely.low, 1.0))))
+    high = min(path.high, highest)
+    return _reaching(Estimate(min(path.value, high), min(path.low, high), high), low=lowest)
 
 
 def selection_estimates(noisy: Floats, noise: Noise, chosen: NDArray[np.bool_]) -> dict[str, Estimate]:
