@@ -13,6 +13,7 @@ import pytest
 from scipy.stats import binom
 
 import evenhand.fairness.intervals
+from evenhand.fairness.proxies import _strength
 from evenhand.fairness.rates import Interval, difference, ratio
 from evenhand.fairness.reference import Shares, customer_shares, worst_against_reference
 from evenhand.fairness.statistics import METRICS, SELECTION
@@ -117,3 +118,26 @@ def test_a_group_that_drowns_in_the_noise_says_nothing() -> None:
     table = np.array([[900.0, 800, 700, 600, 500], [3, -2, 4, 1, -5]])
     found = selection_rates(table, Laplace(50.0), CHOSEN)
     assert (found.low[1], found.high[1]) == (0.0, 1.0)
+
+
+def test_what_is_seen_as_even_by_chance_in_small_tables_is_not_called_even() -> None:
+    """Rows of 100 at noise of scale 28, of which nothing can be told; the table that was seen happens to be quite even."""
+    noise = Laplace(28.0)
+    found = table_estimates(np.array([[52.0, 48.0], [50.0, 50.0]]), noise)
+    for metric in ("total_variation", "jensen_shannon", "cramers_v"):
+        assert found[metric].low <= 0.01 and found[metric].high > 0.2, (metric, found[metric])
+    assert found["mutual_information"].high > 0.1
+    assert found["representation_ratio"].low < 0.8 < found["representation_ratio"].high
+
+
+def test_one_cell_that_is_surely_uneven_among_small_noisy_ones_makes_the_worst_surely_uneven() -> None:
+    """Twice as present as an even share would be, far outside its noise, beside cells of which nothing can be told."""
+    table = np.array([[4_000.0, 3_000, 3_000], [400, 900, 1_200], [40, 30, 25]])
+    found = table_estimates(table, Laplace(25.0))["representation_ratio"]
+    assert found.low < found.high < 0.8
+
+
+def test_a_feature_that_happens_to_be_the_same_in_noisy_groups_may_still_tell_them() -> None:
+    means, counts, errors = np.array([100.0, 100.5]), np.array([300.0, 200.0]), np.array([900.0, 1_100.0])
+    strength = _strength(means, counts, errors, 2_000.0**2)
+    assert strength.low <= 0.01 and strength.high > 0.3

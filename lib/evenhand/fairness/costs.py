@@ -10,7 +10,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from evenhand.fairness.intervals import STEPS, Estimate, inverted
+from evenhand.fairness.intervals import STEPS, Estimate, inverted, steps
 from evenhand.fairness.rates import Interval
 from evenhand.plan.geometry import STEPS as FIXED_STEPS
 from evenhand.plan.groups import GroupTable
@@ -35,7 +35,7 @@ def cost_ratio(release: Release, table: GroupTable, segments: int, judged: NDArr
     """The greatest mean cost of a judged group over everybody's; 1 is even."""
     sums, counts, errors = (v[judged] for v in _sums(release, table, segments))
     means, everybody = np.maximum(_over(sums, counts), 0.0), max(float(sums.sum() / max(counts.sum(), 1.0)), 1.0)
-    truths = everybody + STEPS[:, None] * (means - everybody)
+    truths = everybody + steps(means - everybody, errors)[:, None] * (means - everybody)
     truths = np.maximum(truths, 0.0)
     random = np.random.default_rng(1)
     drawn = (truths[:, None, :] + random.normal(0.0, 1.0, (len(STEPS), SIMULATIONS, len(means))) * errors).max(axis=-1)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from evenhand.fairness.intervals import STEPS, Estimate, inverted
+from evenhand.fairness.intervals import STEPS, Estimate, inverted, steps
 from evenhand.plan.groups import GroupTable
 from evenhand.plan.models import Plan
 from evenhand.privacy.release import Release
@@ -52,7 +52,7 @@ def _strength(means: Floats, counts: Floats, errors: Floats, variance: float) ->
         between = (values - (values @ weights)[..., None]) ** 2 @ weights
         return np.sqrt(np.minimum(between / max(variance, 1.0), 1.0))  # type: ignore[no-any-return]
 
-    truths = middle + STEPS[:, None] * (means - middle)
+    truths = middle + steps(means - middle, errors)[:, None] * (means - middle)
     drawn = truths[:, None, :] + np.random.default_rng(1).normal(0.0, 1.0, (len(STEPS), SIMULATIONS, len(means))) * errors
     return inverted(float(ratio(means)), ratio(truths), ratio(drawn))
 
