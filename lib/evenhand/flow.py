@@ -91,7 +91,7 @@ def assess_step(run: Run) -> None:
     """
     prepared, plan = prepared_of(run), run.bounded
     centers, names = rows.read_centers(centers_of(run))
-    last = run.beside(lambda: rows.read_last(run.store, plan, run.run_id))
+    last = run.beside(lambda: rows.read_last(run.store, plan, run.run_id, run.noise.private))
     assigned = with_segment(prepared, centers, map_of(run), plan)
     release = run.door.release(segment_tallies(assigned, len(centers), plan))
     profiles, fairness = read_profiles(release, plan), assess_fairness(release, plan, centers, last.result())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +14,7 @@ from evenhand.fairness.assess import SHARE, TableFairness
 from evenhand.fairness.assignment import FairMap
 from evenhand.fairness.change import Last
 from evenhand.fairness.intervals import Estimate
-from evenhand.fairness.tradeoff import Point
+from evenhand.fairness.tradeoff import Point, Statistics
 from evenhand.plan.geometry import to_unit
 from evenhand.plan.models import Plan
 from evenhand.privacy.summary import Summary
@@ -84,7 +85,8 @@ def tradeoff(points: list[Point]) -> pa.Table:
         for point in points
         for statistics in point.statistics
     ]
-    return _typed(table, {"bound": pa.float64()})
+    names = ("stage", "bound", "price", *(f.name for f in fields(Statistics)))
+    return _typed(table, {"bound": pa.float64(), "left_out": pa.list_(pa.string())}, names)
 
 
 def fits(best: Fit, candidates: list[Fit], curve: list[Choice]) -> pa.Table:
@@ -155,8 +157,12 @@ def fairness_groups(fairness: list[TableFairness]) -> pa.Table:
 def fairness_summary(fairness: list[TableFairness]) -> pa.Table:
     table: list[dict[str, object]] = []
     for of in fairness:
-        note = f"too small to judge: {', '.join(of.too_small)}" if of.too_small else ""
-        common = {"attribute": of.table, "reference": of.reference, "note": note}
+        common = {
+            "attribute": of.table,
+            "reference": of.reference,
+            "too_small": of.too_small,
+            "unjudged_offers": of.unjudged_offers,
+        }
         for j in of.judgments:
             figures = {"value": j.estimate.value, "low": j.estimate.low, "high": j.estimate.high, "threshold": j.threshold}
             change = {
@@ -165,7 +171,8 @@ def fairness_summary(fairness: list[TableFairness]) -> pa.Table:
             table.append(common | {"metric": j.metric, "offer": j.offer or None, "verdict": j.verdict} | figures | change)
         if not of.judgments:
             table.append(common | {"metric": "all", "offer": None, "verdict": "cannot tell"} | dict.fromkeys(JUDGED))
-    return _typed(table, dict.fromkeys(JUDGED, pa.float64()) | {"offer": pa.string()})
+    lists = dict.fromkeys(("too_small", "unjudged_offers"), pa.list_(pa.string()))
+    return _typed(table, dict.fromkeys(JUDGED, pa.float64()) | {"offer": pa.string()} | lists)
 
 
 def fairness_proxies(fairness: list[TableFairness]) -> pa.Table:
@@ -177,12 +184,18 @@ def fairness_proxies(fairness: list[TableFairness]) -> pa.Table:
     return _typed(table, dict.fromkeys(ENDS, pa.float64()) | {"rank": pa.int32()}, ("attribute", "feature", "rank", *ENDS))
 
 
-def read_last(store: Store, plan: Plan, run_id: str) -> Last | None:
-    """The last other run of a plan with this name that was published, if any."""
+def read_last(store: Store, plan: Plan, run_id: str, private: bool) -> Last | None:
+    """The last run of a plan with this name that was published before this one began, if any.
+
+    A run that is resumed finds the same one again. One that is not private is no reference for one that is.
+    """
     if not store.exists(catalog.RUNS):
         return None
-    others = store.read(catalog.RUNS).where((F.col("status") == "published") & (F.col("run_id") != run_id))
-    found = others.where(F.col("plan_name") == plan.name).orderBy(F.col("at").desc()).select("run_id").first()
+    runs = store.read(catalog.RUNS)
+    began = runs.where(F.col("run_id") == run_id).agg(F.min("at").alias("began"))  # null until the run's first row is there
+    others = runs.where((F.col("status") == "published") & (F.col("run_id") != run_id) & (F.col("not_private") != private))
+    earlier = others.where(F.col("plan_name") == plan.name).crossJoin(began).where("began is null or at < began")
+    found = earlier.orderBy(F.col("at").desc()).select("run_id").first()
     if found is None:
         return None
     judged = store.read(catalog.FAIRNESS_SUMMARY, found.run_id).where("value is not null").collect()

@@ -10,20 +10,12 @@ import argparse
 
 import numpy as np
 
+from coverage_data import CHOSEN, TRUTHS, chances, noise_of, noisy_tables, outcomes
 from evenhand.fairness.statistics import METRICS, SELECTION
 from evenhand.fairness.worst import representation, selection_estimates, selection_rates, table_estimates
-from evenhand.privacy.noise import Laplace
+from evenhand.privacy.noise import Noise
 from measure import Measure, show
 
-BASE = np.array([0.3, 0.25, 0.2, 0.15, 0.1])
-SIZES = np.array([50_000, 40_000, 10_000, 3_000])
-TRUTHS = {
-    "even": np.tile(BASE, (4, 1)),
-    "one cell of the small group": np.vstack([BASE, BASE, BASE, [0.36, 0.25, 0.2, 0.15, 0.04]]),
-    "very uneven": np.array([[0.4, 0.3, 0.1, 0.1, 0.1], [0.2, 0.2, 0.3, 0.2, 0.1], BASE, [0.1, 0.1, 0.2, 0.3, 0.3]]),
-}
-CHOSEN = np.array([True, False, False, False, True])
-TABLE_SHARE = 0.2 * 0.7 / 2  # of a run's ε for one of two attributes
 GOALS = (0.93, 0.97)
 
 
@@ -35,8 +27,8 @@ def main() -> None:
     measures: list[Measure] = []
     least, cells = 1.0, []
     for epsilon in (0.1, 1.0):
-        for name, truth in TRUTHS.items():
-            held = _held(truth, Laplace(1 / (epsilon * TABLE_SHARE)), options.rows)
+        for name in TRUTHS:
+            held = _held(name, noise_of(epsilon), options.rows)
             for figure, share in held.items():
                 measures.append(Measure(figure, share, "held", f"0.95; {name}, ε = {epsilon:g}"))
                 if figure.startswith(("cell", "group")):
@@ -48,16 +40,12 @@ def main() -> None:
     show(measures, ratios, met, f"Goal: {GOALS[0]} to {GOALS[1]}, give or take {doubt:.3f} at {options.rows} draws", options.json)
 
 
-def _held(rates: np.ndarray, noise: Laplace, draws: int) -> dict[str, float]:
-    random, p = np.random.default_rng(1), SIZES[:, None] * rates
-    p = p / p.sum()
-    outcomes = np.stack([p[:, CHOSEN].sum(axis=1), p[:, ~CHOSEN].sum(axis=1)], axis=1)
-    truths = {m: float(f(p * 1e9)) for m, f in METRICS.items()} | {m: float(f(outcomes * 1e9)) for m, f in SELECTION.items()}
-    ratios, selected = p / p.sum(axis=0) / p.sum(axis=1, keepdims=True), outcomes[:, 0] / outcomes.sum(axis=1)
+def _held(name: str, noise: Noise, draws: int) -> dict[str, float]:
+    p = chances(name)
+    truths = {m: float(f(p * 1e9)) for m, f in METRICS.items()} | {m: float(f(outcomes(p) * 1e9)) for m, f in SELECTION.items()}
+    ratios, selected = p / p.sum(axis=0) / p.sum(axis=1, keepdims=True), outcomes(p)[:, 0] / outcomes(p).sum(axis=1)
     held: dict[str, list[float]] = {}
-    for _ in range(draws):
-        counts = random.multinomial(SIZES.sum(), p.ravel())
-        table = (counts + noise.simulated(random, counts.size)).reshape(p.shape).astype(float)
+    for table in noisy_tables(name, noise, draws, seed=1):
         found = table_estimates(table, noise) | selection_estimates(table, noise, CHOSEN)
         for metric, value in truths.items():
             held.setdefault(metric, []).append(found[metric].low - 1e-6 <= value <= found[metric].high + 1e-6)

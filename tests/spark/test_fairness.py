@@ -13,6 +13,7 @@ from evenhand.plan.load import parse_plan
 from evenhand.privacy.noise import SeededNoise
 from evenhand.report.page import render
 from evenhand.result import Result
+from evenhand.rows import read_last
 from sample import KEY, NOW, customer, in_folder, plan_yaml, write_sources
 
 CENSUS = {"name": "census 2021", "shares": {"female": 0.5, "male": 0.25}}
@@ -41,7 +42,10 @@ def results(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> list[Result
         "privacy.population_total": 40.0,
         "privacy.expected_customers": 6_000,
         "fairness.intersections": [["gender", "age_band"]],
-        "fairness.offers": [{"name": "thanks", "why": "who stayed", "where": {"tenure": [10, None]}}],
+        "fairness.offers": [
+            {"name": "thanks", "why": "who stayed", "where": {"tenure": [10, None]}},
+            {"name": "nobody", "why": "no center lies there", "where": {"tenure": [19.9, None]}},
+        ],
         "protected.0.reference": CENSUS,
         "protected.1.reference": "last_run",
     }
@@ -71,7 +75,7 @@ def test_selection_rates_of_an_offer_are_those_of_the_people(results: list[Resul
 
 def test_groups_that_are_too_small_are_named_and_have_no_figures(results: list[Result]) -> None:
     row = judged(results[0])["gender", "balance", None]
-    assert row.note == "too small to judge: other, unknown"
+    assert row.too_small == ["other", "unknown"]
     small = results[0].fairness_groups.where("attribute = 'gender' and `group` = 'other'").collect()
     assert small
     assert all(r.suppressed and r.value is None and r.low is None and r.high is None for r in small)
@@ -108,6 +112,24 @@ def test_the_second_run_says_what_has_changed_since_the_first(results: list[Resu
         assert row.change_low <= 0 <= row.change_high, key
     assert second["age_band", "representation_ratio", None].reference == "customers of run fair-1"
     assert first["age_band", "representation_ratio", None].reference == "all customers of this run"
+
+
+def test_an_offer_that_no_segment_gets_is_named_and_not_judged(results: list[Result]) -> None:
+    assert judged(results[0])["gender", "balance", None].unjudged_offers == ["nobody"]
+    assert not any(offer == "nobody" for _, _, offer in judged(results[0]))
+
+
+def test_a_run_that_is_resumed_later_still_compares_with_what_was_there_when_it_began(spark: Any, results: list[Result]) -> None:
+    before = judged(results[0])
+    again = run(results[0].plan, spark, as_of=NOW, run_id="fair-1", noise=SeededNoise(9))
+    assert judged(again) == before
+    assert all(row.change is None for row in before.values())
+
+
+def test_a_run_that_is_not_private_is_no_reference_for_one_that_is(spark: Any, results: list[Result]) -> None:
+    found = results[1]
+    assert read_last(found.store, found.plan, "another", private=False) is not None
+    assert read_last(found.store, found.plan, "another", private=True) is None
 
 
 def test_the_report_says_it_in_words_and_can_be_read_worst_first(results: list[Result]) -> None:

@@ -58,6 +58,8 @@ WRONG = {
     "offer of no segment": ({"fairness.offers": [{"name": "gift", "why": "thanks", "segments": [99]}]}, "fairness.offers.0.segments: there is no segment 99"),
     "offer both ways": ({"fairness.offers": [{"name": "gift", "why": "thanks", "segments": [1], "where": {"spent": [1, None]}}]}, "state either segments or where"),
     "offer by no feature": ({"fairness.offers": [{"name": "gift", "why": "thanks", "where": {"spend": [1, None]}}]}, "fairness.offers.0.where: no feature spend; did you mean spent?"),
+    "offer reversed": ({"fairness.offers": [{"name": "gift", "why": "thanks", "where": {"spent": [9, 1]}}]}, "where.spent is reversed; write [1, 9]"),
+    "offer without ends": ({"fairness.offers": [{"name": "gift", "why": "thanks", "where": {"spent": [None, None]}}]}, "where.spent has no end; state at least one"),
     "reference of no group": ({"protected.0.reference": {"name": "census", "shares": {"femal": 0.5}}}, "no group femal"),
     "reference of too many": ({"protected.0.reference": {"name": "census", "shares": {"female": 0.6, "male": 0.5}}}, "add up to 1.1"),
     "reference unknown": ({"protected.0.reference": "census"}, "protected.0.reference"),

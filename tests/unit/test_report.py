@@ -33,7 +33,7 @@ def facts(**changes: Any) -> Facts:
     ]  # fmt: skip
     verdicts = [
         {"attribute": a.name, "metric": m, "offer": None, "value": 0.7, "low": 0.6, "high": 0.75, "threshold": 0.8, "verdict": v,
-         "reference": "all customers of this run", "note": "too small to judge: unknown", "change": None, "change_low": None,
+         "reference": "all customers of this run", "too_small": ["unknown"], "unjudged_offers": ["gift"], "change": None, "change_low": None,
          "change_high": None}
         for a in plan.protected for m, v in (("representation_ratio", "uneven"), ("balance", "even"), ("total_variation", "cannot tell"))
     ]  # fmt: skip
@@ -130,6 +130,7 @@ def test_verdicts_are_words_and_left_out_groups_are_named() -> None:
         "even",
         "cannot tell",
         "Too small to judge, so not in any verdict: gender: unknown; age band: unknown.",
+        "Not judged, since no segment gets them or all do: gift.",
     ):
         assert word in page
     assert "do not treat everybody evenly by age band and gender" in page

@@ -14,7 +14,7 @@ MITIGATION = {"fairness.mitigation": {"method": "balanced", "justification": WHY
 
 def point(stage: str, bound: float | None, price: float, ratio: float) -> dict[str, Any]:
     return {"stage": stage, "bound": bound, "price": price, "attribute": "gender", "representation_ratio": ratio, "balance": 0.4,
-            "total_variation": 0.1, "worst_group_cost": 0.03}  # fmt: skip
+            "total_variation": 0.1, "worst_group_cost": 0.03, "left_out": ["other"]}  # fmt: skip
 
 
 CURVE = [point("curve", 0.5, 1.01, 0.52), point("curve", 0.8, 1.0437, 0.8), point("curve", 1.0, 1.2, 0.999)]
@@ -25,6 +25,7 @@ def test_the_page_says_what_was_done_why_and_at_what_price() -> None:
     page = render(facts(plan=MITIGATION, tradeoff=POINTS))
     assert "The offer must reach &lt;both&gt; sexes alike." in page
     assert "which may be unlawful" in page
+    assert "too small to judge, so without a bound and left out: other" in page
     assert '<th scope="row">before</th><td>1.000</td><td>0.31</td>' in page
     assert '<th scope="row">after</th><td>1.044</td><td>0.81</td>' in page
 

@@ -65,6 +65,7 @@ class TableFairness:
     suppressed: NDArray[np.bool_]
     too_small: list[str]  # groups that are too small to judge, left out of the judgments and named
     reference: str  # what is even
+    unjudged_offers: list[str]  # offers that no segment gets, or all do; named as well
     by_group: list[GroupFigure] = field(default_factory=list)
     judgments: list[Judgment] = field(default_factory=list)
     proxies: list[Proxy] = field(default_factory=list)
@@ -87,7 +88,8 @@ def _assessed(
     too_small = [g for g, is_large in zip(groups, large, strict=True) if not is_large]
     nothing = Interval(*([np.full(noisy.shape, np.nan)] * 3))
     hidden, reference = np.ones(noisy.shape, dtype=bool), reference_shares(table, last)
-    found = TableFairness(table.name, groups, counts, nothing, nothing, hidden, too_small, reference.name)
+    unjudged = [offer for offer, chosen in offers.items() if chosen.all() or not chosen.any()]
+    found = TableFairness(table.name, groups, counts, nothing, nothing, hidden, too_small, reference.name, unjudged)
     if not large.any():
         return found
     # Among the groups that are large enough: what the others add would be told by the shares, and is mostly noise.
@@ -108,7 +110,7 @@ def _assessed(
     estimates["cost_ratio"] = cost_ratio(release, table, k, large)
     judgments = [_judged(metric, "", estimate, table, plan, last) for metric, estimate in estimates.items()]
     for offer, chosen in offers.items():
-        if chosen.any() and not chosen.all():
+        if offer not in unjudged:
             of_offer = selection_estimates(judged, noise, chosen)
             judgments += [_judged(metric, offer, estimate, table, plan, last) for metric, estimate in of_offer.items()]
     alone = len(table.attributes) == 1

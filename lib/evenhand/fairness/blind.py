@@ -21,11 +21,10 @@ RATE = 8.0
 
 @dataclass(frozen=True)
 class Blind:
-    """`centers` (k, features) in the unit cube, the mean cost of each group `costs` (groups,), and the cost over all cells."""
+    """`centers` (k, features) in the unit cube, and the mean cost of each group `costs` (groups,)."""
 
     centers: Floats
     costs: Floats
-    cost: float
 
 
 def group_costs(cells: Cells, members: Floats, centers: Floats) -> Floats:
@@ -45,8 +44,7 @@ def fair_lloyd(cells: Cells, members: Floats, start: Floats) -> Blind:
         if np.abs(moved - centers).max() < 1e-6:
             break
         centers = moved
-    cost = float(cells.distances(best).min(axis=1) @ cells.weights)
-    return Blind(best, group_costs(cells, members, best), cost)
+    return Blind(best, group_costs(cells, members, best))
 
 
 def _minimax(cells: Cells, members: Floats, centers: Floats) -> Floats:

@@ -24,7 +24,7 @@ class Constraints:
     """`coefficients` (constraints, joint groups): in every segment, coefficients times counts must not be negative."""
 
     coefficients: Floats
-    left_out: tuple[str, ...]  # groups too small to judge, which nothing is asked for
+    left_out: tuple[tuple[str, str], ...]  # attribute and group: those too small to judge, which nothing is asked for
 
     def surplus(self, table: Floats) -> Floats:
         """How far above the bound each segment is, in customers, shape (constraints, segments)."""
@@ -53,7 +53,7 @@ def constraints_of(plan: Plan, totals: Floats, reach: float, at_least: float | N
     for (attribute, group), members in zip(joint.named, joint.members, strict=True):
         size = float(members @ totals)
         if size < max(plan.privacy.minimum_cell * max(plan.segments.candidates), 2 * reach):
-            left_out.append(f"{attribute} {group}")
+            left_out.append((attribute, group))
             continue
         share = size / everyone
         low, high = lowest * share, highest * share

@@ -57,7 +57,7 @@ def margins(prepared: DataFrame, centers: Centers, fair_map: FairMap, plan: Plan
 
     def vectors(table: pa.Table) -> Mapping[str, Integers]:
         n, group = (table[c].to_numpy().astype(np.int64) for c in ("n", GROUP))
-        cell = table[CELL].to_pandas().fillna(-1).to_numpy().astype(np.int64)
+        cell = table[CELL].fill_null(-1).to_numpy().astype(np.int64)
         by_segment, near = np.zeros(joint * k, dtype=np.int64), np.zeros(joint * cells, dtype=np.int64)
         np.add.at(by_segment, group * k + table[FIRST].to_numpy().astype(np.int64) - 1, n)
         np.add.at(near, (group * cells + cell)[cell >= 0], n[cell >= 0])

@@ -6,6 +6,7 @@ these say what was expected of the choice.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +33,7 @@ class Statistics:
     balance: float
     total_variation: float
     worst_group_cost: float  # greatest mean squared distance of a group to its centers, unit cube
+    left_out: tuple[str, ...]  # the groups that are too small for it
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def before(cells: Cells, centers: Floats, plan: Plan, stage: str = "before", sta
 def after(cells: Cells, constraints: Constraints, centers: Floats, duals: Floats, start: Floats, plan: Plan) -> Point:
     """The cheapest assignment within the bounds, near these duals; the price is over the cost at the unconstrained `start`."""
     found = assigned(cells, constraints, centers, duals, REACH)
-    return _point(cells, found.shares, cells.distances(centers), plan, "after", None, start)
+    return _point(cells, found.shares, cells.distances(centers), plan, "after", None, start, constraints.left_out)
 
 
 def curve(cells: Cells, plan: Plan, start: Floats, reach: float) -> list[Point]:
@@ -71,18 +73,29 @@ def curve(cells: Cells, plan: Plan, start: Floats, reach: float) -> list[Point]:
     return points
 
 
-def _point(cells: Cells, shares: Floats, distances: Floats, plan: Plan, stage: str, bound: float | None, start: Floats) -> Point:
+def _point(
+    cells: Cells,
+    shares: Floats,
+    distances: Floats,
+    plan: Plan,
+    stage: str,
+    bound: float | None,
+    start: Floats,
+    unbounded: Sequence[tuple[str, str]] = (),
+) -> Point:
     joint, least = JointGroups.of(plan), max(plan.privacy.minimum_cell * shares.shape[1], 1)
     paid = (shares * distances).sum(axis=1)
     unconstrained = cells.distances(start).min(axis=1) @ cells.weights
     counts, costs, sizes = (joint.by_attribute(f) for f in (cells.table(shares), cells.sums(paid), cells.totals()))
     found = []
-    for name, size in sizes.items():
+    for name, groups in joint.attributes:
+        size = sizes[name]
         large = size >= least
         if large.sum() < 2:
             continue
         table, worst = counts[name][large], float((costs[name][large] / size[large]).max())
-        found.append(Statistics(name, *_evenness(table), worst))
+        left = tuple(g for g, is_large in zip(groups, large, strict=True) if not is_large or (name, g) in unbounded)
+        found.append(Statistics(name, *_evenness(table), worst, left))
     return Point(stage, bound, float(paid @ cells.weights) / max(float(unconstrained), 1e-12), found)
 
 

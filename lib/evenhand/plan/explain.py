@@ -153,7 +153,7 @@ def learning(plan: Plan) -> str:
         boxes = f"one pass over at most {most_boxes(plan):,} boxes cut where those say"
         how = ", ".join(["a private histogram a feature", f"{boxes}, and {steps}" if method.refinements else f"and {boxes}"])
     if method.mitigation:
-        how += f"; mitigation asks for {', '.join(f'{name} (ε = {e:.3g})' for name, e in method.mitigation)}"
+        how += f"; mitigation asks for {', '.join(f'{name} ({SYMBOL[plan.privacy.unit]} = {e:.3g})' for name, e in method.mitigation)}"
     return f"Segments are learned by {how}; decided from {plan.privacy.expected_customers:,} expected customers."
 
 

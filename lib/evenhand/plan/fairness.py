@@ -35,6 +35,11 @@ class Offer(Model):
     def _one_way(self) -> Self:
         if (self.segments is None) == (self.where is None):
             raise ValueError("state either segments or where")
+        for feature, (low, high) in (self.where or {}).items():
+            if low is None and high is None:
+                raise ValueError(f"where.{feature} has no end; state at least one")
+            if low is not None and high is not None and low > high:
+                raise ValueError(f"where.{feature} is reversed; write [{high:g}, {low:g}]")
         return self
 
 

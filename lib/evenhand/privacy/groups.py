@@ -5,6 +5,7 @@ A joint group is one combination of groups, such as female and under 30, of the 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from math import prod
@@ -69,9 +70,12 @@ class JointGroups:
     @property
     def code(self) -> Column:
         """The joint group of a row of `prepared`."""
-        strides = [prod(self.sizes[i + 1 :]) for i in range(len(self.sizes))]
-        pieces = [F.col(name) * F.lit(stride) for (name, _), stride in zip(self.attributes, strides, strict=True)]
-        return reduce(lambda a, b: a + b, pieces)
+        return joint_code([(name, len(groups)) for name, groups in self.attributes])
+
+
+def joint_code(attributes: Sequence[tuple[str, int]]) -> Column:
+    """The number of a row's combination of groups, given the attributes and how many groups each has; the last runs fastest."""
+    return reduce(lambda code, a: code * F.lit(a[1]) + F.col(a[0]), attributes, F.lit(0))
 
 
 def group_counts(prepared: DataFrame, boxes: Boxes, plan: Plan) -> Question:

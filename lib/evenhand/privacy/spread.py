@@ -18,8 +18,8 @@ MOST_POINTS = 20_000  # of a summary; with more boxes each is small, and k-means
 def spread_out(summary: Summary, marginals: Marginals | None, plan: Plan) -> Summary:
     """The summary with up to 16 points a box, around the box's mean, spread in each feature as the marginals say.
 
-    With one point a box k-means moves a whole box at once from one segment to another. Seeded, so that a resumed run finds the same points. Without marginals, or with very many
-    boxes, the summary as it is.
+    With one point a box k-means moves a whole box at once from one segment to another. Seeded, so that a resumed run finds
+    the same points. Without marginals, or with very many boxes, the summary as it is.
     """
     each = min(POINTS_A_BOX, MOST_POINTS // max(len(summary.boxes), 1))
     if marginals is None or each < 2:

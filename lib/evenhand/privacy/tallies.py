@@ -7,7 +7,6 @@ and joint group, and what is asked about is added up from that, still exact and 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import reduce
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +20,7 @@ from evenhand.plan.geometry import STEPS
 from evenhand.plan.groups import GroupTable, batches, group_tables
 from evenhand.plan.models import Plan
 from evenhand.plan.privacy import COSTS_SHARE, PROXIES_SHARE, SIZE_SHARE, TABLES_SHARE
+from evenhand.privacy.groups import joint_code
 from evenhand.privacy.release import Integers, Part, Question, Release
 from evenhand.privacy.suppression import suppressed_cells
 
@@ -81,8 +81,7 @@ def _codes(plan: Plan) -> Column:
     """The customer's joint group in each batch, the batches one after the other."""
     codes, offset = [], 0
     for batch in batches(plan):
-        code = reduce(lambda c, a: c * F.lit(len(a.group_names)) + F.col(a.name), batch, F.lit(0))
-        codes.append(code + F.lit(offset))
+        codes.append(joint_code([(a.name, len(a.group_names)) for a in batch]) + F.lit(offset))
         offset += GroupTable(batch).size
     return F.array(*codes)
 

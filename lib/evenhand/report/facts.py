@@ -89,7 +89,12 @@ class Facts:
     @property
     def too_small(self) -> dict[str, str]:
         """The groups that are too small to judge, in words, by attribute or intersection."""
-        return {row["attribute"]: row["note"].split(": ", 1)[1] for row in self.verdicts if row["note"]}
+        return {row["attribute"]: ", ".join(row["too_small"]) for row in self.verdicts if row["too_small"]}
+
+    @property
+    def unjudged_offers(self) -> list[str]:
+        """The offers that no segment gets, or all do."""
+        return sorted({offer for row in self.verdicts for offer in row["unjudged_offers"]})
 
     @property
     def has_changes(self) -> bool:

@@ -80,7 +80,7 @@ FAIRNESS_SUMMARY = TableSpec(
     "fairness_summary",
     "open",
     "attribute STRING, metric STRING, offer STRING, value DOUBLE, low DOUBLE, high DOUBLE, threshold DOUBLE, verdict STRING, "
-    "reference STRING, note STRING, change DOUBLE, change_low DOUBLE, change_high DOUBLE, run_id STRING",
+    "reference STRING, too_small ARRAY<STRING>, unjudged_offers ARRAY<STRING>, change DOUBLE, change_low DOUBLE, change_high DOUBLE, run_id STRING",
 )
 FAIRNESS_PROXIES = TableSpec(
     "fairness_proxies",
@@ -97,7 +97,7 @@ FAIRNESS_TRADEOFF = TableSpec(
     "fairness_tradeoff",
     "open",
     "stage STRING, bound DOUBLE, price DOUBLE, attribute STRING, representation_ratio DOUBLE, balance DOUBLE, "
-    "total_variation DOUBLE, worst_group_cost DOUBLE, run_id STRING",
+    "total_variation DOUBLE, worst_group_cost DOUBLE, left_out ARRAY<STRING>, run_id STRING",
 )
 
 ALL = (
