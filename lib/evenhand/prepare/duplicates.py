@@ -18,10 +18,15 @@ def duplicated_ids(customers: DataFrame) -> DataFrame:
     rows = customers.select(ID)
     if isinstance(rows.schema[ID].dataType, StringType):
         hashed = rows.withColumn("_hash", F.xxhash64(ID))
-        suspects = hashed.groupBy("_hash").agg(F.count("*").alias("_rows")).where("_rows > 1").select("_hash")
+        suspects = _repeated(hashed, "_hash")
         rows = hashed.join(F.broadcast(suspects), "_hash", "left_semi")
-    counted = rows.groupBy(ID).agg(F.count("*").alias("_rows"))
-    return counted.where("_rows > 1").select(F.col(ID).cast("string").alias("customer_id"))
+    return _repeated(rows, ID).select(F.col(ID).cast("string").alias("customer_id"))
+
+
+def _repeated(rows: DataFrame, column: str) -> DataFrame:
+    """The values with more than one row. Nearly all have one, so nothing is gained by counting before the shuffle."""
+    counted = rows.select(column).repartition(column).groupBy(column).agg(F.count("*").alias("_rows"))
+    return counted.where("_rows > 1").select(column)
 
 
 def keep_latest(customers: DataFrame, by: str) -> DataFrame:
