@@ -52,7 +52,7 @@ def prepare_step(run: Run) -> None:
                 f"nobody may be used for purpose {plan.purpose} as of {run.as_of:%Y-%m-%d %H:%M}: check the consent events and "
                 f"sources.consent.id; nothing was published, {'its ε is' if plan.to_find else 'no budget was'} spent"
             )
-        run.write_later(catalog.INPUT_QUALITY, input_quality(prepared, sources, plan))
+        run.write_later(catalog.INPUT_QUALITY, lambda: input_quality(prepared, sources, plan))
 
 
 def segment_step(run: Run) -> None:
@@ -81,7 +81,7 @@ def segment_step(run: Run) -> None:
     if fair_map is not None:
         run.store.write(catalog.ASSIGNMENT_MAP, rows.assignment_map(fair_map), run.run_id)
     run.write_later(catalog.SEGMENT_FITS, rows.fits(best, candidates, curve))
-    run.write_later(catalog.SEGMENTS, assign(with_segment(prepared, centers, fair_map, plan)))
+    run.write_later(catalog.SEGMENTS, lambda: assign(with_segment(prepared, centers, fair_map, plan)))
 
 
 def assess_step(run: Run) -> None:

@@ -117,8 +117,8 @@ class Run:
         rows = magnitudes(self.sources, plan, self.as_of)
         return with_found_bounds(self.door.release(magnitude_histograms(rows, plan)), plan)
 
-    def write_later(self, spec: TableSpec, rows: DataFrame | pa.Table) -> None:
-        self.later(lambda: self.store.write(spec, rows, self.run_id))
+    def write_later(self, spec: TableSpec, rows: pa.Table | Callable[[], DataFrame]) -> None:
+        self.later(lambda: self.store.write(spec, rows() if callable(rows) else rows, self.run_id))
 
     def later(self, write: Callable[[], None]) -> None:
         """Do a small write beside the work on the people; it is done, or its error is raised, before anything is published."""
