@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+
 from evenhand.errors import OutputError
+from evenhand.tables.spark_errors import condition_of
 
 
 def absolute(path: str) -> str:
@@ -34,3 +38,12 @@ def require_folder(path: str, where: str) -> None:
         raise OutputError(f"{where}: {there} is not a folder; name another")
     if not os.access(there, os.W_OK | os.X_OK):
         raise OutputError(f"{where}: nothing can be written in {there}; change its permissions or name another folder")
+
+
+def is_missing(spark: SparkSession, path: str) -> bool:
+    """Whether nothing stands at a path, wherever Spark finds it."""
+    try:
+        spark.read.format("binaryFile").load(absolute(path)).schema  # noqa: B018
+    except PySparkException as wrong:
+        return condition_of(wrong) == "PATH_NOT_FOUND"
+    return False

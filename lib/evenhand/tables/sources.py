@@ -15,7 +15,7 @@ from evenhand.errors import SourceError
 from evenhand.plan.columns import CONSENT, CUSTOMERS, needed_columns
 from evenhand.plan.data import Table
 from evenhand.plan.models import Plan
-from evenhand.tables.paths import absolute, quoted
+from evenhand.tables.paths import absolute, is_missing, quoted
 from evenhand.tables.spark_errors import condition_of
 
 INTEGERS = (T.ByteType, T.ShortType, T.IntegerType, T.LongType)
@@ -85,11 +85,8 @@ def _why_unreadable(spark: SparkSession, table: Table, wrong: PySparkException) 
         if not spark.catalog.tableExists(table.name):
             return f"table {table.name} is missing; state the name of a Delta table in the catalog"
         return f"table {table.name} is not a Delta table; convert it with CONVERT TO DELTA"
-    try:
-        spark.read.format("binaryFile").load(absolute(table.address)).schema  # noqa: B018
-    except PySparkException as missing:
-        if condition_of(missing) == "PATH_NOT_FOUND":
-            return f"table {table.path} is missing; state the path of a Delta table"
+    if is_missing(spark, table.address):
+        return f"table {table.path} is missing; state the path of a Delta table"
     if "DATA_SOURCE_NOT_FOUND" in condition_of(wrong) or "delta" not in str(wrong).lower():
         return f"{table.path} cannot be read ({condition_of(wrong) or type(wrong).__name__})"
     return f"{table.path} is not a Delta table; write it with format delta"

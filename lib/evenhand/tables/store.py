@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
-from pyspark.errors import AnalysisException, PySparkException
+from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, StructType
@@ -13,7 +13,7 @@ from pyspark.sql.types import DataType, StructType
 from evenhand.errors import OutputError
 from evenhand.plan.data import Output, Place
 from evenhand.tables.catalog import ALL, TableSpec
-from evenhand.tables.paths import absolute, quoted
+from evenhand.tables.paths import absolute, is_missing, quoted
 from evenhand.tables.spark_errors import condition_of, retried
 
 # No statistics on the restricted zone: the smallest and largest id would stand in the Delta log in clear text.
@@ -105,8 +105,9 @@ class Store:
         Raises:
             OutputError: naming the first location that holds something else; nothing was touched.
         """
+        to_look_at = [zone for zone, place in self._places.items() if not (place.path and is_missing(self.spark, place.path))]
         with ThreadPoolExecutor(READERS) as pool:
-            list(pool.map(self._check, ALL))
+            list(pool.map(self._check, [spec for spec in ALL if spec.zone in to_look_at]))
 
     def _check(self, spec: TableSpec) -> None:
         schema = self._schema(spec)
@@ -135,13 +136,11 @@ class Store:
         place = self._places[spec.zone]
         if not place.path:
             return not self.spark.catalog.tableExists(self.address(spec))
-        try:
-            files = self.spark.read.format("binaryFile").option("recursiveFileLookup", "true")
-            return files.load(absolute(f"{place.path}/{spec.name}")).select("path").isEmpty()
-        except PySparkException as wrong:
-            if condition_of(wrong) == "PATH_NOT_FOUND":
-                return True
-            raise
+        path = f"{place.path}/{spec.name}"
+        if is_missing(self.spark, path):
+            return True
+        files = self.spark.read.format("binaryFile").option("recursiveFileLookup", "true")
+        return files.load(absolute(path)).select("path").isEmpty()
 
 
 def _types(spec: TableSpec) -> dict[str, DataType]:
