@@ -65,14 +65,20 @@ def plan_yaml(changes: Mapping[str, Any] | None = None) -> str:
 
 def in_folder(folder: Path) -> dict[str, Any]:
     """The changes that put sources, zones, reports and key of the base plan into a folder."""
-    return {
-        "sources.customers.path": f"{folder}/customers",
-        "sources.consent.path": f"{folder}/consent",
-        "sources.events.purchases.path": f"{folder}/purchases",
+    return sources_in(folder) | {
         "pseudonyms.key_file": f"{folder}/key",
         "output.restricted.path": f"{folder}/restricted",
         "output.open.path": f"{folder}/open",
         "output.reports": f"{folder}/reports",
+    }
+
+
+def sources_in(folder: Path) -> dict[str, Any]:
+    """The changes that take the sources of the base plan from a folder."""
+    return {
+        "sources.customers.path": f"{folder}/customers",
+        "sources.consent.path": f"{folder}/consent",
+        "sources.events.purchases.path": f"{folder}/purchases",
     }
 
 

@@ -10,13 +10,13 @@ Zhang, Kifer, "Detecting Violations of Differential Privacy", CCS 2018, for choo
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import beta
 
 Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
 THRESHOLDS = 60  # events tried a statistic; choosing costs no confidence, since it happens on runs of its own
 COMMON = 12  # the most frequent values are events too: mass in one point is what forgotten noise looks like
 
@@ -29,41 +29,44 @@ def epsilon_lower_bound(one: Floats, other: Floats, alarm: float, delta: float =
     best, chosen = -math.inf, None
     for column in range(one.shape[1]):
         a, b = one[::2, column], other[::2, column]
-        for event in _events(np.concatenate([a, b])):
-            for first, second, swapped in ((a, b, False), (b, a, True)):
-                found = _bound(int(event(first).sum()), int(event(second).sum()), len(first), alarm, delta)
-                if found > best:
-                    best, chosen = found, (event, column, swapped)
+        events = _events(np.concatenate([a, b]))
+        hits, other_hits = _hits(events, a), _hits(events, b)
+        directions = ((one, other, hits, other_hits), (other, one, other_hits, hits))
+        for first, second, first_hits, second_hits in directions:
+            found = _bounds(first_hits, second_hits, len(a), alarm, delta)
+            event = int(found.argmax())
+            if found[event] > best:
+                best, chosen = found[event], (first[1::2, column], second[1::2, column], events[event : event + 1])
     if chosen is None:
         return 0.0
-    event, column, swapped = chosen
-    first, second = (other, one) if swapped else (one, other)
-    hits = [int(event(side[1::2, column]).sum()) for side in (first, second)]
-    return max(0.0, _bound(*hits, len(first[1::2]), alarm, delta))
+    first, second, events = chosen
+    return max(0.0, float(_bounds(_hits(events, first), _hits(events, second), len(first), alarm, delta)[0]))
 
 
-class _Event:
-    def __init__(self, kind: str, value: float) -> None:
-        self.kind, self.value = kind, value
-
-    def __call__(self, values: Floats) -> NDArray[np.bool_]:
-        if self.kind == "at least":
-            return values >= self.value
-        return values <= self.value if self.kind == "at most" else values == self.value
-
-
-def _events(values: Floats) -> Iterator[_Event]:
-    for threshold in np.unique(np.quantile(values, np.linspace(0, 1, THRESHOLDS))):
-        yield _Event("at least", float(threshold))
-        yield _Event("at most", float(threshold))
+def _events(values: Floats) -> Floats:
+    """Intervals, both ends within, shape (events, 2): above or below a threshold, or one value alone."""
+    thresholds = np.unique(np.quantile(values, np.linspace(0, 1, THRESHOLDS)))
     found, counts = np.unique(values, return_counts=True)
-    for value in found[np.argsort(-counts)[:COMMON]]:
-        yield _Event("equal", float(value))
+    common, endless = found[np.argsort(-counts)[:COMMON]], np.full(len(thresholds), np.inf)
+    low = np.concatenate([thresholds, -endless, common])
+    high = np.concatenate([endless, thresholds, common])
+    return np.stack([low, high], axis=1)
 
 
-def _bound(hits: int, other_hits: int, runs: int, alarm: float, delta: float) -> float:
-    low = beta.ppf(alarm / 2, hits, runs - hits + 1) - delta if hits else 0.0
-    if low <= 0:
-        return -math.inf
-    high = beta.ppf(1 - alarm / 2, other_hits + 1, runs - other_hits) if other_hits < runs else 1.0
-    return float(np.log(low / high))
+def _hits(events: Floats, values: Floats) -> Integers:
+    """How many values are in each event."""
+    ordered = np.sort(values)
+    low, high = events.T
+    return np.searchsorted(ordered, high, "right") - np.searchsorted(ordered, low, "left")
+
+
+def _bounds(hits: Integers, other_hits: Integers, runs: int, alarm: float, delta: float) -> Floats:
+    """The bound that each event gives, of its hits in that many runs on either input; -inf where it gives none."""
+    low, high = np.zeros(len(hits)), np.ones(len(hits))
+    some, not_all = hits > 0, other_hits < runs
+    low[some] = beta.ppf(alarm / 2, hits[some], runs - hits[some] + 1) - delta
+    high[not_all] = beta.ppf(1 - alarm / 2, other_hits[not_all] + 1, runs - other_hits[not_all])
+    bounds = np.full(len(hits), -np.inf)
+    positive = low > 0
+    bounds[positive] = np.log(low[positive] / high[positive])
+    return bounds

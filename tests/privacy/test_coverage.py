@@ -44,6 +44,7 @@ MODES: dict[str, dict[str, float]] = {
 CASES = [(name, mode) for name in TRUTHS for mode in MODES]
 
 
+@cache
 def plan_of(mode: str) -> Plan:
     return parse_plan(plan_yaml({f"privacy.{key}": value for key, value in MODES[mode].items()} | {"segments.k": 4}))
 

@@ -16,11 +16,19 @@ from evenhand.command import main
 from evenhand.errors import EmptyPopulation, OutputError
 from evenhand.plan.models import Plan
 from evenhand.tables import catalog
-from sample import CONSENT, KEY, NOW, PURCHASES, customer, granted, people, write_source, write_sources
+from sample import CONSENT, KEY, NOW, PURCHASES, customer, granted, people, sources_in, write_source, write_sources
 
 STEPS = ["prepare", "segment", "assess", "report"]
 Write = Callable[..., Path]
 ENOUGH = {"privacy.epsilon": 3.0, "privacy.expected_customers": 500}
+
+
+@pytest.fixture(scope="module")
+def alone(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The changes that take sources with one sound customer, which no test changes."""
+    folder = tmp_path_factory.mktemp("alone")
+    write_sources(spark, folder, [customer("a")], purchases=[("a", NOW - timedelta(days=1), 5.0, "secret-diagnosis")])
+    return sources_in(folder)
 
 
 @pytest.fixture
@@ -120,10 +128,9 @@ def test_rows_without_an_id_are_left_out_and_counted(spark: Any, tmp_path: Path,
 
 @pytest.mark.parametrize("problem", ["missing", "short", "open_to_others"])
 def test_a_bad_key_is_told_before_anything_is_written(
-    spark: Any, tmp_path: Path, plan_file: Write, key_file: Path, refused: Callable[..., str], problem: str
+    alone: dict[str, Any], tmp_path: Path, plan_file: Write, key_file: Path, refused: Callable[..., str], problem: str
 ) -> None:
-    write_sources(spark, tmp_path, [customer("a")])
-    plan = plan_file()
+    plan = plan_file(alone)
     if problem == "missing":
         key_file.unlink()
     elif problem == "short":
@@ -139,9 +146,8 @@ def test_a_bad_key_is_told_before_anything_is_written(
 @pytest.mark.parametrize("zone", ["open/budget", "restricted/prepared"])
 @pytest.mark.parametrize("content", ["parquet", "another_delta_table", "a_file"])
 def test_an_output_place_that_holds_something_else_is_left_untouched(
-    spark: Any, tmp_path: Path, plan: Callable[..., Plan], zone: str, content: str
+    spark: Any, alone: dict[str, Any], tmp_path: Path, plan: Callable[..., Plan], zone: str, content: str
 ) -> None:
-    write_sources(spark, tmp_path, [customer("a")])
     place = tmp_path / zone
     if content == "a_file":
         place.mkdir(parents=True)
@@ -151,7 +157,7 @@ def test_an_output_place_that_holds_something_else_is_left_untouched(
         rows.write.format("parquet" if content == "parquet" else "delta").save(str(place))
     before = sorted(place.rglob("*"))
     with pytest.raises(OutputError) as wrong:
-        run(plan(), spark, as_of=NOW, run_id="bad-1")
+        run(plan(alone), spark, as_of=NOW, run_id="bad-1")
     assert wrong.value.exit_code == 2
     assert f"{place}` holds something" in str(wrong.value)
     assert sorted(place.rglob("*")) == before
@@ -160,11 +166,10 @@ def test_an_output_place_that_holds_something_else_is_left_untouched(
 
 @pytest.mark.parametrize("place", ["reports", "reports/deep/below"])
 def test_a_file_where_reports_should_go_is_told_before_any_work(
-    spark: Any, tmp_path: Path, plan_file: Write, capfd: pytest.CaptureFixture[str], place: str
+    alone: dict[str, Any], tmp_path: Path, plan_file: Write, capfd: pytest.CaptureFixture[str], place: str
 ) -> None:
-    write_sources(spark, tmp_path, [customer("a")])
     (tmp_path / "reports").write_text("precious")
-    path = plan_file({"output.reports": f"{tmp_path}/{place}"})
+    path = plan_file(alone | {"output.reports": f"{tmp_path}/{place}"})
     capfd.readouterr()
     assert main(STEPS, "test", ["--plan", str(path), "--as-of", NOW.isoformat(), "--run-id", "bad-1"]) == 2
     lines = [line for line in capfd.readouterr().err.splitlines() if "Warning" not in line]
@@ -195,10 +200,9 @@ SPOILED = {
 
 @pytest.mark.parametrize(("expression", "expected"), SPOILED.values(), ids=SPOILED.keys())
 def test_a_value_that_breaks_an_expression_is_not_repeated(
-    spark: Any, tmp_path: Path, plan_file: Write, refused: Callable[..., str], expression: str, expected: str
+    alone: dict[str, Any], plan_file: Write, refused: Callable[..., str], expression: str, expected: str
 ) -> None:
-    write_sources(spark, tmp_path, [customer("a")], purchases=[("a", NOW - timedelta(days=1), 5.0, "secret-diagnosis")])
-    line = refused(plan_file({"features.1.expression": expression}), 1)
+    line = refused(plan_file(alone | {"features.1.expression": expression}), 1)
     assert expected in line
 
 

@@ -15,7 +15,7 @@ from evenhand.plan.models import Plan
 from evenhand.prepare.customers import prepared_customers
 from evenhand.prepare.pseudonym import Pads
 from evenhand.tables.sources import Sources, open_sources, pin_versions
-from sample import CONSENT, CUSTOMERS, KEY, NOW, PURCHASES, REMOVED, customer, granted, write_source, write_sources
+from sample import CONSENT, CUSTOMERS, KEY, NOW, PURCHASES, REMOVED, customer, granted, sources_in, write_source, write_sources
 
 Build = Callable[..., Plan]
 
@@ -30,11 +30,7 @@ def shared(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def sound(shared: Path) -> dict[str, Any]:
-    return {
-        "sources.customers.path": f"{shared}/customers",
-        "sources.consent.path": f"{shared}/consent",
-        "sources.events.purchases.path": f"{shared}/purchases",
-    }
+    return sources_in(shared)
 
 
 def opened(spark: Any, plan: Plan) -> Sources:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 from scipy.stats import norm
@@ -104,7 +104,6 @@ def test_a_run_takes_epsilon_and_delta_of_the_population_however_it_is_counted_w
     assert pure._loss({"a": 0.25, "b": 0.5}) == Loss(0.75)
 
 
-@settings(deadline=None)
 @given(steps(), st.data())
 def test_one_customer_more_moves_the_offsets_of_a_step_by_its_euclidean_length_at_most(step: Step, data: st.DataObject) -> None:
     step = Step(step.number, step.centers, step.low, step.high, "rho")

@@ -81,7 +81,7 @@ def test_customers_far_outside_do_not_move_the_bounds() -> None:
                 assert range_of(noise.add(crowd, Laplace(1 / EPSILON)), LEAST_MASS) == (4.0, 1024.0)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(0, 2**32 - 1), st.integers(0, 100))
 def test_too_few_customers_have_no_bounds(seed: int, count: int) -> None:
     """False alarm: 14 thresholds would have to come of noise, below e^-200."""

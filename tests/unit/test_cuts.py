@@ -6,7 +6,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evenhand.plan.geometry import STEPS, most_boxes
@@ -29,7 +29,6 @@ def spread(shares: np.ndarray, edges: tuple[int, ...]) -> float:
     return total
 
 
-@settings(deadline=None)
 @given(SHARES, st.integers(1, 4))
 def test_no_other_cuts_leave_less_spread(shares: np.ndarray, intervals: int) -> None:
     found = best_cuts(shares, intervals)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from evenhand.plan.features import Feature
@@ -95,7 +95,6 @@ def test_halvings_add_up_and_differ_by_one_at_most(count: int, bits: int) -> Non
     assert boxes.count == len(boxes.centers) == 2**bits
 
 
-@settings(deadline=None)
 @given(grids(), st.data())
 def test_boxes_tile_the_space_and_nobody_is_further_from_a_center_than_half_a_box(boxes: Boxes, data: st.DataObject) -> None:
     count = boxes.features
@@ -106,7 +105,6 @@ def test_boxes_tile_the_space_and_nobody_is_further_from_a_center_than_half_a_bo
     assert np.flatnonzero(inside).tolist() == [key]
 
 
-@settings(deadline=None)
 @given(grids(), st.data())
 def test_one_customer_changes_a_features_sums_by_its_reach_at_most(boxes: Boxes, data: st.DataObject) -> None:
     count = boxes.features

@@ -32,7 +32,7 @@ def test_an_intersection_has_every_pair_of_groups() -> None:
     assert len(table.groups) == table.size == 16
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_every_table_is_counted_in_one_batch_and_no_batch_is_too_large(data: st.DataObject) -> None:
     sizes = data.draw(st.lists(st.integers(3, 20), min_size=1, max_size=10))

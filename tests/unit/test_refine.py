@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evenhand.plan.geometry import STEPS
@@ -35,7 +35,6 @@ def exact(step: Step, rows: np.ndarray, segments: np.ndarray) -> dict[str, np.nd
     return dict(_vectors(table, step))
 
 
-@settings(deadline=None)
 @given(steps(), st.data())
 def test_one_customer_more_changes_sizes_by_one_and_offsets_by_the_unit_at_most(step: Step, data: st.DataObject) -> None:
     k, features = step.low.shape
@@ -49,7 +48,6 @@ def test_one_customer_more_changes_sizes_by_one_and_offsets_by_the_unit_at_most(
     assert np.abs(having[OFFSETS] - without[OFFSETS]).sum() <= MOST
 
 
-@settings(deadline=None)
 @given(steps())
 def test_the_factors_make_half_widths_add_up_to_the_unit_at_most(step: Step) -> None:
     half = np.maximum(step.high - step.middle, step.middle - step.low)

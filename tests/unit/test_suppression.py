@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evenhand.privacy.suppression import recoverable, suppressed_cells
@@ -41,7 +41,6 @@ def test_a_table_too_small_to_hide_in_is_hidden_whole(shape: tuple[int, int]) ->
     assert suppressed_cells(counts < 20, counts).all()
 
 
-@settings(deadline=None)
 @given(st.integers(2, 5), st.integers(2, 7), st.data())
 def test_no_hidden_cell_can_be_computed_whichever_are_small(groups: int, segments: int, data: st.DataObject) -> None:
     size = groups * segments

@@ -107,9 +107,8 @@ def inverted(seen: float, truths: Floats, drawn: Floats) -> Estimate:
         found = inverted(-seen, -truths, -drawn)
         return Estimate(-found.value, -found.high, -found.low)
     truths = np.maximum.accumulate(truths)
-    below, middle, above = (
-        np.maximum.accumulate(np.nanquantile(drawn, q, axis=1)) for q in ((1 - LEVEL) / 2, 0.5, (1 + LEVEL) / 2)
-    )
+    quantiles = np.nanquantile(drawn, [(1 - LEVEL) / 2, 0.5, (1 + LEVEL) / 2], axis=1)
+    below, middle, above = np.maximum.accumulate(quantiles, axis=1)
     low, value = (float(np.interp(seen, _rising(q), truths)) for q in (above, middle))
     high = float(np.interp(max(seen, middle[0]), _rising(below), truths))
     return Estimate(min(max(value, low), high), low, high)
