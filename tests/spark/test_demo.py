@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import subprocess
 import sys
 from collections.abc import Callable
@@ -126,13 +127,25 @@ def test_no_exact_size_of_a_segment_or_a_group_reaches_the_page_or_the_terminal(
     assert str(sum(sizes)) not in published.stderr
 
 
-def test_the_steps_alone_do_the_same_under_one_run_id(spark: Any, folder: Path, submit: Submit, published: Any) -> None:
-    early = submit("assess", "--run-id", "steps")
-    assert early.returncode == 2
-    assert "run the step prepare first" in early.stdout
-    for step, when in (("prepare", ["--as-of", "2026-11-01"]), ("segment", []), ("assess", []), ("report", [])):
-        done = submit(step, "--run-id", "steps", *when)
-        assert done.returncode == 0, done.stderr[-2000:]
+def test_the_steps_alone_do_the_same_under_one_run_id(
+    spark: Any, folder: Path, submit: Submit, published: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In this process and its session, but for one step, which knows of the others only what they stored."""
+
+    def exit_code(job: str, *arguments: str) -> int:
+        monkeypatch.setattr(sys, "argv", [job, "--plan", str(folder / "plan.yaml"), "--run-id", "steps", *arguments])
+        with pytest.raises(SystemExit) as done:
+            runpy.run_path(str(ROOT / f"jobs/{job}.py"), run_name="__main__")
+        assert isinstance(done.value.code, int)
+        return done.value.code
+
+    assert exit_code("assess") == 2
+    assert "run the step prepare first" in capsys.readouterr().err
+    assert exit_code("prepare", "--as-of", "2026-11-01") == 0
+    assert exit_code("segment") == 0
+    done = submit("assess", "--run-id", "steps")
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert exit_code("report") == 0
     assert (
         table(spark, folder, "restricted", "segments", "steps").count() == table(spark, folder, "restricted", "segments").count()
     )

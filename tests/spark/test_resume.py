@@ -15,17 +15,25 @@ from evenhand.plan.models import Plan
 from evenhand.privacy.noise import NoiseSource, OpenDPNoise
 from evenhand.result import Result
 from evenhand.tables import catalog
-from sample import CUSTOMERS, NOW, people, write_source, write_sources
+from sample import CUSTOMERS, NOW, people, sources_in, write_source, write_sources
 
 Build = Callable[..., Plan]
+CHANGES = {"privacy.epsilon": 3.0, "privacy.population_total": 7.0, "privacy.expected_customers": 500}
 OPEN = [catalog.RELEASES, catalog.SEGMENT_CENTERS, catalog.PRIVATE_SUMMARY, catalog.SEGMENT_PROFILES, catalog.FAIRNESS_STATS]
 
 
-@pytest.fixture
-def small(spark: Any, plan: Build, tmp_path: Path) -> Plan:
+@pytest.fixture(scope="module")
+def sources(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sources that no test changes."""
+    folder = tmp_path_factory.mktemp("resume")
     customers, purchases = people(300)
-    write_sources(spark, tmp_path, customers, purchases=purchases)
-    return plan({"privacy.epsilon": 3.0, "privacy.population_total": 7.0, "privacy.expected_customers": 500})
+    write_sources(spark, folder, customers, purchases=purchases)
+    return folder
+
+
+@pytest.fixture
+def small(plan: Build, sources: Path) -> Plan:
+    return plan(sources_in(sources) | CHANGES)
 
 
 class Power(Exception):
@@ -118,7 +126,9 @@ def test_another_point_in_time_under_the_same_id_is_refused(spark: Any, small: P
     run(small, spark, as_of=NOW, run_id="r1", steps=["prepare"])
 
 
-def test_a_resumed_run_reads_the_sources_as_they_were(spark: Any, small: Plan, tmp_path: Path) -> None:
+def test_a_resumed_run_reads_the_sources_as_they_were(spark: Any, plan: Build, tmp_path: Path) -> None:
+    small, (customers, purchases) = plan(CHANGES), people(300)
+    write_sources(spark, tmp_path, customers, purchases=purchases)
     with pytest.raises(Power):
         run(small, spark, as_of=NOW, run_id="r1", noise=Interrupted(0))
     write_source(spark, tmp_path / "customers", people(10)[0], CUSTOMERS)
