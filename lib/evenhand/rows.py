@@ -136,14 +136,14 @@ def fairness_stats(fairness: list[TableFairness]) -> pa.Table:
 
 
 def fairness_groups(fairness: list[TableFairness]) -> pa.Table:
-    """Long: a row a group and measure; a group that is too small to judge keeps its rows, without figures."""
+    """Long: a row a group and measure; what is suppressed keeps its row, without figures."""
     table: list[dict[str, object]] = [
         {
             "attribute": of.table,
             "group": group,
             "measure": by.measure,
             "offer": by.offer or None,
-            "suppressed": group in of.too_small,
+            "suppressed": bool(np.isnan(by.figures.value[g])),
         }
         | {end: _number(getattr(by.figures, end)[g]) for end in ENDS}
         for of in fairness
