@@ -18,7 +18,7 @@ from evenhand.prepare.pseudonym import Pads
 from evenhand.prepare.quality import input_quality
 from evenhand.privacy.marginals import histograms, read_marginals
 from evenhand.privacy.spread import spread_out
-from evenhand.privacy.summary import box_sums, read_summary
+from evenhand.privacy.summary import box_intervals, box_sums, boxes_of, read_summary
 from evenhand.privacy.tallies import segment_tallies
 from evenhand.report.page import write_report
 from evenhand.run_state import Run
@@ -62,8 +62,10 @@ def segment_step(run: Run) -> None:
     """
     prepared, plan = prepared_of(run), run.bounded
     marginals = read_marginals(run.door.release(histograms(prepared, plan)), plan) if Method.of(plan).marginals else None
-    summary = read_summary(run.door.release(box_sums(prepared, plan, marginals)), plan, marginals)
-    run.write_later(catalog.PRIVATE_SUMMARY, rows.summary(summary, plan))
+    release = run.door.release(box_sums(prepared, plan, marginals))
+    summary = read_summary(release, plan, marginals)
+    intervals = box_intervals(release, summary, boxes_of(plan, marginals))
+    run.write_later(catalog.PRIVATE_SUMMARY, rows.summary(summary, intervals, plan))
     points = spread_out(summary, marginals, plan)
     k, curve = choose_k(points, plan.segments.candidates, plan.segments.restarts)
     best, candidates = best_fit(run.spark, points, k, plan.segments.mllib_seeds, plan.segments.restarts)

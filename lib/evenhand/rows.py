@@ -17,7 +17,7 @@ from evenhand.fairness.intervals import Estimate
 from evenhand.fairness.tradeoff import Point, Statistics
 from evenhand.plan.geometry import to_unit
 from evenhand.plan.models import Plan
-from evenhand.privacy.summary import Summary
+from evenhand.privacy.summary import BoxIntervals, Summary
 from evenhand.segment.assign import CENTER_BITS, Centers
 from evenhand.segment.choose_k import Choice
 from evenhand.segment.cluster import Fit
@@ -35,11 +35,15 @@ def feature_bounds(plan: Plan) -> pa.Table:
     return pa.table({"feature": [f.name for f in plan.to_find], "low": [a for a, _ in limits], "high": [b for _, b in limits]})
 
 
-def summary(found: Summary, plan: Plan) -> pa.Table:
-    """The boxes that are not below the plan's minimum; learning uses all."""
+def summary(found: Summary, intervals: BoxIntervals, plan: Plan) -> pa.Table:
+    """The boxes that are not below the plan's minimum; learning uses all. The ends of means in the plan's order of features."""
     shown = found.weights >= plan.privacy.minimum_cell
     means = to_unit(found.points[shown], plan.features)
     columns = {"box": found.boxes[shown], "noisy_count": found.weights[shown].astype(np.int64)}
+    for end in ("low", "high"):
+        columns[f"noisy_count_{end}"] = getattr(intervals, f"count_{end}")[shown]
+        ends = to_unit(getattr(intervals, f"mean_{end}")[shown], plan.features)
+        columns[f"means_{end}"] = pa.array(ends.tolist(), pa.list_(pa.float64()))
     return pa.table(columns | {name: means[:, j] for j, name in enumerate(plan.feature_names)})
 
 
@@ -136,14 +140,14 @@ def fairness_stats(fairness: list[TableFairness]) -> pa.Table:
 
 
 def fairness_groups(fairness: list[TableFairness]) -> pa.Table:
-    """Long: a row a group and measure; a group that is too small to judge keeps its rows, without figures."""
+    """Long: a row a group and measure; what is suppressed keeps its row, without figures."""
     table: list[dict[str, object]] = [
         {
             "attribute": of.table,
             "group": group,
             "measure": by.measure,
             "offer": by.offer or None,
-            "suppressed": group in of.too_small,
+            "suppressed": bool(np.isnan(by.figures.value[g])),
         }
         | {end: _number(getattr(by.figures, end)[g]) for end in ENDS}
         for of in fairness

@@ -57,21 +57,23 @@ def main() -> None:
     parser.add_argument("--only", metavar="TEXT", default="", help="the cases whose name has this text")
     parser.add_argument("--epsilon", type=float, nargs="+", help="1, and with --full 0.1, 0.5, 1, 2")
     parser.add_argument("--delta", type=float, help="with Gaussian noise, counted in ρ")
-    parser.add_argument("--seeds", type=int, default=10, help="seeds a case, over all of its draws")
+    parser.add_argument("--seeds", type=int, default=10, help="seeds a case, over all of its draws; 0 for the peer alone")
     parser.add_argument("--peer-seeds", type=int, help="seeds of the peer, 0 for none (3, and with --full as many as ours)")
     parser.add_argument("--json", metavar="FILE")
     options = parser.parse_args()
     chosen = [c for c in cases(options.full) if options.only in c.name][: 1 if options.quick else None]
     epsilons = tuple(options.epsilon or (EPSILONS if options.full else (1.0,)))
-    few = options.seeds if options.full else PEER_SEEDS
+    few = (options.seeds if options.full else 0) or PEER_SEEDS
     peer_seeds = 0 if options.quick else few if options.peer_seeds is None else options.peer_seeds
+    if not options.seeds and not peer_seeds:
+        parser.error("--seeds 0 leaves the peer alone, so it needs --peer-seeds")
     peer = _peer_python() if peer_seeds else None
     measures, ratios, met = [], {}, []
     for case in chosen:
         for name, epsilon, figures in _measured(case, epsilons, options.seeds, peer, peer_seeds, options.delta):
             measures += figures
             ratios[name] = figures[0].value
-            if (goal := GOALS.get((case.name, epsilon))) is not None:
+            if options.seeds and (goal := GOALS.get((case.name, epsilon))) is not None:
                 met.append(figures[0].value <= goal)
     note = "1.000 is clustering without privacy. The peer beside us spends more than it says for 5 features or more: docs/accuracy.md"
     show(measures, ratios, all(met) if met else None, note, options.json)
@@ -80,7 +82,7 @@ def main() -> None:
 def _measured(
     case: Case, epsilons: tuple[float, ...], seeds: int, peer: str | None, peer_seeds: int, delta: float | None
 ) -> Iterator[tuple[str, float, list[Measure]]]:
-    """Per ε the figures of one case, ours first."""
+    """Per ε the figures of one case, ours first where it is measured."""
     tables = [case.rows(draw) for draw in range(case.draws)]
     rows = [r for r in tables if r is not None]
     if not rows:
@@ -88,21 +90,9 @@ def _measured(
         return
     began = time.perf_counter()
     base = [_without_privacy(r, case.k) for r in rows]
-    seeds = max(seeds, MORE_SEEDS) if len(rows[0]) <= SMALL else seeds
     for epsilon in epsilons:
-        ours = []
-        for seed in range(seeds):
-            draw = seed % len(rows)
-            centers = private_centers(rows[draw], _plan(case, len(rows[draw]), epsilon, delta), seed)
-            ours.append(inertia(rows[draw], centers) / base[draw] if centers is not None else None)
         name = f"{case.name}, ε = {epsilon:g}" + (f", δ = {delta:g}" if delta else "")
-        goal = GOALS.get((case.name, epsilon))
-        against = f"goal {goal:g}" if goal else "no goal"
-        done, refused = [r for r in ours if r is not None], sum(r is None for r in ours)
-        against += f"; {seeds} seeds, worst {max(done, default=np.nan):.3f}" + f", {refused} refused for lack of boxes" * bool(
-            refused
-        )
-        figures = [Measure(name, float(np.mean(done)) if done else np.nan, "", against)]
+        figures = [_ours(name, case, rows, base, epsilon, delta, seeds)] if seeds else []
         if peer:
             theirs = _peer(peer, rows, base, case.k, epsilon, peer_seeds)
             figures.append(Measure(f"{name}, diffprivlib", float(np.mean(theirs)), "", f"{len(theirs)} seeds, measured here"))
@@ -110,6 +100,24 @@ def _measured(
             figures.append(Measure(f"{name}, Google", google, "", "not measured here: trial with this design, DESIGN; δ = 1e-6"))
         print(f"bench: {name}: {figures[0].value:.4f} ({time.perf_counter() - began:.0f} s)", file=sys.stderr, flush=True)
         yield name, epsilon, figures
+
+
+def _ours(
+    name: str, case: Case, rows: list[np.ndarray], base: list[float], epsilon: float, delta: float | None, seeds: int
+) -> Measure:
+    seeds = max(seeds, MORE_SEEDS) if len(rows[0]) <= SMALL else seeds
+    found = []
+    for seed in range(seeds):
+        draw = seed % len(rows)
+        centers = private_centers(rows[draw], _plan(case, len(rows[draw]), epsilon, delta), seed)
+        found.append(inertia(rows[draw], centers) / base[draw] if centers is not None else None)
+    goal = GOALS.get((case.name, epsilon))
+    against = f"goal {goal:g}" if goal else "no goal"
+    done, refused = [r for r in found if r is not None], sum(r is None for r in found)
+    against += f"; {seeds} seeds, worst {max(done, default=np.nan):.3f}" + f", {refused} refused for lack of boxes" * bool(
+        refused
+    )
+    return Measure(name, float(np.mean(done)) if done else np.nan, "", against)
 
 
 def _without_privacy(rows: np.ndarray, k: int) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ from sample import KEY, NOW, customer, in_folder, people, plan_yaml, write_sourc
 
 ROOT = Path(__file__).parents[2]
 ID = "cust-0007-ünï"
+FEATURES = ["tenure", "spent", "visits"]
 pytestmark = pytest.mark.slow
 
 
@@ -165,3 +167,21 @@ def test_the_failed_run_says_one_line_and_names_nobody(world: Path) -> None:
     assert len(lines) == 1
     assert "duplicate_customers" in lines[0]
     assert "Traceback" not in printed
+
+
+def test_what_a_job_prints_and_logs_holds_no_sum_and_no_mean_of_its_customers(spark: Any, world: Path) -> None:
+    """Of everybody and of each segment; small sums, which a line number could equal, are left out."""
+    tables = [
+        spark.read.format("delta").load(f"{world}/restricted/{t}").where("run_id = 'leak-1'") for t in ("prepared", "segments")
+    ]
+    people = tables[0].join(tables[1].select("pseudonym", "segment"), "pseudonym").select("segment", *FEATURES).toPandas()
+    exact: list[float] = []
+    for part in (people, *(of for _, of in people.groupby("segment"))):
+        for name in FEATURES:
+            total, mean = float(part[name].sum()), float(part[name].mean())
+            exact += [total] * (total >= 100_000) + [mean] * (mean != round(mean, 2))
+    assert len(exact) > 2 * len(FEATURES)
+    printed = "".join((world / f"leak-1.{stream}").read_text() for stream in ("stdout", "stderr"))
+    numbers = [float(n.replace(",", "")) for n in re.findall(r"\d[\d,]*(?:\.\d+)?", printed)]
+    assert len(numbers) > 10
+    assert [e for e in exact if any(abs(n - e) <= 1e-9 * e for n in numbers)] == []

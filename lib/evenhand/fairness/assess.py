@@ -20,7 +20,7 @@ from evenhand.plan.groups import GroupTable, group_tables
 from evenhand.plan.models import Plan
 from evenhand.privacy.intervals import LEVEL
 from evenhand.privacy.release import Release
-from evenhand.privacy.suppression import suppressed_cells
+from evenhand.privacy.suppression import suppressed_cells, withheld_rates
 from evenhand.privacy.tallies import group_part, small_segments
 from evenhand.segment.assign import Centers
 
@@ -42,7 +42,10 @@ class Judgment:
 
 @dataclass(frozen=True)
 class GroupFigure:
-    """A figure of each group; `figures` has the shape (groups,), NaN for groups that are too small to judge."""
+    """A figure of each group; `figures` has the shape (groups,).
+
+    NaN for groups that are too small to judge, and for rates that would give a suppressed cell away.
+    """
 
     measure: str
     offer: str
@@ -100,7 +103,11 @@ def _assessed(
     ratios = representation(judged, noise) if reference.shares is None else against_reference(shares, reference, large)
     by_group = [GroupFigure(SHARE, "", _among(large, of_customers))]
     by_group.append(GroupFigure(COST, "", _among(large, _rows(mean_costs(release, table, len(plan.features), k), large))))
-    by_group += [GroupFigure(RATE, o, _among(large, selection_rates(judged, noise, c))) for o, c in offers.items() if c.any()]
+    given = {offer: chosen for offer, chosen in offers.items() if chosen.any()}
+    withheld = withheld_rates(hidden[large], list(given.values()))
+    for (offer, chosen), not_shown in zip(given.items(), withheld, strict=True):
+        rates = _among(~not_shown, _rows(selection_rates(judged, noise, chosen), ~not_shown))
+        by_group.append(GroupFigure(RATE, offer, _among(large, rates)))
     found = replace(found, shares=_among(large, shares), ratios=_among(large, ratios), by_group=by_group)
     if large.sum() < 2:
         return found

@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 from evenhand.plan.geometry import COUNTS_SHARE, STEPS, UNIT, Boxes
 from evenhand.plan.method import SUMMARY, Method
 from evenhand.plan.models import Plan
+from evenhand.privacy.intervals import LEVEL
 from evenhand.privacy.marginals import Marginals
 from evenhand.privacy.release import Integers, Part, Question, Release
 
@@ -131,3 +132,28 @@ def read_summary(release: Release, plan: Plan, marginals: Marginals | None = Non
         noise = (release.noise(name).deviation / size) ** 2
         points[:, j] = middles[:, j] + (mean - middles[:, j]) * spreads[:, j] / (spreads[:, j] + noise)
     return Summary(boxes, weights, np.clip(points, centers - halves, centers + halves), release.private)
+
+
+@dataclass(frozen=True)
+class BoxIntervals:
+    """How far the noise reaches for the boxes of a `Summary`: counts (m,), means in fixed point (m, features)."""
+
+    count_low: NDArray[np.float64]
+    count_high: NDArray[np.float64]
+    mean_low: NDArray[np.float64]
+    mean_high: NDArray[np.float64]
+
+
+def box_intervals(release: Release, found: Summary, boxes: Boxes) -> BoxIntervals:
+    """With 95 % all boxes' counts lie in theirs, and with 95 % all means of a feature.
+
+    All at once, since the noise decides which boxes are kept: those that it made larger.
+    """
+    names, level = [n for n in release.parts if n != COUNT], 1 - (1 - LEVEL) / 2 / boxes.count
+    reach, slack = release.noise(COUNT).half_width(level), np.array([release.noise(n).half_width(level) for n in names])
+    low, high = np.maximum(found.weights - reach, 0.0), found.weights + reach
+    centers, halves, factors = (of[found.boxes] for of in (boxes.centers, boxes.halves, boxes.factors))
+    sums = np.stack([release[n][found.boxes] for n in names], axis=1)
+    corners = [(sums + s) / factors / np.maximum(n, 1.0)[:, None] for s in (-slack, slack) for n in (low, high)]
+    least, most = (np.clip(ends, -halves, halves) + centers for ends in (np.min(corners, axis=0), np.max(corners, axis=0)))
+    return BoxIntervals(low, high, np.fmin(least, found.points), np.fmax(most, found.points))

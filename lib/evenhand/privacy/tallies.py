@@ -179,5 +179,5 @@ def _feature_part(attribute: Attribute, features: int, cost: float, unit: Unit) 
 def small_segments(release: Release, plan: Plan) -> NDArray[np.bool_]:
     """The segments that are not shown, shape (segments,): those below the plan's minimum, and none that stands alone."""
     sizes = release[SIZE].astype(np.float64)[None, :]
-    hidden: NDArray[np.bool_] = suppressed_cells(sizes < plan.privacy.minimum_cell, sizes, column_totals=False)[0]
+    hidden: NDArray[np.bool_] = suppressed_cells(sizes < plan.privacy.minimum_cell, sizes)[0]
     return hidden

@@ -52,7 +52,12 @@ BUDGET_ENTRIES = TableSpec(
     by_run=False,
 )
 FEATURE_BOUNDS = TableSpec("feature_bounds", "open", "feature STRING, low DOUBLE, high DOUBLE, run_id STRING")
-PRIVATE_SUMMARY = TableSpec("private_summary", "open", "box INT, noisy_count BIGINT, run_id STRING")
+PRIVATE_SUMMARY = TableSpec(
+    "private_summary",
+    "open",
+    "box INT, noisy_count BIGINT, noisy_count_low DOUBLE, noisy_count_high DOUBLE, means_low ARRAY<DOUBLE>, "
+    "means_high ARRAY<DOUBLE>, run_id STRING",
+)
 SEGMENT_CENTERS = TableSpec("segment_centers", "open", "segment INT, label STRING, fixed_point ARRAY<BIGINT>, run_id STRING")
 SEGMENT_FITS = TableSpec(
     "segment_fits", "open", "k INT, method STRING, cost DOUBLE, silhouette DOUBLE, chosen BOOLEAN, run_id STRING"
