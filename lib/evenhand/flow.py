@@ -18,11 +18,12 @@ from evenhand.prepare.pseudonym import Pads
 from evenhand.prepare.quality import input_quality
 from evenhand.privacy.marginals import histograms, read_marginals
 from evenhand.privacy.spread import spread_out
-from evenhand.privacy.summary import box_intervals, box_sums, boxes_of, read_summary
+from evenhand.privacy.summary import COUNT, box_intervals, box_sums, boxes_of, read_summary
 from evenhand.privacy.tallies import segment_tallies
 from evenhand.report.page import write_report
 from evenhand.run_state import Run
 from evenhand.segment.assign import CENTER_BITS, assign, rounded_centers
+from evenhand.segment.check import checked
 from evenhand.segment.choose_k import choose_k
 from evenhand.segment.cluster import best_fit
 from evenhand.segment.label import labels
@@ -62,13 +63,16 @@ def segment_step(run: Run) -> None:
     """
     prepared, plan = prepared_of(run), run.bounded
     marginals = read_marginals(run.door.release(histograms(prepared, plan)), plan) if Method.of(plan).marginals else None
-    release = run.door.release(box_sums(prepared, plan, marginals))
-    summary = read_summary(release, plan, marginals)
-    intervals = box_intervals(release, summary, boxes_of(plan, marginals))
+    counted = run.door.release(box_sums(prepared, plan, marginals))
+    summary = read_summary(counted, plan, marginals)
+    intervals = box_intervals(counted, summary, boxes_of(plan, marginals))
     run.write_later(catalog.PRIVATE_SUMMARY, rows.summary(summary, intervals, plan))
     points = spread_out(summary, marginals, plan)
     k, curve = choose_k(points, plan.segments.candidates, plan.segments.restarts)
     best, candidates = best_fit(run.spark, points, k, plan.segments.mllib_seeds, plan.segments.restarts)
+    if Method.of(plan).checks:
+        best, points = checked(run.door, prepared, best, points, counted.noise(COUNT).like_laplace, plan)
+        candidates = [best, *(fit for fit in candidates if fit is not best)]
     run.say(f"learned: {k} segments, {best.method}")
     centers, fair_map = refined(run.door, prepared, rounded_centers(best.centers), points, plan), None
     if plan.fairness.mitigation is not None:

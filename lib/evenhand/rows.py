@@ -60,27 +60,27 @@ def read_centers(stored: DataFrame) -> tuple[Centers, list[str]]:
 
 
 def assignment_map(found: FairMap) -> pa.Table:
-    """One row a joint group; `moved` holds the cells of which a share moves."""
-    moved = found.moved.reshape(len(found.prices), -1)
-    maps = [[(int(cell), int(row[cell])) for cell in np.flatnonzero(row)] for row in moved]
+    """One row a joint group; `moved` and `far` hold the cells of which a share moves."""
     columns = {
-        "joint_group": pa.array(np.arange(len(moved)), pa.int32()),
+        "joint_group": pa.array(np.arange(len(found.prices)), pa.int32()),
         "prices": pa.array(found.prices.tolist(), pa.list_(pa.int64())),
-        "edges": pa.array([found.edges.tolist()] * len(moved), pa.list_(pa.int64())),
-        "moved": pa.array(maps, pa.map_(pa.int32(), pa.int32())),
+        "edges": pa.array([found.edges.tolist()] * len(found.prices), pa.list_(pa.int64())),
     }
+    for name, shares in (("moved", found.moved), ("far", found.far)):
+        maps = [[(int(cell), int(row[cell])) for cell in np.flatnonzero(row)] for row in shares.reshape(len(shares), -1)]
+        columns[name] = pa.array(maps, pa.map_(pa.int32(), pa.int32()))
     return pa.table(columns)
 
 
 def read_assignment_map(stored: DataFrame) -> FairMap:
-    found = stored.orderBy("joint_group").select("prices", "edges", "moved").collect()
+    found = stored.orderBy("joint_group").select("prices", "edges", "moved", "far").collect()
     prices, edges = np.array([row.prices for row in found], dtype=np.int64), np.array(found[0].edges, dtype=np.int64)
     groups, k = prices.shape
-    moved = np.zeros((groups, k * k * len(edges)), dtype=np.int64)
+    moved, far = (np.zeros((groups, cells), dtype=np.int64) for cells in (k * k * len(edges), k * k))
     for group, row in enumerate(found):
-        for cell, share in row.moved.items():
-            moved[group, cell] = share
-    return FairMap(prices, edges, moved.reshape(groups, k, k, len(edges)))
+        for shares, of_row in ((moved, row.moved), (far, row.far)):
+            shares[group, list(of_row)] = list(of_row.values())
+    return FairMap(prices, edges, moved.reshape(groups, k, k, len(edges)), far.reshape(groups, k, k))
 
 
 def tradeoff(points: list[Point]) -> pa.Table:

@@ -99,7 +99,13 @@ def plan_of(
         ],
         "protected": protected,
         "segments": {"k": 10, "mllib_seeds": 1},
-        "privacy": {"epsilon": epsilon, "population": "bench", "population_total": 1000, "expected_customers": customers},
+        "privacy": {
+            "epsilon": epsilon,
+            "population": "bench",
+            "population_total": 1000,
+            "expected_customers": customers,
+            "split": {"summary": 0.9, "profiles": 0.05, "fairness": 0.05},  # the segments are what is measured here
+        },
         "pseudonyms": {"key_id": "bench", "key_file": str(key)},
         "fairness": {"mitigation": mitigation},
         "output": {

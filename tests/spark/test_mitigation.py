@@ -11,7 +11,7 @@ import pytest
 from conftest import write_key
 from evenhand.api import run
 from evenhand.errors import InfeasibleBounds, RunConflict
-from evenhand.fairness.assignment import with_segment
+from evenhand.fairness.assignment import Moves, with_segment
 from evenhand.plan.load import parse_plan
 from evenhand.plan.models import Plan
 from evenhand.privacy.noise import NoNoise
@@ -122,6 +122,25 @@ def test_some_customers_are_divided_by_the_hash_and_the_stored_map_says_so(resul
     prepared = result.store.read(catalog.PREPARED, "balanced-1")
     again = {bytes(r.pseudonym): r.segment for r in with_segment(prepared, centers, fair_map, result.plan).collect()}
     assert again == {bytes(r.pseudonym): r.segment for r in result.segments.collect()}
+
+
+def test_a_share_of_a_segment_goes_where_the_map_sends_it_and_all_others_stay(result: Result) -> None:
+    stored = read_assignment_map(result.store.read(catalog.ASSIGNMENT_MAP, "balanced-1"))
+    shape, k = stored.moved.shape, stored.prices.shape[1]
+    moves = Moves.none(shape)
+    moves.far[:, 0, 1:3] = [0.25, 0.5]
+    centers, _ = read_centers(result.centers)
+    prepared = result.store.read(catalog.PREPARED, "balanced-1")
+    still, moved = (
+        {bytes(r.pseudonym): r.segment for r in with_segment(prepared, centers, stored.moving(m), result.plan).collect()}
+        for m in (Moves.none(shape), moves)
+    )
+    assert {moved[p] for p, segment in still.items() if segment == 1} == {1, 2, 3}
+    assert all(moved[p] == segment for p, segment in still.items() if segment > 1)
+    of_first = [moved[p] for p, segment in still.items() if segment == 1]
+    shares = np.bincount(of_first, minlength=k + 1)[1:4] / len(of_first)
+    # Five deviations; the key, and so the hash, is the test's own.
+    assert np.abs(shares - [0.25, 0.25, 0.5]).max() < 2.5 / np.sqrt(len(of_first))
 
 
 def test_the_price_of_fairness_and_the_statistics_before_and_after_are_published(result: Result) -> None:

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from evenhand.errors import InfeasibleBounds
+from evenhand.fairness.assignment import Moves
 from evenhand.fairness.balanced import assigned, balanced
 from evenhand.fairness.blind import fair_lloyd, group_costs
 from evenhand.fairness.bounds import Constraints, constraints_of
 from evenhand.fairness.cells import Cells
-from evenhand.fairness.margins import Table, moves
+from evenhand.fairness.estimate import Counted, Presence, Prior
+from evenhand.fairness.moves import chosen
 from evenhand.fairness.tradeoff import after, before, curve
 from evenhand.plan.load import parse_plan
 from evenhand.plan.models import Plan
@@ -164,21 +166,62 @@ def test_group_blind_centers_lower_the_worst_off_group_s_cost() -> None:
     assert cost >= of_plain * 0.999
 
 
-def test_moves_bring_every_segment_within_its_bound_at_the_least_cost() -> None:
-    """Segment 1 has too few of group 0; those of group 1 whom leaving costs least go, and nobody else."""
+def uneven() -> tuple[Presence, Constraints, np.ndarray]:
+    """Segment 1 has too few of group 0, which must be 35 % of each; of group 1 there 80 and 200 are near segment 0."""
     counts = np.array([[300.0, 100.0], [300.0, 300.0]])
-    constraints = Constraints(np.array([[0.65, -0.35]]), ())  # group 0 at least 35 % of each segment
     near = np.zeros((2, 2, 2, 2))
     near[1, 1, 0] = [80, 200]
-    edges = np.array([0.1, 0.2])
-    table = Table(counts, deviation=1e-9)
-    shares = moves(near, table, np.zeros_like(near), constraints, edges, mean_cost=0.05)
-    moved = shares * near
-    after_moves = counts - moved.sum(axis=(2, 3))
-    np.add.at(after_moves.T, 0, moved[:, 1, 0].sum(axis=1))
-    np.add.at(after_moves.T, 1, moved[:, 0, 1].sum(axis=1))
-    assert (constraints.surplus(after_moves) >= 2.9).all()  # the bound, and three to spare
-    assert shares[1, 1, 0, 0] == pytest.approx(1.0)  # the nearest all, of the next only as many as it takes
-    assert 0 < shares[1, 1, 0, 1] < 1
-    again = moves(near, Table(after_moves, 1e-9), shares, constraints, edges, 0.05)
-    np.testing.assert_allclose(again, shares, atol=1e-6)  # counted with the moves made, there is nothing left to do
+    presence = Presence(near, counts - near.sum(axis=(2, 3)), np.zeros((2, 2)))
+    return presence, Constraints(np.array([[0.65, -0.35]]), ()), np.array([0.1, 0.2])
+
+
+def after_moves(presence: Presence, moves: Moves) -> np.ndarray:
+    gone = moves.near * presence.near
+    stay = presence.sizes - gone.sum(axis=(2, 3))
+    far = moves.far * stay[:, :, None]
+    return stay - far.sum(axis=2) + far.sum(axis=1) + gone.sum(axis=(1, 3))
+
+
+def test_moves_bring_every_segment_within_its_bound_at_the_least_cost() -> None:
+    """Those of group 1 whom leaving costs least go, and nobody else."""
+    presence, constraints, edges = uneven()
+    far = np.full((2, 2, 2), 10.0)
+    none = Moves.none(presence.near.shape)
+    moves = chosen(presence, far, none, constraints, edges, 0.05, 1e-9)
+    assert (constraints.surplus(after_moves(presence, moves)) >= 2.9).all()  # the bound, and three to spare
+    assert moves.near[1, 1, 0, 0] == pytest.approx(1.0)  # the nearest all, of the next only as many as it takes
+    assert 0 < moves.near[1, 1, 0, 1] < 1
+    assert not moves.far.any()
+    again = chosen(presence, far, moves, constraints, edges, 0.05, 1e-9)
+    np.testing.assert_allclose(again.near, moves.near, atol=1e-6)  # nothing new is known, so there is nothing left to do
+
+
+def test_where_nobody_is_near_a_segment_a_share_of_those_far_from_it_goes_there() -> None:
+    presence, constraints, edges = uneven()
+    alone = Presence(np.zeros_like(presence.near), presence.sizes, presence.luck)
+    moves = chosen(alone, np.full((2, 2, 2), 10.0), Moves.none(presence.near.shape), constraints, edges, 0.05, 1e-9)
+    assert moves.far.any() and not moves.near.any()
+    assert (constraints.surplus(after_moves(alone, moves)) >= -1e-6).all()
+
+
+def test_a_count_after_moves_corrects_what_the_boxes_let_expect() -> None:
+    """The boxes expect 100 near segment 0, where 160 are: who arrives there shows it."""
+    truth = Presence(np.zeros((1, 2, 2, 1)), np.array([[500.0, 500.0]]), np.zeros((1, 2)))
+    truth.near[0, 1, 0] = 160
+    boxes = Presence(truth.near * 100 / 160, np.array([[500.0, 560.0]]), np.zeros((1, 2)))
+    prior = Prior.of(boxes, boxes.near, deviation=1e6)
+    half = Moves(np.where(boxes.near > 0, 0.5, 0.0), np.zeros((1, 2, 2)))
+    first = Counted(truth.sizes, 0.1, Moves.none(truth.near.shape))
+    assert prior.given([first]).sizes == pytest.approx(truth.sizes, abs=1)
+    found = prior.given([first, Counted(after_moves(truth, half), 0.1, half)])
+    before, now = (abs(p.near[0, 1, 0, 0] - 160) for p in (prior.given([first]), found))
+    assert now < before / 3
+    assert found.sizes == pytest.approx(truth.sizes, abs=1)
+
+
+def test_what_the_hash_added_to_a_segment_is_known_at_the_next_choice() -> None:
+    sizes = Presence(np.zeros((1, 2, 2, 1)), np.array([[100.0, 10_000.0]]), np.zeros((1, 2)))
+    moves = Moves(np.zeros((1, 2, 2, 1)), np.array([[[0.0, 0.0], [0.01, 0.0]]]))
+    prior = Prior.of(sizes, sizes.near, deviation=1.0)
+    counted = [Counted(sizes.sizes, 0.1, Moves.none(sizes.near.shape)), Counted(np.array([[212.0, 9_888.0]]), 0.1, moves)]
+    assert prior.given(counted).luck[0] == pytest.approx([12, -12], abs=0.5)

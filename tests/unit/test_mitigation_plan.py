@@ -10,7 +10,7 @@ import pytest
 from evenhand.errors import PlanError
 from evenhand.plan.explain import explain
 from evenhand.plan.load import parse_plan
-from evenhand.plan.method import BALANCE, GROUPS, MARGINS, Method
+from evenhand.plan.method import CHECKS, GROUPS, MARGINS, Method, balance, check
 from evenhand.plan.models import Plan
 from evenhand.privacy.groups import JointGroups
 from sample import plan_yaml
@@ -54,17 +54,29 @@ def test_too_many_combinations_of_groups_are_refused() -> None:
 def test_mitigation_is_paid_from_the_learning_s_share_and_costs_the_run_nothing_more(customers: int, method: str) -> None:
     plan = plan_with({"method": method, "justification": "test", "share": 0.3}, **{"privacy.expected_customers": customers})
     questions = Method.of(plan).questions
-    names = {GROUPS} if method == "group_blind" else {GROUPS, MARGINS, BALANCE}
+    names = {GROUPS} if method == "group_blind" else {GROUPS, MARGINS, balance(1)}
     assert names <= set(questions)
     assert sum(questions.values()) == pytest.approx(plan.privacy.epsilon * plan.privacy.split.summary)
-    assert sum(questions[n] for n in names) == pytest.approx(0.3 * plan.privacy.epsilon * plan.privacy.split.summary)
+    counts = [n for n in questions if n.startswith("balance ")]
+    assert sum(questions[n] for n in names | set(counts)) == pytest.approx(
+        0.3 * plan.privacy.epsilon * plan.privacy.split.summary
+    )
+
+
+def test_where_noise_rules_the_balance_is_counted_again_and_segments_that_noise_made_are_looked_for() -> None:
+    weak, strong = (plan_with(BALANCED, **{"privacy.expected_customers": n}) for n in (3_000, 1_000_000))
+    blind = plan_with({"method": "group_blind"}, **{"privacy.expected_customers": 3_000})
+    assert len(Method.of(weak).refinements) == 1  # or the numbers above test nothing
+    assert (Method.of(weak).balances, Method.of(strong).balances, Method.of(blind).balances) == (3, 1, 0)
+    assert [check(i) in Method.of(weak).questions for i in (1, CHECKS, CHECKS + 1)] == [True, True, False]
+    assert check(1) not in Method.of(strong).questions and check(1) not in Method.of(blind).questions
 
 
 def test_off_is_the_default_and_asks_nothing() -> None:
     plan = parse_plan(plan_yaml())
     assert plan.fairness.mitigation is None
     assert plan.mitigated == []
-    assert not {GROUPS, MARGINS, BALANCE} & set(Method.of(plan).questions)
+    assert not {GROUPS, MARGINS, balance(1)} & set(Method.of(plan).questions)
     assert "Mitigation" not in explain(plan)
 
 

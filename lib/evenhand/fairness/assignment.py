@@ -1,14 +1,15 @@
 """Who is in which segment, whatever the method: `prepared` with a column `segment`, in native SQL.
 
 Balanced segments are a price list and a few moves. A customer goes where distance plus the price of the customer's group is
-least. Of those for whom another segment is nearly as good a share, chosen by the keyed hash in the pseudonym, moves there:
-the same customer always to the same segment.
+least. Of those for whom another segment is nearly as good a share moves there, and of the others a small one to any segment
+that would miss its bounds. Who does is decided by the keyed hash in the pseudonym: the same customer always, to the same segment.
 """
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from functools import reduce
 
 import numpy as np
 import pyarrow as pa
@@ -26,31 +27,52 @@ Floats = NDArray[np.float64]
 SCORE_UNIT = STEPS**2 << CENTER_BITS  # of one squared distance in the unit cube, in a score
 MOST_PRICE = 64.0  # squared distances in the unit cube are at most 60; beyond no price changes anything
 HASH_STEPS = 1 << 20
+OTHER_BITS = 24  # from which bit of the hash another choice is made
 GROUP, CELL, MOVED, FIRST, SECOND, PRICES = "joint_group", "_cell", "_moved", "_first", "_second", "_prices"
+FAR = "_far"
+
+
+@dataclass(frozen=True)
+class Moves:
+    """Shares of customers: `near` (joint groups, k, k, bins) of those near their next segment, who go there; `far`
+    (joint groups, k, k) of all who are left of a segment, who go to another.
+    """
+
+    near: Floats
+    far: Floats
+
+    @classmethod
+    def none(cls, shape: tuple[int, ...]) -> Moves:
+        """Nobody moves; `shape` is that of `near`."""
+        return cls(np.zeros(shape), np.zeros(shape[:3]))
 
 
 @dataclass(frozen=True)
 class FairMap:
-    """`prices` (joint groups, k) and ascending `edges` (bins,) in units of the score; `moved` (joint groups, k, k, bins).
+    """`prices` (joint groups, k) and ascending `edges` (bins,) in units of the score; `moved` (joint groups, k, k, bins)
+    and `far` (joint groups, k, k), shares of 2^20.
 
     Of the customers of a joint group who are in segment i, have j next, and lose less than the bin's upper edge and not less
-    than its lower one by going there, `moved` of 2^20 go there.
+    than its lower one by going there, `moved` of 2^20 go there. Of those then left in segment i `far` go to segment j.
     """
 
     prices: Integers
     edges: Integers
     moved: Integers
+    far: Integers
 
     @classmethod
     def of(cls, prices: Floats, edges: Floats) -> FairMap:
         """A map without moves, from prices and edges in squared distances of the unit cube."""
         fixed = np.rint(np.clip(prices, -MOST_PRICE, MOST_PRICE) * SCORE_UNIT).astype(np.int64)
         groups, k = prices.shape
-        return cls(fixed, np.rint(edges * SCORE_UNIT).astype(np.int64), np.zeros((groups, k, k, len(edges)), dtype=np.int64))
+        moved = np.zeros((groups, k, k, len(edges)), dtype=np.int64)
+        return cls(fixed, np.rint(edges * SCORE_UNIT).astype(np.int64), moved, np.zeros((groups, k, k), dtype=np.int64))
 
-    def moving(self, shares: Floats) -> FairMap:
-        """The same with these shares of the cells moved."""
-        return replace(self, moved=np.rint(np.clip(shares, 0, 1) * HASH_STEPS).astype(np.int64))
+    def moving(self, moves: Moves) -> FairMap:
+        """The same with these moves."""
+        near, far = (np.rint(np.clip(shares, 0, 1) * HASH_STEPS).astype(np.int64) for shares in (moves.near, moves.far))
+        return replace(self, moved=near, far=far)
 
     @property
     def bins(self) -> int:
@@ -58,7 +80,7 @@ class FairMap:
 
     def fingerprint(self, centers: Centers) -> str:
         """Of the public side of a question asked under this map, so that a stored answer is never read for another."""
-        content = b"".join(a.astype("<i8").tobytes() for a in (centers, self.prices, self.edges, self.moved))
+        content = b"".join(a.astype("<i8").tobytes() for a in (centers, self.prices, self.edges, self.moved, self.far))
         return hashlib.sha256(content).hexdigest()[:16]
 
 
@@ -74,8 +96,15 @@ def with_segment(prepared: DataFrame, centers: Centers, fair_map: FairMap | None
     columns = {GROUP: group.astype(np.int32), CELL: cell.astype(np.int32), MOVED: fair_map.moved[fair_map.moved > 0]}
     # A customer beyond the last edge has no cell (null), and meets no move.
     found = found.join(F.broadcast(prepared.sparkSession.createDataFrame(pa.table(columns))), [GROUP, CELL], "left")
-    moves = F.pmod(F.xxhash64("pseudonym"), F.lit(HASH_STEPS)) < F.coalesce(F.col(MOVED), F.lit(0))
+    code = F.xxhash64("pseudonym")
+    moves = F.pmod(code, F.lit(HASH_STEPS)) < F.coalesce(F.col(MOVED), F.lit(0))
     segment = F.when(moves, F.col(SECOND)).otherwise(F.col(FIRST))
+    if fair_map.far.any():
+        found = found.withColumn(FAR, F.get(F.col(FAR), F.col(FIRST) - 1))
+        place = F.pmod(F.shiftright(code, OTHER_BITS), F.lit(HASH_STEPS))
+        # The shares of the segments one after another; the hash falls into one of them, or behind all, which is to stay.
+        passed = reduce(lambda a, b: a + b, [(place >= F.get(F.col(FAR), F.lit(j))).cast("int") for j in range(len(centers))])
+        segment = F.when(moves, F.col(SECOND)).when(passed < F.lit(len(centers)), passed + 1).otherwise(F.col(FIRST))
     assigned = found.select(*prepared.columns, segment.alias("segment"))
     return assigned.withColumn("distance", squared_distance(F.col("segment"), centers, plan.feature_names))
 
@@ -88,6 +117,7 @@ def with_margin(prepared: DataFrame, centers: Centers, fair_map: FairMap, plan: 
     listed = {
         GROUP: np.arange(len(fair_map.prices), dtype=np.int32),
         PRICES: pa.array((fair_map.prices * NUMBERS).astype(np.float64).tolist(), pa.list_(pa.float64())),
+        FAR: pa.array(fair_map.far.cumsum(axis=2).tolist(), pa.list_(pa.list_(pa.int64()))),
     }
     table = F.broadcast(prepared.sparkSession.createDataFrame(pa.table(listed)))
     rows = prepared.withColumn(GROUP, JointGroups.of(plan).code).join(table, GROUP)

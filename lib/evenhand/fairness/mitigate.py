@@ -1,6 +1,6 @@
 """Fairer segments from the private summaries: the centers, how they are assigned, and what the fairness cost.
 
-Two or three questions more than without; everything between them is post-processing.
+A few questions more than without; everything between them is post-processing.
 """
 
 from __future__ import annotations
@@ -12,19 +12,21 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from threadpoolctl import threadpool_limits
 
-from evenhand.fairness.assignment import FairMap
+from evenhand.fairness.assignment import FairMap, Moves
 from evenhand.fairness.balanced import ITERATIONS, Balanced, balanced
 from evenhand.fairness.blind import Blind, fair_lloyd
 from evenhand.fairness.bounds import Constraints, constraints_of
 from evenhand.fairness.cells import Cells, coarse_cells, fine_cells
-from evenhand.fairness.margins import Table, balance_check, edges_of, margins, margins_on, moves, read_margins
+from evenhand.fairness.estimate import Counted, Prior, expected
+from evenhand.fairness.margins import NEAR, SEGMENTS, balance_check, edges_of, margins
+from evenhand.fairness.moves import chosen
 from evenhand.fairness.tradeoff import Point, after, before, curve
 from evenhand.plan.geometry import STEPS
 from evenhand.plan.method import Method
 from evenhand.plan.models import Plan
 from evenhand.privacy.groups import COUNTS, JointGroups, group_counts, read_group_counts
 from evenhand.privacy.marginals import Marginals
-from evenhand.privacy.release import Door
+from evenhand.privacy.release import Door, Release
 from evenhand.privacy.summary import Summary, boxes_of
 from evenhand.segment.assign import Centers, rounded_centers
 
@@ -61,8 +63,9 @@ def mitigated(
         if plan.fairness.mitigation.method == "group_blind":
             return _blind(coarse, plan, starts)
         constraints = constraints_of(plan, coarse.totals(), reach)
-        rounds = ITERATIONS if Method.of(plan).moves_centers else 1
-        found = min((balanced(coarse, constraints, start, rounds=rounds) for start in starts[:STARTS]), key=lambda b: b.cost)
+        # Where noise rules, fits would win that only follow the boxes' noise more closely than the refined centers do.
+        rounds, tried = (ITERATIONS, starts[:STARTS]) if Method.of(plan).moves_centers else (1, starts[:1])
+        found = min((balanced(coarse, constraints, start, rounds=rounds) for start in tried), key=lambda b: b.cost)
         fine = fine_cells(summary, counts, boxes, marginals)
         found = _largest_first(balanced(fine, constraints, found.centers, found.duals, rounds), fine)
         centers, fair_map = _on_customers(door, prepared, plan, found, fine, constraints, reach)
@@ -75,19 +78,28 @@ def mitigated(
 def _on_customers(
     door: Door, prepared: DataFrame, plan: Plan, found: Balanced, fine: Cells, constraints: Constraints, reach: float
 ) -> tuple[Centers, FairMap]:
-    """The assignment that meets the bounds among the customers themselves: prices, and moves after two more questions."""
+    """The assignment that meets the bounds among the customers themselves: prices, and moves after each further question."""
     joint, mean_cost = JointGroups.of(plan).count, found.cost / float(fine.weights.sum())
     edges, prices = edges_of(mean_cost, joint, len(found.centers)), constraints.prices(found.duals)
     centers, fair_map = rounded_centers(found.centers * STEPS), FairMap.of(prices, edges)
-    first = door.release(margins(prepared, centers, fair_map, plan))
-    table = Table.read(first, joint)
-    near = read_margins(first, margins_on(fine, found.centers, fair_map, prices, edges), table)
-    constraints = constraints_of(plan, table.counts.sum(axis=1), reach)
-    shares = moves(near, table, np.zeros_like(near), constraints, edges, mean_cost)
-    fair_map = fair_map.moving(shares)
-    table = Table.read(door.release(balance_check(prepared, centers, fair_map, plan)), joint)
-    constraints = constraints_of(plan, table.counts.sum(axis=1), reach)
-    return centers, fair_map.moving(moves(near, table, shares, constraints, edges, mean_cost))
+    release = door.release(margins(prepared, centers, fair_map, plan))
+    boxes, costs = expected(fine, found.centers, prices, edges)
+    prior = Prior.of(boxes, release[NEAR].reshape(boxes.near.shape).astype(np.float64), release.noise(NEAR).deviation)
+    moves = Moves.none(boxes.near.shape)
+    counted = [_counted(release, moves)]
+    for number in range(Method.of(plan).balances + 1):
+        presence = prior.given(counted)
+        bounds = constraints_of(plan, presence.sizes.sum(axis=1), reach)
+        moves = chosen(presence, costs, moves, bounds, edges, mean_cost, counted[-1].deviation)
+        fair_map = fair_map.moving(moves)
+        if number < Method.of(plan).balances:
+            counted.append(_counted(door.release(balance_check(prepared, centers, fair_map, number + 1, plan)), moves))
+    return centers, fair_map
+
+
+def _counted(release: Release, moves: Moves) -> Counted:
+    counts = release[SEGMENTS].reshape(len(moves.far), -1).astype(np.float64)
+    return Counted(counts, release.noise(SEGMENTS).deviation, moves)
 
 
 def _blind(cells: Cells, plan: Plan, starts: list[Floats]) -> Mitigated:

@@ -12,7 +12,7 @@ from evenhand.plan.accounting import like_laplace
 from evenhand.plan.models import Plan
 
 BOUNDS, MARGINALS, SUMMARY = "bounds", "marginals", "summary"
-GROUPS, MARGINS, BALANCE = "groups", "margins", "balance"
+GROUPS, MARGINS = "groups", "margins"
 # In `strength`, expected customers × ε of the learning / (k × features); with Gaussian noise, that of noise as strong. All
 # from trials over several draws of the mixes in docs/accuracy.md, at 10^4 to 10^6 customers.
 PLAIN_BELOW = 80.0  # histograms and steps would be mostly noise; a single question, asked loudly, says more
@@ -22,7 +22,9 @@ SEVERAL_STEPS_FROM = 500.0  # the noise of a step is so small that three of them
 SEVERAL_STEPS = 3
 MARGINALS_SHARE, REFINEMENTS_SHARE = 0.15, 0.3  # of the learning's budget, the rest for the boxes
 # Of the mitigation's budget. Where the groups are needs little; how many of each are in a segment at last decides what is kept.
-MITIGATION_SHARES = {"group_blind": {GROUPS: 1.0}, "balanced": {GROUPS: 0.25, MARGINS: 0.25, BALANCE: 0.5}}
+GROUPS_SHARE, MARGINS_SHARE = 0.15, 0.25  # when balanced, the rest for the counts of the balance
+BALANCES = 3  # counts where noise rules, each corrected after; where it does not, the first correction is as good as all
+CHECKS, CHECKS_SHARE = 2, 0.1  # of the learning's budget, before the only step, when balanced: see segment/check.py
 
 
 def learning_budget(plan: Plan) -> float:
@@ -40,13 +42,14 @@ def strength(plan: Plan) -> float:
 @dataclass(frozen=True)
 class Method:
     """What each question costs, in the unit of the plan's budget: `marginals` (0: the boxes are cut at midpoints), `summary`,
-    and each of the `refinements`; with mitigation those of its own questions by name, asked last.
+    each of the `checks` and of the `refinements`; with mitigation those of its own questions by name, asked last.
     """
 
     marginals: float
     summary: float
     refinements: tuple[float, ...]
     mitigation: tuple[tuple[str, float], ...] = ()
+    checks: tuple[float, ...] = ()
 
     @property
     def moves_centers(self) -> bool:
@@ -56,22 +59,47 @@ class Method:
     @classmethod
     def of(cls, plan: Plan) -> Method:
         budget, above, asked = learning_budget(plan), strength(plan), plan.fairness.mitigation
-        parts = MITIGATION_SHARES[asked.method] if asked else {}
-        whole = plan.shared_budget * plan.privacy.split.summary
-        mitigation = tuple((name, (whole - budget) * part) for name, part in parts.items())
+        whole, is_balanced = plan.shared_budget * plan.privacy.split.summary, asked is not None and asked.method == "balanced"
         quick = above >= PLAIN_FROM and plan.privacy.expected_customers >= VERY_MANY
+        one_step = PLAIN_BELOW <= above < SEVERAL_STEPS_FROM
+        mitigation = _mitigation(whole - budget, is_balanced, BALANCES if above < SEVERAL_STEPS_FROM else 1) if asked else ()
         if quick or above < PLAIN_BELOW:
             return cls(0.0, budget, (), mitigation)
-        steps = SEVERAL_STEPS if above >= SEVERAL_STEPS_FROM else 1
+        steps = 1 if one_step else SEVERAL_STEPS
+        checks = (budget * CHECKS_SHARE / CHECKS,) * CHECKS if one_step and is_balanced else ()
         marginals, each = budget * MARGINALS_SHARE, budget * REFINEMENTS_SHARE / steps
-        return cls(marginals, budget - marginals - steps * each, (each,) * steps, mitigation)
+        return cls(marginals, budget - marginals - steps * each - sum(checks), (each,) * steps, mitigation, checks)
 
     @property
     def questions(self) -> dict[str, float]:
         """The cost of each question by its name, in the order of asking."""
         first = {MARGINALS: self.marginals} if self.marginals else {}
+        checks = {check(i): e for i, e in enumerate(self.checks, 1)}
         steps = {refinement(i): e for i, e in enumerate(self.refinements, 1)}
-        return first | {SUMMARY: self.summary} | steps | dict(self.mitigation)
+        return first | {SUMMARY: self.summary} | checks | steps | dict(self.mitigation)
+
+    @property
+    def balances(self) -> int:
+        """How often the balance is counted."""
+        return sum(name.startswith("balance ") for name, _ in self.mitigation)
+
+
+def _mitigation(budget: float, is_balanced: bool, counts: int) -> tuple[tuple[str, float], ...]:
+    if not is_balanced:
+        return ((GROUPS, budget),)
+    last = budget * (1 - GROUPS_SHARE - MARGINS_SHARE) / counts
+    first = ((GROUPS, budget * GROUPS_SHARE), (MARGINS, budget * MARGINS_SHARE))
+    return first + tuple((balance(i), last) for i in range(1, counts + 1))
+
+
+def check(number: int) -> str:
+    """The name of the question whether the noise made a segment, from 1."""
+    return f"check {number}"
+
+
+def balance(number: int) -> str:
+    """The name of the count of the groups once customers have moved, from 1."""
+    return f"balance {number}"
 
 
 def refinement(number: int) -> str:

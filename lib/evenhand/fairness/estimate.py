@@ -1,0 +1,123 @@
+"""How many customers of each joint group are where: the best linear estimate from the boxes and all counts so far.
+
+Each count is a few sums over the same unknown numbers, with noise. The estimate weighs what the boxes let expect against
+each count by their variances (the linear minimum mean squared error estimate: Kay, "Estimation Theory", 1993, chapter 12).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from evenhand.fairness.assignment import Moves
+from evenhand.fairness.cells import Cells
+
+Floats = NDArray[np.float64]
+DOUBT = 0.5  # how far what the boxes let expect is from the truth, as a fraction; from trials
+LEAST_VARIANCE = 25.0  # of those who are not near another segment
+LEAST_NEAR = 0.5  # customers; cells below are left as they are
+
+
+@dataclass(frozen=True)
+class Presence:
+    """`near` (joint groups, k, k, bins): customers by segment, next best segment, and lead; `rest` (joint groups, k): all others.
+
+    `luck` (joint groups, k): how many more are in a segment after the moves than their shares let expect, since the hash
+    divides evenly on average only. Who has moved stays moved, so it is the same at the next count.
+    """
+
+    near: Floats
+    rest: Floats
+    luck: Floats
+
+    @property
+    def sizes(self) -> Floats:
+        """Customers by joint group and segment, shape (joint groups, k)."""
+        return self.rest + self.near.sum(axis=(2, 3))  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Noisy `counts` (joint groups, k) of customers by segment, with the noise's `deviation`, after these `moves`."""
+
+    counts: Floats
+    deviation: float
+    moves: Moves
+
+
+def expected(cells: Cells, centers: Floats, prices: Floats, edges: Floats) -> tuple[Presence, Floats]:
+    """What the boxes let expect, and what it costs to go from a segment to another, by joint group: (joint groups, k, k)."""
+    joint, k = prices.shape
+    distances = cells.distances(centers)
+    paid = distances + prices[cells.groups]
+    two = np.argsort(paid, axis=1, kind="stable")[:, :2]
+    first = np.take_along_axis(paid, two, axis=1)
+    number = np.searchsorted(edges, first[:, 1] - first[:, 0], side="right")
+    is_near = number < len(edges)
+    near, rest, costs = np.zeros((joint, k, k, len(edges))), np.zeros((joint, k)), np.zeros((joint, k, k))
+    np.add.at(near, tuple(a[is_near] for a in (cells.groups, two[:, 0], two[:, 1], number)), cells.weights[is_near])
+    np.add.at(rest, tuple(a[~is_near] for a in (cells.groups, two[:, 0])), cells.weights[~is_near])
+    own = np.take_along_axis(distances, two[:, :1], axis=1)
+    np.add.at(costs, (cells.groups, two[:, 0]), (distances - own) * cells.weights[:, None])
+    found = Presence(near, rest, np.zeros_like(rest))
+    # Where the boxes know of nobody: as far as the centers are apart.
+    apart = ((centers[:, None] - centers) ** 2).sum(axis=2)
+    size = found.sizes[:, :, None]
+    return found, np.where(size > 0, np.maximum(costs / np.where(size > 0, size, 1.0), 0.0), apart)
+
+
+@dataclass(frozen=True)
+class Prior:
+    """What is expected before any table of segments is counted, and the variances of it."""
+
+    mean: Presence
+    variance: Presence
+
+    @classmethod
+    def of(cls, boxes: Presence, near: Floats, deviation: float) -> Prior:
+        """From the boxes and a noisy count of those `near` another segment."""
+        doubt, noise = (DOUBT * boxes.near) ** 2 + boxes.near + 1.0, deviation**2
+        mean = np.maximum(boxes.near + (near - boxes.near) * doubt / (doubt + noise), 0.0)
+        mean[:, range(near.shape[1]), range(near.shape[1])] = 0.0
+        rest = (DOUBT * boxes.rest) ** 2 + boxes.rest + LEAST_VARIANCE
+        return cls(Presence(mean, boxes.rest, boxes.luck), Presence(doubt * noise / (doubt + noise), rest, boxes.luck))
+
+    def given(self, counted: Sequence[Counted]) -> Presence:
+        """The estimate when these tables were counted, no figure negative."""
+        near, rest, luck = self.mean.near.copy(), self.mean.rest.copy(), self.mean.luck.copy()
+        went, joint, k = _moved(self.mean, counted[-1].moves), *rest.shape
+        for group in range(joint):
+            cells = np.nonzero(near[group] >= LEAST_NEAR)
+            mean = np.concatenate([rest[group], luck[group], near[group][cells]])
+            variance = np.concatenate([self.variance.rest[group], went[group], self.variance.near[group][cells]])
+            sums = sparse.vstack([_sums(c.moves, group, cells) for c in counted]).tocsr()
+            seen = np.concatenate([c.counts[group] for c in counted])
+            noise = np.repeat([c.deviation**2 for c in counted], k)
+            spread = sums.multiply(variance).tocsr()
+            found = mean + spread.T @ np.linalg.solve((spread @ sums.T).toarray() + np.diag(noise), seen - sums @ mean)
+            rest[group], luck[group] = np.maximum(found[:k], 0.0), found[k : 2 * k]
+            near[group][cells] = np.maximum(found[2 * k :], 0.0)
+        return Presence(near, rest, luck)
+
+
+def _moved(presence: Presence, moves: Moves) -> Floats:
+    """How many customers leave or reach each segment, shape (joint groups, k): the variance of the hash is about that."""
+    near = moves.near * presence.near
+    far = moves.far * (presence.sizes - near.sum(axis=(2, 3)))[:, :, None]
+    return near.sum(axis=(1, 3)) + near.sum(axis=(2, 3)) + far.sum(axis=1) + far.sum(axis=2)  # type: ignore[no-any-return]
+
+
+def _sums(moves: Moves, group: int, cells: tuple[NDArray[np.int64], ...]) -> sparse.csr_matrix:
+    """Which share of each unknown is in which segment after the moves, shape (k, k + k + cells)."""
+    first, second, _ = cells
+    far, k, count = moves.far[group], len(moves.far[group]), len(first)
+    stays = sparse.csr_matrix((far + np.diag(1 - far.sum(axis=1))).T)
+    moved = moves.near[group][cells]
+    leaves = sparse.csr_matrix((1 - moved, (first, np.arange(count))), shape=(k, count))
+    arrives = sparse.csr_matrix((moved, (second, np.arange(count))), shape=(k, count))
+    luck = sparse.eye(k) * float(far.any() or moved.any())
+    return sparse.hstack([stays, luck, stays @ leaves + arrives]).tocsr()

@@ -1,0 +1,65 @@
+"""Segments that noise made: asked for, and taken out of the summary before the segments are refined.
+
+A box far from everybody that only noise fills draws a center to it: one such box costs k-means more than it is to divide a
+true segment worse. Counting the customers of each segment tells those apart from small true ones, whose boxes are too
+small to stand out one by one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from evenhand.plan.method import Method, check
+from evenhand.plan.models import Plan
+from evenhand.privacy.release import Door, Integers, Part, Question
+from evenhand.privacy.summary import Summary
+from evenhand.segment.assign import Centers, rounded_centers, segment_number
+from evenhand.segment.cluster import Fit, fast_fit, squared_distances
+
+SIZES = "sizes"
+MADE_BELOW = 3.0  # scales of the noise, under which a segment counts as empty
+SURE_FROM = 6.5  # scales of the noise of a box, which one empty box in a thousand exceeds; from trials
+
+
+def checked(door: Door, prepared: DataFrame, fit: Fit, points: Summary, noise: float, plan: Plan) -> tuple[Fit, Summary]:
+    """The fit and the summary without segments that noise made; `noise` is the scale of that on the count of a box."""
+    for number in range(1, len(Method.of(plan).checks) + 1):
+        centers = rounded_centers(fit.centers)
+        release = door.release(segment_sizes(prepared, centers, number, plan))
+        made = release[SIZES] < MADE_BELOW * release.noise(SIZES).like_laplace
+        if not made.any():
+            break
+        points = without(points, fit, made, SURE_FROM * noise)
+        fit = fast_fit(points, len(centers), plan.segments.restarts)
+    return fit, points
+
+
+def segment_sizes(prepared: DataFrame, centers: Centers, number: int, plan: Plan) -> Question:
+    """Customers by nearest center."""
+    k, content = len(centers), hashlib.sha256(centers.astype("<i8").tobytes()).hexdigest()[:16]
+    rows = prepared.select(segment_number(centers, plan.feature_names).alias("segment")).groupBy("segment")
+    why = f"a customer is in one segment; centers {content}"
+    part = Part(SIZES, k, 1, Method.of(plan).checks[number - 1], why, plan.privacy.unit)
+    return Question(check(number), rows.agg(F.count("*").alias("n")), lambda table: _vectors(table, k), (part,))
+
+
+def _vectors(table: pa.Table, k: int) -> Mapping[str, Integers]:
+    sizes = np.zeros(k, dtype=np.int64)
+    sizes[table["segment"].to_numpy().astype(np.int64) - 1] = table["n"].to_numpy().astype(np.int64)
+    return {SIZES: sizes}
+
+
+def without(points: Summary, fit: Fit, made: np.ndarray, sure: float) -> Summary:
+    """The summary without the segments `made` by noise, nor the boxes below `sure` of those that larger boxes are enough for."""
+    nearest = squared_distances(points.points, fit.centers).argmin(axis=1)
+    _, box, shared = np.unique(points.boxes, return_inverse=True, return_counts=True)
+    small = points.weights * shared[box] < sure
+    counted = [np.bincount(nearest, points.weights * of, minlength=len(made)) for of in (small, ~small)]
+    kept = ~made[nearest] & ~(small & (counted[1] > counted[0])[nearest])
+    return Summary(points.boxes[kept], points.weights[kept], points.points[kept], points.private)
