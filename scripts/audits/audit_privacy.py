@@ -13,6 +13,7 @@ from faults import FAULTS, noise_halved, only_observed_noised
 from world import CASES, METHODS, audit_plan, exact_answers, exact_bounds
 
 EPSILON = 10.0  # of the audited run: parts of 0.4 to 2.4, where few runs tell much; the mechanism is the same at any ε
+LOUD_EPSILON = 100.0  # where the assessment's parts of a hundredth of ε tell something too
 PATH_EPSILON = 2.0  # of the audited way from the summary to the centers
 STEPS = "histograms, boxes, a step"
 GAUSSIAN_RUNS = 200_000  # its conversion to ε leaves room, so that a factor of two shows in many runs only
@@ -35,6 +36,11 @@ def releases(spark: SparkSession, runs: int) -> list[Finding]:
     for case, extra in CASES.items():
         for name, answer in exact_answers(spark, gaussian, extra).items():
             findings += audit_release(without[name], answer, f"Gaussian, {case}", runs)
+    loud = audit_plan(LOUD_EPSILON)
+    nobody_more = exact_answers(spark, loud, [], only=["assessment"])["assessment"]
+    for case, extra in CASES.items():
+        answer = exact_answers(spark, loud, extra, only=["assessment"])["assessment"]
+        findings += audit_release(nobody_more, answer, f"ε = {LOUD_EPSILON:g}, {case}", runs)
     return findings
 
 
