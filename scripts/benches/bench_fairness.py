@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from pyspark.sql import SparkSession
 from sklearn.cluster import KMeans
 
 import evenhand
-from evenhand.plan.geometry import STEPS
+from evenhand.plan.geometry import STEPS, to_fixed
 from evenhand.plan.models import Plan
 from evenhand.privacy.noise import NoiseSource, NoNoise, OpenDPNoise
 from evenhand.result import Result
@@ -28,6 +29,7 @@ from evenhand.segment.assign import CENTER_BITS
 from evenhand.session import start
 from evenhand.tables import catalog
 from fairness_data import CASES, Case, adult, plan_of, write_sources
+from fairness_evenhand import balanced_run
 from measure import Measure, show
 
 FOLDER = Path("bench") / "fairness"
@@ -43,9 +45,13 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=SMALL)
     parser.add_argument("--full", action="store_true", help=f"{FULL:,} rows and then four times as many")
     parser.add_argument("--seeds", type=int, default=3, help="runs at ε = 1")
+    parser.add_argument("--draws", type=int, default=0, help="draws at ε = 1 with NumPy in the place of Spark, and nothing else")
     parser.add_argument("--only", metavar="TEXT", default="", help="adult, bank-40k or scale")
     parser.add_argument("--json", metavar="FILE")
     options = parser.parse_args()
+    if options.draws:
+        _drawn(options)
+        return
     shutil.rmtree(FOLDER, ignore_errors=True)
     spark = start("fairness bench")
     spark.sparkContext.setLogLevel("ERROR")
@@ -64,6 +70,49 @@ def main() -> None:
     shutil.rmtree(FOLDER, ignore_errors=True)
 
 
+def _drawn(options: argparse.Namespace) -> None:
+    measures: list[Measure] = []
+    for case in CASES:
+        rows = case.rows() if options.only in case.name else None
+        if rows is None:
+            continue
+        content, own = _balanced_plan(case, rows, FOLDER, 1.0)
+        plan = Plan.model_validate(content)
+        fixed = to_fixed(rows[case.features].to_numpy(), plan.features)
+        points, group = (fixed + 0.5) / STEPS, (rows[case.attribute] != case.minority).to_numpy().astype(np.int64)
+        costs, misses = [], []
+        for seed in range(options.draws):
+            centers, segment = balanced_run(fixed, group, plan, seed)
+            table = np.array([np.bincount(segment[group == g], minlength=len(centers)) for g in (0, 1)])
+            costs.append(float(((points - centers[segment]) ** 2).sum()))
+            misses.append(TARGET * own - _balance(table))
+            print(
+                f"bench: {case.name} {seed}: cost {costs[-1]:.1f}, balance missed by {misses[-1]:.4f}",
+                file=sys.stderr,
+                flush=True,
+            )
+        for name, figures in (("cost", costs), ("balance missed by", misses)):
+            against = f"mean of {options.draws}; median {np.median(figures):.5g}, worst {max(figures):.5g}"
+            measures.append(Measure(f"{case.name} {name}, ε = 1", float(np.mean(figures)), "", against))
+    show(measures, {}, None, "NumPy in the place of Spark's counting", options.json)
+
+
+def _balanced_plan(case: Case, rows: pd.DataFrame, folder: Path, epsilon: float) -> tuple[dict[str, Any], float]:
+    """The plan, and the data set's own balance."""
+    in_minority = float((rows[case.attribute] == case.minority).mean())
+    own = in_minority / (1 - in_minority)
+    least = TARGET * own / (1 + TARGET * own)  # the minority's share of a segment at the target balance
+    protected = [_attribute(case.attribute, [case.minority, case.majority])]
+    bounds = {"at_least": 0.01, "at_most": 100, "shares": {case.attribute: {case.minority: [least, 1.0]}}}
+    mitigation = {"method": "balanced", "justification": "benchmark", "bounds": bounds}
+    return plan_of(folder, rows, case.features, len(rows), epsilon, protected, mitigation), own
+
+
+def _balance(table: np.ndarray) -> float:
+    table = table[:, table.sum(axis=0) > 0]  # a segment that only noise made holds nobody
+    return float((table.min(axis=0) / table.max(axis=0)).min())
+
+
 def _against_published(
     spark: SparkSession, case: Case, seeds: int, measures: list[Measure], ratios: dict[str, float], goals: dict[str, bool]
 ) -> None:
@@ -73,15 +122,10 @@ def _against_published(
         return
     folder = FOLDER / case.name
     write_sources(spark, rows, folder)
-    in_minority = float((rows[case.attribute] == case.minority).mean())
-    own = in_minority / (1 - in_minority)
-    least = TARGET * own / (1 + TARGET * own)  # the minority's share of a segment at the target balance
-    protected = [_attribute(case.attribute, [case.minority, case.majority])]
-    bounds = {"at_least": 0.01, "at_most": 100, "shares": {case.attribute: {case.minority: [least, 1.0]}}}
+    own = _balanced_plan(case, rows, folder, 1.0)[1]
 
     def balanced(epsilon: float, noise: NoiseSource, name: str) -> tuple[float, float, float]:
-        mitigation = {"method": "balanced", "justification": "benchmark", "bounds": bounds}
-        content = plan_of(folder, rows, case.features, len(rows), epsilon, protected, mitigation)
+        content, _ = _balanced_plan(case, rows, folder, epsilon)
         result, seconds = _learned(spark, Plan.model_validate(content), noise, name)
         cost, balance = _on_rows(result, case)
         print(f"bench: {case.name} {name}: cost {cost:.1f}, balance {balance:.4f}, {seconds:.1f} s", file=sys.stderr, flush=True)
@@ -178,8 +222,7 @@ def _on_rows(result: Result, case: Case) -> tuple[float, float]:
     points = (found[case.features].to_numpy() + 0.5) / STEPS
     cost = float(((points - centers[found.segment - 1]) ** 2).sum())
     table = np.array([np.bincount(found.segment[found[case.attribute] == g] - 1, minlength=len(centers)) for g in (0, 1)])
-    table = table[:, table.sum(axis=0) > 0]  # a segment that only noise made holds nobody
-    return cost, float((table.min(axis=0) / table.max(axis=0)).min())
+    return cost, _balance(table)
 
 
 def _table(result: Result, attribute: str, groups: int) -> np.ndarray:

@@ -81,6 +81,7 @@ def plan_of(
     """A plan with k = 10; the bounds, public here, are the smallest and largest values, as min-max scaling has them."""
     key = folder / "key"
     if not key.exists():
+        folder.mkdir(parents=True, exist_ok=True)
         key.touch(mode=0o600)
         key.write_text("bench-key-" * 8, encoding="utf-8")
     low, high = rows[features].min(), rows[features].max()

@@ -188,7 +188,7 @@ def test_moves_bring_every_segment_within_its_bound_at_the_least_cost() -> None:
     far = np.full((2, 2, 2), 10.0)
     none = Moves.none(presence.near.shape)
     moves = chosen(presence, far, none, constraints, edges, 0.05, 1e-9)
-    assert (constraints.surplus(after_moves(presence, moves)) >= 2.9).all()  # the bound, and three to spare
+    assert (constraints.surplus(after_moves(presence, moves)) >= 4.9).all()  # the bound, and five to spare
     assert moves.near[1, 1, 0, 0] == pytest.approx(1.0)  # the nearest all, of the next only as many as it takes
     assert 0 < moves.near[1, 1, 0, 1] < 1
     assert not moves.far.any()

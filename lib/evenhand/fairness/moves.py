@@ -12,14 +12,9 @@ from evenhand.fairness.bounds import Constraints
 from evenhand.fairness.estimate import LEAST_NEAR, Presence
 
 Floats = NDArray[np.float64]
-SHORTFALL, SAFE = (
-    1000.0,
-    15.0,
-)  # in mean costs: what a missing customer costs in an average segment, and one above the bound is worth
+SHORTFALL, SAFE = 1000.0, 15.0  # in mean costs: what a missing customer costs in an average segment; one above is worth
 SAFETY = (1.0, 0.25, 0.05)  # of that worth, for the first, second and third deviation of the noise above the bound
-SPARE = (
-    3.0  # customers of a step, and a deviation of the noise; nobody can be divided, and the hash divides evenly on average only
-)
+SPARE = 5.0  # customers of the first besides; nobody can be divided, and the hash divides evenly on average only
 LEAST_SIZE = 50.0  # customers of a segment, below which a missing one is no worse
 CHANGE = 0.3  # in mean costs, of every move that was not there before: known moves are better known than new ones
 ORIGINS = 10  # segments from which those who are not near may go to another one: those where it costs least
