@@ -14,9 +14,6 @@ from evenhand.plan.load import parse_plan
 from evenhand.plan.models import Plan
 from sample import KEY, in_folder, plan_yaml
 
-# On small data the JVM's second compiler never pays; for the session here and for every spark-submit.
-os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1")
-
 # How fast a machine is, and what else it does, is no property of the code.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
