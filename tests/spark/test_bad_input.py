@@ -13,9 +13,10 @@ import pytest
 
 from evenhand.api import run
 from evenhand.command import main
-from evenhand.errors import EmptyPopulation, OutputError
+from evenhand.errors import DataError, EmptyPopulation, OutputError
 from evenhand.plan.models import Plan
 from evenhand.tables import catalog
+from evenhand.tables.spark_errors import no_values_in_errors
 from sample import CONSENT, KEY, NOW, PURCHASES, customer, granted, people, sources_in, write_source, write_sources
 
 STEPS = ["prepare", "segment", "assess", "report"]
@@ -204,6 +205,12 @@ def test_a_value_that_breaks_an_expression_is_not_repeated(
 ) -> None:
     line = refused(plan_file(alone | {"features.1.expression": expression}), 1)
     assert expected in line
+
+
+def test_an_error_of_java_itself_is_named_and_its_message_is_not_repeated(spark: Any) -> None:
+    with pytest.raises(DataError) as wrong, no_values_in_errors("counting"):
+        spark._jvm.java.util.Objects.requireNonNull(None, "secret-diagnosis")
+    assert str(wrong.value) == "counting: Spark stopped with java.lang.NullPointerException; nothing was published"
 
 
 def test_an_exhausted_budget_is_exit_code_4_and_leaves_the_earlier_run(

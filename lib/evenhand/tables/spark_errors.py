@@ -52,6 +52,14 @@ def retried(commit: Callable[[], object]) -> None:
             time.sleep(random.uniform(0.02, 0.1 * 2 ** min(attempt, 4)))
 
 
+def _kind(wrong: BaseException) -> str:
+    """The class of the error, of Java's own that of its first cause: the name holds no value, the message may."""
+    cause = java = getattr(wrong, "java_exception", None)
+    while java is not None:
+        cause, java = java, java.getCause()
+    return type(wrong).__name__ if cause is None else str(cause.getClass().getName())
+
+
 @contextmanager
 def no_values_in_errors(doing: str) -> Iterator[None]:
     """Replace Spark's message, which may quote a person's value, by the condition's name and what to do about it."""
@@ -63,7 +71,7 @@ def no_values_in_errors(doing: str) -> Iterator[None]:
         yield
     except SPARK_ERRORS as wrong:
         text = str(wrong)
-        condition = condition_of(wrong) or next((c for c in HINTS if c in text), type(wrong).__name__)
+        condition = condition_of(wrong) or next((c for c in HINTS if c in text), _kind(wrong))
         found = next((c for c in HINTS if c in text or c in condition), condition)
         hint = f"; {HINTS[found]}" if found in HINTS else ""
         raise DataError(f"{doing}: Spark stopped with {found}{hint}; nothing was published") from None
