@@ -105,9 +105,8 @@ class Store:
         Raises:
             OutputError: naming the first location that holds something else; nothing was touched.
         """
-        to_look_at = [zone for zone, place in self._places.items() if not (place.path and is_missing(self.spark, place.path))]
         with ThreadPoolExecutor(READERS) as pool:
-            list(pool.map(self._check, [spec for spec in ALL if spec.zone in to_look_at]))
+            list(pool.map(self._check, ALL))
 
     def _check(self, spec: TableSpec) -> None:
         schema = self._schema(spec)
