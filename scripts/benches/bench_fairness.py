@@ -76,8 +76,7 @@ def _drawn(options: argparse.Namespace) -> None:
         rows = case.rows() if options.only in case.name else None
         if rows is None:
             continue
-        content, own = _balanced_plan(case, rows, FOLDER, 1.0)
-        plan = Plan.model_validate(content)
+        plan, own = Plan.model_validate(_balanced_plan(case, rows, FOLDER, 1.0)), _own_balance(case, rows)
         fixed = to_fixed(rows[case.features].to_numpy(), plan.features)
         points, group = (fixed + 0.5) / STEPS, (rows[case.attribute] != case.minority).to_numpy().astype(np.int64)
         costs, misses = [], []
@@ -97,15 +96,18 @@ def _drawn(options: argparse.Namespace) -> None:
     show(measures, {}, None, "NumPy in the place of Spark's counting", options.json)
 
 
-def _balanced_plan(case: Case, rows: pd.DataFrame, folder: Path, epsilon: float) -> tuple[dict[str, Any], float]:
-    """The plan, and the data set's own balance."""
+def _own_balance(case: Case, rows: pd.DataFrame) -> float:
     in_minority = float((rows[case.attribute] == case.minority).mean())
-    own = in_minority / (1 - in_minority)
-    least = TARGET * own / (1 + TARGET * own)  # the minority's share of a segment at the target balance
+    return in_minority / (1 - in_minority)
+
+
+def _balanced_plan(case: Case, rows: pd.DataFrame, folder: Path, epsilon: float) -> dict[str, Any]:
+    target = TARGET * _own_balance(case, rows)
+    least = target / (1 + target)  # the minority's share of a segment at the target balance
     protected = [_attribute(case.attribute, [case.minority, case.majority])]
     bounds = {"at_least": 0.01, "at_most": 100, "shares": {case.attribute: {case.minority: [least, 1.0]}}}
     mitigation = {"method": "balanced", "justification": "benchmark", "bounds": bounds}
-    return plan_of(folder, rows, case.features, len(rows), epsilon, protected, mitigation), own
+    return plan_of(folder, rows, case.features, len(rows), epsilon, protected, mitigation)
 
 
 def _balance(table: np.ndarray) -> float:
@@ -122,11 +124,11 @@ def _against_published(
         return
     folder = FOLDER / case.name
     write_sources(spark, rows, folder)
-    own = _balanced_plan(case, rows, folder, 1.0)[1]
+    own = _own_balance(case, rows)
 
     def balanced(epsilon: float, noise: NoiseSource, name: str) -> tuple[float, float, float]:
-        content, _ = _balanced_plan(case, rows, folder, epsilon)
-        result, seconds = _learned(spark, Plan.model_validate(content), noise, name)
+        plan = Plan.model_validate(_balanced_plan(case, rows, folder, epsilon))
+        result, seconds = _learned(spark, plan, noise, name)
         cost, balance = _on_rows(result, case)
         print(f"bench: {case.name} {name}: cost {cost:.1f}, balance {balance:.4f}, {seconds:.1f} s", file=sys.stderr, flush=True)
         return cost, balance, seconds
