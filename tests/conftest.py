@@ -19,7 +19,7 @@ settings.register_profile("any machine", deadline=None, suppress_health_check=[H
 settings.load_profile("any machine")
 
 SETTINGS = {
-    "spark.driver.memory": "1500m",
+    "spark.driver.memory": "3g",  # Delta keeps the plans of every table that a test made; full, Java collects garbage only
     "spark.sql.shuffle.partitions": "2",  # tiny tables; each partition is a task to schedule
     "spark.databricks.delta.snapshotPartitions": "1",  # Delta reads even an empty log in as many tasks
     "spark.ui.enabled": "false",
