@@ -26,8 +26,9 @@ from evenhand.plan.load import canonical, fingerprint
 from evenhand.plan.method import BOUNDS, Method
 from evenhand.plan.models import Plan
 from evenhand.prepare.magnitudes import magnitudes
+from evenhand.privacy.account import Loss
 from evenhand.privacy.bounds import magnitude_histograms, with_found_bounds
-from evenhand.privacy.ledger import Ledger, Loss
+from evenhand.privacy.ledger import Ledger
 from evenhand.privacy.noise import NoiseSource
 from evenhand.privacy.release import Door
 from evenhand.privacy.tallies import TALLIES
@@ -35,7 +36,7 @@ from evenhand.session import settings
 from evenhand.tables.catalog import RUNS, TableSpec
 from evenhand.tables.paths import require_folder
 from evenhand.tables.sources import Sources, open_sources, pin_versions
-from evenhand.tables.store import Store
+from evenhand.tables.store import Store, timestamp
 
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
 RUNNING, PUBLISHED, BLOCKED = "running", "published", "blocked"
@@ -142,11 +143,11 @@ class Run:
             "plan_fingerprint": [fingerprint(self.plan)],
             "plan": [canonical(self.plan)],
             "sources": [json.dumps(self.sources.versions, sort_keys=True)],
-            "as_of": pa.array([self.as_of], pa.timestamp("us", "UTC")),
+            "as_of": timestamp(self.as_of),
             "epsilon": [self.plan.privacy.epsilon],
             "delta": pa.array([self.plan.privacy.delta], pa.float64()),
             "not_private": [not self.noise.private],
-            "at": pa.array([datetime.now(UTC)], pa.timestamp("us", "UTC")),
+            "at": timestamp(datetime.now(UTC)),
         }
         self.store.write(RUNS, pa.table(row), self.run_id)
 

@@ -11,6 +11,7 @@ import pytest
 
 from evenhand.errors import BudgetExhausted, IntegrityError, PlanError
 from evenhand.plan.models import Plan
+from evenhand.privacy.account import Loss
 from evenhand.privacy.ledger import Ledger
 from evenhand.tables.catalog import BUDGET, BUDGET_ENTRIES, LEDGER_WITNESS
 from evenhand.tables.store import Store
@@ -32,8 +33,9 @@ def ledger(spark: Any, plan: Callable[..., Plan]) -> Callable[..., Ledger]:
 
 
 def spending(one: Ledger) -> tuple[float, float, dict[str, float]]:
-    head = one.head()
-    return head.total, head.spent, head.runs
+    account = one.account()
+    losses = {run: loss.epsilon for run, loss in account.losses.items()}
+    return account.total, account.spent(account.newest).epsilon, losses
 
 
 def test_what_is_reserved_is_spent_and_covers_its_questions_only(ledger: Callable[..., Ledger]) -> None:
@@ -96,11 +98,22 @@ def test_sixteen_at_once_never_spend_more_than_the_total_and_lose_no_entry(ledge
     assert sorted(r.run_id for r in store.read(LEDGER_WITNESS).collect()) == winners
 
 
-def test_a_population_has_one_head_row_however_it_was_fought_for(ledger: Callable[..., Ledger]) -> None:
+def test_entries_are_numbered_without_a_gap_however_they_were_fought_for(ledger: Callable[..., Ledger]) -> None:
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda i: ledger().reserve(f"run-{i}", {"summary": 0.1}), range(4)))
-    assert ledger()._store.read(BUDGET).count() == 1
-    assert ledger().head().spent == pytest.approx(0.4)
+        list(pool.map(lambda i: ledger().reserve(f"run-{i % 3}", {"summary": 0.1}), range(4)))
+    assert sorted(r.number for r in ledger()._store.read(BUDGET).collect()) == [1, 2, 3]
+    assert spending(ledger()) == (3.0, pytest.approx(0.3), dict.fromkeys(["run-0", "run-1", "run-2"], 0.1))
+
+
+def test_what_others_spend_after_a_look_at_the_ledger_counts(ledger: Callable[..., Ledger]) -> None:
+    """A run looks at the ledger when it opens and spends later: then a look of before is worth nothing."""
+    early, late = ledger(), ledger()
+    early.refuse_exhausted("run-1", Loss(2.5))
+    late.reserve("run-2", {"summary": 1.0})
+    with pytest.raises(BudgetExhausted, match="has 2 of 3 left"):
+        early.reserve("run-1", {"summary": 2.5})
+    early.reserve("run-1", {"summary": 2.0})
+    assert spending(ledger()) == (3.0, 3.0, {"run-2": 1.0, "run-1": 2.0})
 
 
 def test_another_total_is_refused_and_spends_nothing(ledger: Callable[..., Ledger]) -> None:
@@ -137,11 +150,11 @@ def test_the_entries_list_each_question_once_however_often_they_are_written(ledg
 
 def tampered(spark: Any, how: str, address: str) -> None:
     if how == "rolled back":
-        spark.sql(f"RESTORE TABLE {address} TO VERSION AS OF 1")
+        spark.sql(f"RESTORE TABLE {address} TO VERSION AS OF 0")
     elif how == "emptied":
         spark.sql(f"DELETE FROM {address}")
     else:
-        spark.sql(f"UPDATE {address} SET spent = 0, runs = map('run-1', 0.1D, 'run-2', 1.0D)")
+        spark.sql(f"UPDATE {address} SET epsilon = 0.1 WHERE run_id = 'run-1'")
 
 
 @pytest.mark.parametrize("how", ["rolled back", "emptied", "made cheaper"])
@@ -158,6 +171,28 @@ def test_a_ledger_that_lacks_spending_that_was_witnessed_is_refused(spark: Any, 
             ledger().reserve(run, ASKED)
         assert wrong.value.exit_code == 5
         assert "\n" not in str(wrong.value)
+
+
+@pytest.mark.parametrize("how", ["rolled back", "emptied"])
+def test_a_ledger_that_was_rolled_back_is_refused_without_a_witness_too(
+    spark: Any, ledger: Callable[..., Ledger], how: str
+) -> None:
+    """The number of the newest entry stays in Delta's log."""
+    for run in ("run-1", "run-2"):
+        ledger().reserve(run, ASKED)
+    tampered(spark, how, ledger()._store.address(BUDGET))
+    before = ledger()._store.read(BUDGET).count()
+    with pytest.raises(IntegrityError, match=r"older than its own newest entry: it was rolled back.*nothing was spent"):
+        ledger().reserve("run-3", ASKED)
+    assert ledger()._store.read(BUDGET).count() == before
+
+
+def test_a_ledger_that_lacks_an_entry_in_between_is_refused(spark: Any, ledger: Callable[..., Ledger]) -> None:
+    for run in ("run-1", "run-2"):
+        ledger().reserve(run, ASKED)
+    spark.sql(f"DELETE FROM {ledger()._store.address(BUDGET)} WHERE run_id = 'run-1'")
+    with pytest.raises(IntegrityError, match=r"its 1 entries are not numbered from 1 to 1; put the newest version back"):
+        ledger().reserve("run-3", ASKED)
 
 
 def test_a_process_that_died_between_spending_and_its_witness_goes_on(ledger: Callable[..., Ledger]) -> None:
@@ -179,9 +214,9 @@ def test_a_budget_that_renews_can_be_spent_again_in_the_next_period_only(ledger:
     with pytest.raises(BudgetExhausted, match="has 0.5 of 1.5 left until 2027-01-01; nothing was spent"):
         ledger(YEARLY, at(2026, 12)).reserve("run-2", ASKED)
     ledger(YEARLY, at(2027, 1)).reserve("run-3", ASKED)
-    head = ledger(YEARLY, at(2027, 1)).head()
-    assert (head.period, head.spent) == ("2027", 1.0)
-    assert (head.runs, head.periods) == ({"run-1": 1.0, "run-3": 1.0}, {"run-1": "2026", "run-3": "2027"})
+    account = ledger(YEARLY, at(2027, 1)).account()
+    assert (account.newest, account.spent("2027"), account.spent("2026")) == ("2027", Loss(1.0), Loss(1.0))
+    assert account.periods == {"run-1": "2026", "run-3": "2027"}
 
 
 def test_a_run_that_is_resumed_in_the_next_period_stays_charged_to_its_own(ledger: Callable[..., Ledger]) -> None:
@@ -189,7 +224,7 @@ def test_a_run_that_is_resumed_in_the_next_period_stays_charged_to_its_own(ledge
     late = ledger(YEARLY, at(2027))
     late.reserve("run-1", ASKED)
     late.itemize("run-1", "summary", 0.6, "test", "[]")
-    assert (late.head().period, late.head().spent) == ("2026", 1.0)
+    assert (late.account().newest, late.account().spent("2027")) == ("2026", Loss(0.0))
     assert [r.period for r in late._store.read(BUDGET_ENTRIES).collect()] == ["2026"]
 
 

@@ -26,7 +26,7 @@ from evenhand.privacy.ledger import Ledger
 from evenhand.privacy.noise import Gaussian, Laplace, Noise, NoiseSource
 from evenhand.tables.catalog import RELEASES
 from evenhand.tables.spark_errors import no_values_in_errors
-from evenhand.tables.store import Store
+from evenhand.tables.store import Store, timestamp
 
 Integers = NDArray[np.int64]
 
@@ -168,7 +168,7 @@ class Door:
                 "parts": [_described(question.parts)],
                 "noisy": pa.array([packed], pa.binary()),
                 "not_private": [not self._noise.private],
-                "at": pa.array([datetime.now(UTC)], pa.timestamp("us", "UTC")),
+                "at": timestamp(datetime.now(UTC)),
             }
         )
 

@@ -13,8 +13,9 @@ import pyarrow as pa
 from pyspark.sql import functions as F
 
 from evenhand.errors import IntegrityError
+from evenhand.privacy.account import SLACK, Account
 from evenhand.tables.catalog import BUDGET, LEDGER_WITNESS
-from evenhand.tables.store import Store
+from evenhand.tables.store import Store, timestamp
 
 
 class Witness:
@@ -30,17 +31,17 @@ class Witness:
 
     def record(self, run_id: str, epsilon: float) -> None:
         """One small append, which conflicts with nobody else's."""
-        at = pa.array([datetime.now(UTC)], pa.timestamp("us", "UTC"))
-        row = pa.table({"population": [self._population], "run_id": [run_id], "epsilon": [epsilon], "at": at})
-        self._store.append_once(LEDGER_WITNESS, row, f"{self._population}/{run_id}")
+        row = {"population": [self._population], "run_id": [run_id], "epsilon": [epsilon], "at": timestamp(datetime.now(UTC))}
+        self._store.append_once(LEDGER_WITNESS, pa.table(row), f"{self._population}/{run_id}")
 
-    def check(self, seen: Mapping[str, float], runs: Mapping[str, float]) -> None:
-        """Compare what was seen with the ledger's runs, which must have been read after it.
+    def check(self, seen: Mapping[str, float], account: Account) -> None:
+        """Compare what was seen with the ledger's account, which must have been read after it.
 
         Raises:
             IntegrityError: the ledger does not know of a spending that was witnessed.
         """
-        gone = sorted(run for run, epsilon in seen.items() if abs(runs.get(run, 0.0) - epsilon) > 1e-9)
+        known = account.losses
+        gone = sorted(run for run, epsilon in seen.items() if run not in known or abs(known[run].epsilon - epsilon) > SLACK)
         if gone:
             shown = ", ".join(gone[:3]) + (f" and {len(gone) - 3} more" if len(gone) > 3 else "")
             raise IntegrityError(

@@ -16,6 +16,7 @@ from evenhand.plan.groups import group_tables
 from evenhand.plan.load import fingerprint
 from evenhand.plan.models import Plan
 from evenhand.plan.periods import ALWAYS, renewal
+from evenhand.privacy.ledger import Ledger
 from evenhand.report.words import METRIC_NAMES
 from evenhand.tables import catalog
 from evenhand.tables.store import Store
@@ -197,10 +198,8 @@ def _everyone(store: Store, plan: Plan, run_id: str) -> tuple[dict[str, float | 
 
 
 def _budget(store: Store, plan: Plan, run_id: str) -> Budget:
-    population = plan.privacy.population
-    columns = ("total", "spent", "period", "delta_total", "delta_spent")
-    head = store.read(catalog.BUDGET).where(F.col("population") == population).select(*columns).first()
-    assert head is not None
+    account = Ledger(store, plan.privacy).account()
+    spent = account.spent(account.newest)
     answers = store.read(catalog.BUDGET_ENTRIES, run_id).orderBy("at").select("question", "parts").collect()
     parts = [{"question": a.question, **part} for a in answers for part in json.loads(a.parts)]
-    return Budget(head.total, head.spent, parts, head.period, head.delta_total, head.delta_spent)
+    return Budget(account.total, spent.epsilon, parts, account.newest, account.delta_total, spent.delta)

@@ -41,8 +41,8 @@ RUNS = TableSpec(
 BUDGET = TableSpec(
     "budget",
     "open",
-    "population STRING, total DOUBLE, delta_total DOUBLE, renews STRING, period STRING, spent DOUBLE, delta_spent DOUBLE, "
-    "runs MAP<STRING, DOUBLE>, deltas MAP<STRING, DOUBLE>, periods MAP<STRING, STRING>",
+    "population STRING, number BIGINT, run_id STRING, period STRING, epsilon DOUBLE, delta DOUBLE, total DOUBLE, "
+    "delta_total DOUBLE, renews STRING, at TIMESTAMP",
     by_run=False,
 )
 BUDGET_ENTRIES = TableSpec(

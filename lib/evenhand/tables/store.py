@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 
 import pyarrow as pa
 from pyspark.errors import AnalysisException
@@ -70,14 +71,14 @@ class Store:
         if spec.by_run and isinstance(rows, pa.Table):
             self._small[spec.name, run_id] = frame
 
-    def append_once(self, spec: TableSpec, rows: pa.Table, key: str) -> None:
-        """Add rows in one commit, unless one with the same key was made before: of several at once one wins.
+    def append_once(self, spec: TableSpec, rows: pa.Table, key: str, version: int = 1) -> None:
+        """Add rows in one commit, unless one with the same key and no older version was made before: of several at once one wins.
 
         The key stands in the commit itself (Delta's transaction identifiers), so the check and the commit are one; a
         MERGE that inserts what is not there says the same in four times the time.
         """
         writer = self._writer(spec, self.from_arrow(spec, rows)).mode("append")
-        writer = writer.option("txnAppId", f"{spec.name}/{key}").option("txnVersion", 1)
+        writer = writer.option("txnAppId", f"{spec.name}/{key}").option("txnVersion", version)
         retried(lambda: self._save(spec, writer))
 
     def _writer(self, spec: TableSpec, frame: DataFrame) -> DataFrameWriter:
@@ -140,6 +141,11 @@ class Store:
             return True
         files = self.spark.read.format("binaryFile").option("recursiveFileLookup", "true")
         return files.load(absolute(path)).select("path").isEmpty()
+
+
+def timestamp(at: datetime) -> pa.Array:
+    """A column of one timestamp."""
+    return pa.array([at], pa.timestamp("us", "UTC"))
 
 
 def _types(spec: TableSpec) -> dict[str, DataType]:
