@@ -15,7 +15,7 @@ from evenhand.plan.models import Plan
 from evenhand.privacy import release
 from evenhand.privacy.noise import OpenDPNoise
 from evenhand.privacy.release import Integers, Part, Release, add_noise
-from evenhand.privacy.summary import Summary, read_summary
+from evenhand.privacy.summary import COUNT, Summary, read_summary
 from evenhand.segment.cluster import fast_fit
 from world import Exact
 
@@ -53,10 +53,11 @@ def audit_release(one: Exact, other: Exact, case: str, runs: int, mechanism: Mec
     """Each part that differs between the two inputs, and all parts together."""
     findings, sums = [], [np.zeros((runs, 2)), np.zeros((runs, 2))]
     for part in one.parts:
-        cells = np.flatnonzero(one.vectors[part.name] != other.vectors[part.name])
-        if len(cells) == 0:
+        a, b = (answer.vectors[part.name].reshape(-1, part.width) for answer in (one, other))
+        rows = (a != b).any(axis=1)
+        if not rows.any():
             continue
-        a, b = one.vectors[part.name][cells], other.vectors[part.name][cells]
+        a, b = a[rows].ravel(), b[rows].ravel()
         samples = [_statistics(part, exact, a, b, runs, mechanism) for exact in (a, b)]
         bound = epsilon_lower_bound(samples[0], samples[1], ALARM / AUDITS, _delta(part))
         findings.append(Finding(one.question, part.name, case, _claim([part]), bound))
@@ -78,13 +79,14 @@ def _claim(parts: Sequence[Part]) -> float:
 def _statistics(part: Part, exact: Integers, a: Integers, b: Integers, runs: int, mechanism: Mechanism) -> Floats:
     """Of each run: the log likelihood ratio under the claimed noise, the cells left as on the first input, one cell's value.
 
-    Cells that do not differ get noise of their own and tell nothing about which input it was; leaving them out is
+    Rows that do not differ get noise of their own and tell nothing about which input it was; leaving them out is
     post-processing, so a bound without them is a bound.
     """
     many = replace(part, cells=runs * len(exact))
     noisy = mechanism(many, np.tile(exact, runs)).reshape(runs, len(exact))
     if part.unit == "epsilon":
-        ratio = (np.abs(noisy - a) - np.abs(noisy - b)).sum(axis=1) / part.noise.scale
+        far, near = (np.abs(noisy - c).reshape(runs, -1, part.width).max(axis=2) for c in (a, b))
+        ratio = (far - near).sum(axis=1) / part.noise.scale
     else:
         ratio = ((noisy - a).astype(np.float64) ** 2 - (noisy - b).astype(np.float64) ** 2).sum(axis=1) / part.noise.scale**2
     widest = int(np.argmax(np.abs(a - b)))
@@ -106,7 +108,7 @@ def _path(exact: Exact, plan: Plan, runs: int, to_centers: bool, mechanism: Mech
     for part in exact.parts:
         many = replace(part, cells=runs * part.cells)
         noisy[part.name] = mechanism(many, np.tile(exact.vectors[part.name], runs)).reshape(runs, part.cells)
-    boxes = max(p.cells for p in exact.parts)
+    boxes = len(exact.vectors[COUNT])
     rows = []
     for run in range(runs):
         answer = {name: values[run].copy() for name, values in noisy.items()}
@@ -118,7 +120,7 @@ def _path(exact: Exact, plan: Plan, runs: int, to_centers: bool, mechanism: Mech
 
 def _as_read(summary: Summary, boxes: int) -> list[float]:
     weights = np.zeros(boxes)
-    weights[summary.boxes % boxes] = summary.weights
+    weights[summary.boxes] = summary.weights
     return [*weights.tolist(), float(len(summary.boxes)), float(summary.weights.sum())]
 
 

@@ -11,24 +11,24 @@ from evenhand.privacy.noise import Laplace, OpenDPNoise
 from evenhand.privacy.release import Integers, Part
 from world import Prepare, prepared, with_every_row, without_clipping
 
-FEATURES = 3
-
 
 def noise_halved(part: Part, exact: Integers) -> Integers:
-    return OpenDPNoise().add(exact, type(part.noise)(part.noise.scale / 2))
+    return OpenDPNoise().add(exact, replace(part.noise, scale=part.noise.scale / 2))
 
 
 def sensitivity_of_one_feature_for_all(part: Part, exact: Integers) -> Integers:
     """The sums get the noise that one feature alone would need, although one customer changes all of them."""
-    return OpenDPNoise().add(exact, Laplace(part.noise.scale / FEATURES)) if part.sensitivity > 1 else sound(part, exact)
+    return OpenDPNoise().add(exact, Laplace(part.noise.scale)) if part.width > 1 else sound(part, exact)
 
 
 def only_observed_noised(part: Part, exact: Integers) -> Integers:
-    """An empty cell stays what it is: 0."""
-    observed, noisy = exact != 0, np.zeros_like(exact)
+    """An empty row stays what it is: 0."""
+    rows = exact.reshape(-1, part.width)
+    observed, noisy = rows.any(axis=1), np.zeros_like(rows)
     if observed.any():
-        noisy[observed] = sound(replace(part, cells=int(observed.sum())), exact[observed])
-    return noisy
+        own = rows[observed].ravel()
+        noisy[observed] = sound(replace(part, cells=len(own)), own).reshape(-1, part.width)
+    return noisy.ravel()
 
 
 @dataclass(frozen=True)

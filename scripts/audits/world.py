@@ -6,6 +6,7 @@ is left out, which decides who is there and not what is computed of them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -155,6 +156,15 @@ class Exact:
     question: str
     parts: tuple[Part, ...]
     vectors: Mapping[str, Integers]
+
+
+def moved(part: Part, one: Integers, other: Integers) -> int:
+    """How far apart two of a part's vectors are, in the norm of its sensitivity, rounded up; in Python's own integers."""
+    rows = np.abs(other - one).reshape(-1, part.width)
+    if part.unit == "epsilon":
+        return int(rows.max(axis=1).sum())
+    squares = sum(int(v) ** 2 for v in rows.ravel())
+    return math.isqrt(squares - 1) + 1 if squares else 0
 
 
 Prepare = Callable[[SparkSession, Plan, list[Row]], DataFrame]

@@ -50,7 +50,7 @@ def private_centers(rows: np.ndarray, plan: Plan, seed: int) -> np.ndarray | Non
         exact = marginals._vectors(bins(rows), names)
         found = marginals.read_marginals(StandIn(exact, marginals._parts(plan), noise), plan)
     boxes = summary.boxes_of(plan, found)
-    exact = summary._vectors(box_table(rows, boxes), boxes, names)
+    exact = summary._vectors(box_table(rows, boxes), boxes, plan.privacy.unit)
     learned = summary.read_summary(StandIn(exact, summary._parts(plan, boxes), noise), plan, found)
     learned = spread_out(learned, found, plan)
     try:

@@ -54,7 +54,7 @@ def balanced_run(rows: np.ndarray, group: np.ndarray, plan: Plan, seed: int) -> 
     if method.marginals:
         found = marginals.read_marginals(StandIn(marginals._vectors(bins(rows), names), marginals._parts(plan), noise), plan)
     boxes = summary.boxes_of(plan, found)
-    exact = summary._vectors(box_table(rows, boxes), boxes, names)
+    exact = summary._vectors(box_table(rows, boxes), boxes, plan.privacy.unit)
     release = StandIn(exact, summary._parts(plan, boxes), noise)
     learned = summary.read_summary(release, plan, found)
     points = spread_out(learned, found, plan)

@@ -16,7 +16,7 @@ from audit_privacy import EPSILON, GAUSSIAN_RUNS, PATH_EPSILON, STEPS
 from bound import epsilon_lower_bound
 from evenhand.privacy.noise import Laplace, OpenDPNoise
 from faults import FAULTS, noise_halved, only_observed_noised
-from world import CASES, METHODS, Exact, audit_plan, exact_answers, exact_bounds
+from world import CASES, METHODS, Exact, audit_plan, exact_answers, exact_bounds, moved
 
 RUNS, AS_READ, AS_READ_FAULTY, CENTERS = 12_000, 6_000, 15_000, 400
 Answers = dict[str, Exact]
@@ -58,7 +58,7 @@ def test_bounds_that_are_found_give_away_no_more_than_they_claim_and_faults_in_t
         answer = exact_bounds(spark, plan, extra)
         assert answer.parts == without.parts  # the same bins and noise, whoever is there
         for part in answer.parts:
-            assert np.abs(answer.vectors[part.name] - without.vectors[part.name]).sum() <= part.sensitivity
+            assert moved(part, without.vectors[part.name], answer.vectors[part.name]) <= part.sensitivity
         assert all(finding.passed for finding in audit_release(without, answer, case, RUNS))
     far = exact_bounds(spark, plan, CASES["far outside the bounds"])
     assert not all(f.passed for f in audit_release(without, far, "far", RUNS, only_observed_noised))
@@ -75,8 +75,7 @@ def test_gaussian_noise_gives_away_no_more_than_its_rho_claims_and_halved_it_is_
         for name, answer in exact_answers(spark, plan, extra).items():
             assert answer.parts == without[name].parts
             for part in answer.parts:
-                moved = [int(v) for v in answer.vectors[part.name] - without[name].vectors[part.name]]
-                assert sum(v * v for v in moved) <= part.sensitivity**2
+                assert moved(part, without[name].vectors[part.name], answer.vectors[part.name]) <= part.sensitivity
             assert all(finding.passed for finding in audit_release(without[name], answer, case, RUNS))
     answer = exact_answers(spark, plan, CASES["at a corner"], only=["summary"])["summary"]
     assert not all(f.passed for f in audit_release(without["summary"], answer, "at a corner", GAUSSIAN_RUNS, noise_halved))
@@ -107,7 +106,7 @@ def test_no_customer_changes_an_answer_by_more_than_its_sensitivity(neighbors: t
     for answers in cases.values():
         for name, answer in answers.items():
             for part in answer.parts:
-                assert np.abs(answer.vectors[part.name] - without[name].vectors[part.name]).sum() <= part.sensitivity
+                assert moved(part, without[name].vectors[part.name], answer.vectors[part.name]) <= part.sensitivity
 
 
 def test_the_bound_comes_near_the_truth_and_never_above_it() -> None:

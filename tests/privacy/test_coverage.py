@@ -13,7 +13,7 @@ import pytest
 from scipy.stats import binom
 
 from accuracy_evenhand import bins, box_table
-from evenhand.plan.geometry import STEPS, to_unit
+from evenhand.plan.geometry import STEPS, offset_factors, to_unit
 from evenhand.plan.load import parse_plan
 from evenhand.plan.method import Method
 from evenhand.plan.models import Plan
@@ -21,8 +21,8 @@ from evenhand.privacy import marginals, release, summary
 from evenhand.privacy.marginals import read_marginals
 from evenhand.privacy.noise import SeededNoise
 from evenhand.privacy.release import Release, add_noise
-from evenhand.privacy.summary import box_intervals, boxes_of, read_summary
-from evenhand.privacy.tallies import MIDDLE, SIZE, _parts, group_part, sum_part
+from evenhand.privacy.summary import COUNT, OFFSETS, box_intervals, boxes_of, read_summary
+from evenhand.privacy.tallies import MIDDLE, SIZE, SUMS, _parts, group_part
 from evenhand.segment.profiles import Profiles, read_profiles
 from sample import plan_yaml
 
@@ -59,7 +59,7 @@ def noisy_runs(name: str, mode: str) -> list[Release]:
     plan, truth = plan_of(mode), TRUTHS[name]
     sizes = truth.sum(axis=0)
     exact = {SIZE: sizes, group_part("gender"): truth.ravel(), group_part("age_band"): truth[::-1].ravel()}
-    exact |= {sum_part(f): np.rint(sizes * offset(j)).astype(np.int64) for j, f in enumerate(plan.feature_names)}
+    exact |= {SUMS: np.stack([np.rint(sizes * offset(j)).astype(np.int64) for j in range(3)], axis=1).ravel()}
     parts, noise = _parts(4, plan), SeededNoise(7)
     exact = {p.name: np.zeros(p.cells, dtype=np.int64) for p in parts} | exact
     answers = [add_noise(parts, exact, noise) for _ in range(RUNS)]
@@ -121,15 +121,16 @@ def test_all_counts_of_the_boxes_that_are_kept_and_all_their_means_lie_in_their_
         answer = Release(release._KEY, "marginals", parts, add_noise(parts, exact, noise), private=False)
         found = read_marginals(answer, plan)
     boxes = boxes_of(plan, found)
-    parts, exact = summary._parts(plan, boxes), summary._vectors(box_table(rows, boxes), boxes, plan.feature_names)
+    parts, exact = summary._parts(plan, boxes), summary._vectors(box_table(rows, boxes), boxes, plan.privacy.unit)
     with np.errstate(invalid="ignore"):
-        means = boxes.centers + np.stack([exact[n] for n in plan.feature_names], axis=1) / boxes.factors / exact["count"][:, None]
+        offsets = exact[OFFSETS].reshape(boxes.halves.shape) / offset_factors(boxes.halves, plan.privacy.unit)
+        means = boxes.centers + offsets / exact[COUNT][:, None]
     missed, kept = np.zeros(4, dtype=int), 0
     for _ in range(RUNS):
         answer = Release(release._KEY, "summary", parts, add_noise(parts, exact, noise), private=False)
         seen = read_summary(answer, plan, found)
         of, kept = box_intervals(answer, seen, boxes), kept + len(seen.boxes)
-        counts, truth = exact["count"][seen.boxes], means[seen.boxes]  # an empty box has no mean that could be missed
+        counts, truth = exact[COUNT][seen.boxes], means[seen.boxes]  # an empty box has no mean that could be missed
         missed[0] += ((counts < of.count_low) | (counts > of.count_high)).any()
         missed[1:] += ((truth < of.mean_low - 1e-6) | (truth > of.mean_high + 1e-6)).any(axis=0)
     assert kept > RUNS

@@ -17,6 +17,7 @@ from evenhand.errors import ClosedDoor, PlanError
 from evenhand.plan.accounting import epsilon_of, rho_of, scale_of
 from evenhand.plan.advice import advice, epsilon_for, expectations
 from evenhand.plan.explain import explain
+from evenhand.plan.geometry import UNIT, offset_factors
 from evenhand.plan.load import parse_plan
 from evenhand.plan.method import strength
 from evenhand.plan.models import Plan
@@ -24,9 +25,9 @@ from evenhand.privacy import bounds, marginals, summary, tallies
 from evenhand.privacy.ledger import Ledger, Loss
 from evenhand.privacy.noise import Gaussian, Laplace
 from evenhand.privacy.release import Part
+from evenhand.privacy.summary import offsets_part
 from evenhand.run_state import _questions
-from evenhand.segment import refine
-from evenhand.segment.refine import MOST, Step
+from evenhand.segment.refine import Step
 from sample import REMOVED, plan_yaml
 
 EPSILONS, DELTAS = [0.05, 0.5, 1.0, 4.0, 20.0], [1e-4, 1e-6, 1e-10]
@@ -113,15 +114,15 @@ def test_one_customer_more_moves_the_offsets_of_a_step_by_its_euclidean_length_a
     one = random.choice([0, 2**16 - 1], features) if data.draw(st.booleans()) else random.integers(0, 2**16, features)
     without = exact(step, rows, segments)["offsets"]
     having = exact(step, np.vstack([rows, one]), np.append(segments, data.draw(st.integers(0, k - 1))))["offsets"]
-    assert sum(int(v) ** 2 for v in having - without) <= MOST**2
+    assert sum(int(v) ** 2 for v in having - without) <= UNIT**2
 
 
-def test_with_many_features_a_step_has_less_noise_than_in_pure_epsilon() -> None:
-    half = np.full((2, 40), 4000)
-    pure = Step(1, np.zeros((2, 40), dtype=np.int64), 30_000 - half, 30_000 + half)
-    rho = Step(1, pure.centers, pure.low, pure.high, "rho")
-    assert rho.factors.min() > 6 * pure.factors.max()  # sqrt(40) times less noise at one scale
-    assert refine._parts(rho, plan_with({"segments.k": 2}, expected_customers=9_000), 2)[1].unit == "rho"
+@pytest.mark.parametrize(("features", "less"), [(20, False), (200, True)])
+def test_gaussian_noise_is_less_than_that_of_a_cube_only_with_many_features(features: int, less: bool) -> None:
+    half = np.full((2, features), 4000)
+    pure, rho = (offsets_part(2, features, cost, "", unit) for cost, unit in ((1.0, "epsilon"), (rho_of(1.0, 1e-6), "rho")))
+    relative = [part.noise.deviation / offset_factors(half, part.unit).mean() for part in (pure, rho)]
+    assert (relative[1] < relative[0]) == less
 
 
 WRONG = {

@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from evenhand.plan.features import Feature
-from evenhand.plan.geometry import BITS, MOST_BOX_BITS, STEPS, UNIT, Boxes, box_bits, to_fixed, to_unit
+from evenhand.plan.geometry import BITS, MOST_BOX_BITS, STEPS, UNIT, Boxes, box_bits, offset_factors, to_fixed, to_unit
 from evenhand.plan.load import parse_plan
 from evenhand.privacy.marginals import BINS, WIDTH
 from sample import plan_yaml
@@ -106,15 +106,15 @@ def test_boxes_tile_the_space_and_nobody_is_further_from_a_center_than_half_a_bo
 
 
 @given(grids(), st.data())
-def test_one_customer_changes_a_features_sums_by_its_reach_at_most(boxes: Boxes, data: st.DataObject) -> None:
+def test_one_customer_changes_a_row_of_offsets_by_the_unit_at_most(boxes: Boxes, data: st.DataObject) -> None:
     count = boxes.features
     point = np.array(
         data.draw(st.lists(st.sampled_from([0, 1, 1023, 1024, STEPS // 2, STEPS - 1]), min_size=count, max_size=count))
     )
     key = key_of(point, boxes)
-    offset = (point - boxes.centers[key]) * boxes.factors[key]
-    assert (np.abs(offset) <= np.array(boxes.reach)).all()
-    assert all(0 < reach <= UNIT for reach in boxes.reach)
+    offset, halves = point - boxes.centers[key], boxes.halves[[key]]
+    assert np.abs(offset * offset_factors(halves, "epsilon")).max() <= UNIT
+    assert sum(int(v) ** 2 for v in (offset * offset_factors(halves, "rho"))[0]) <= UNIT**2
 
 
 @given(grids())

@@ -16,7 +16,7 @@ from evenhand.plan.geometry import STEPS as FIXED_STEPS
 from evenhand.plan.groups import GroupTable
 from evenhand.privacy.intervals import LEVEL
 from evenhand.privacy.release import Release
-from evenhand.privacy.tallies import COST_STEPS, cost_part, cost_square_part, cost_unit, group_part
+from evenhand.privacy.tallies import COST_STEPS, cost_part, cost_unit, group_part
 
 Floats = NDArray[np.float64]
 SIMULATIONS = 2_000
@@ -47,8 +47,8 @@ def cost_ratio(release: Release, table: GroupTable, segments: int, judged: NDArr
 def _sums(release: Release, table: GroupTable, segments: int) -> tuple[Floats, Floats, Floats]:
     """Sums of costs, counts, and the standard error of their ratio from sampling and noise, shape (groups,) each."""
     cells = release[group_part(table.name)].reshape(table.size, segments).astype(np.float64)
-    counts, sums = np.maximum(cells.sum(axis=1), 1.0), release[cost_part(table.name)].astype(np.float64)
-    squares = release[cost_square_part(table.name)].astype(np.float64) * 2**16
+    counts, costs = np.maximum(cells.sum(axis=1), 1.0), release[cost_part(table.name)].reshape(table.size, 2).astype(np.float64)
+    sums, squares = costs[:, 0], costs[:, 1] * 2**16
     mean = np.clip(_over(sums, counts), 0, COST_STEPS - 1)
     # Whatever the noise, a cost between 0 and C with mean m varies by m (C - m) at most (Bhatia and Davis, 2000).
     spread = np.clip(_over(squares, counts) - mean**2, 0.0, mean * (COST_STEPS - 1 - mean))

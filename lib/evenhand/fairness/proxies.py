@@ -16,7 +16,7 @@ from evenhand.fairness.intervals import STEPS, Estimate, inverted, steps
 from evenhand.plan.groups import GroupTable
 from evenhand.plan.models import Plan
 from evenhand.privacy.release import Release
-from evenhand.privacy.tallies import MIDDLE, SIZE, SQUARES, feature_part, group_part, sum_part
+from evenhand.privacy.tallies import MIDDLE, SIZE, SQUARES, SUMS, feature_part, group_part
 
 Floats = NDArray[np.float64]
 SIMULATIONS = 1_000
@@ -60,5 +60,5 @@ def _strength(means: Floats, counts: Floats, errors: Floats, variance: float) ->
 def _variances(release: Release, plan: Plan) -> Floats:
     """Of each feature over everybody, from the noisy sums and squares; at least one step."""
     n = max(float(release[SIZE].sum()), 1.0)
-    sums = np.array([release[sum_part(f)].sum() for f in plan.feature_names], dtype=np.float64)
+    sums = release[SUMS].reshape(-1, len(plan.features)).sum(axis=0).astype(np.float64)
     return np.maximum(release[SQUARES] / n - (sums / n) ** 2, 1.0)  # type: ignore[no-any-return]

@@ -89,11 +89,11 @@ def expectations(plan: Plan) -> list[Expectation]:
     segment = privacy.expected_customers / max(plan.segments.candidates)
     cell = segment / max(len(a.group_names) for a in plan.protected)
 
-    def off(cost: float) -> float:
-        return half_width(cost, privacy.unit, LEVEL)
+    def off(cost: float, width: int = 1) -> float:
+        return half_width(cost, privacy.unit, LEVEL, width)
 
     size = off(budget * split.profiles * SIZE_SHARE)
-    value = off(budget * split.profiles * (1 - SIZE_SHARE) / len(plan.features)) / 2
+    value = off(budget * split.profiles * (1 - SIZE_SHARE), len(plan.features)) / 2
     group = off(budget * split.fairness * TABLES_SHARE / len(group_tables(plan)))
     return [
         Expectation("sizes", f"an evenly sized segment ({segment:,.0f} customers)", size / segment, 0.05),

@@ -14,18 +14,18 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from evenhand.plan.accounting import like_laplace
+from evenhand.plan.accounting import Unit, like_laplace
 from evenhand.plan.features import Feature
 from evenhand.plan.method import Method
 from evenhand.plan.models import Plan
 
-BITS = 16  # fixed point: 65,536 steps between the bounds, so that the sum over 2^47 customers still fits a BIGINT
+BITS = 16  # fixed point: 65,536 steps between the bounds, so that a sum over 2^47 customers still fits a BIGINT
 STEPS = 2**BITS
 COUNTS_SHARE = 0.6  # of the summary's ε for counts, the rest for sums; from trials (docs/accuracy.md)
 LEAST_MEAN_COUNT = 8.0  # a box should hold on average that many times the noise scale of its count; from trials
 MOST_BOX_BITS = 14  # 16,384 boxes; at 8 million customers 2^16 gave the same cost in four times the time
 MOST_CUT_BOX_BITS = 16  # boxes cut where the customers are; at a million 2^14 hid the best segments (1.012 for 1.001)
-UNIT = 2**20  # offsets in boxes of several widths are released in that many parts of their box's half-width
+UNIT = 2**30  # one customer changes a row of offsets by that at most, in the norm of its noise; 2^33 customers fit 64 bits
 
 Number = TypeVar("Number", np.int64, np.float64)
 
@@ -97,23 +97,22 @@ class Boxes:
         """Half the width of every box, shape (boxes, features): the bound of a customer's offset from its center."""
         return self.spread([np.diff(e) // 2 for e in self.edges])
 
-    @cached_property
-    def factors(self) -> NDArray[np.int64]:
-        """What offsets are multiplied by before noise, so that one scale fits boxes of all widths, shape (boxes, features).
-
-        1 for a feature whose intervals are equally wide.
-        """
-        halves = [np.diff(e) // 2 for e in self.edges]
-        return self.spread([np.ones_like(h) if (h == h[0]).all() else UNIT // h for h in halves])
-
-    @cached_property
-    def reach(self) -> tuple[int, ...]:
-        """The largest offset times its factor, per feature: how much one customer changes that feature's sums at most."""
-        return tuple(int(most) for most in (self.halves * self.factors).max(axis=0))
-
     def spread(self, by_interval: Sequence[NDArray[Number]]) -> NDArray[Number]:
         """Figures of each feature's intervals for every box, shape (boxes, features)."""
         return np.stack([values[self.digits[:, j]] for j, values in enumerate(by_interval)], axis=1)
+
+
+def offset_factors(halves: NDArray[np.int64], unit: Unit) -> NDArray[np.int64]:
+    """What the offsets of a row are multiplied by before noise, so that one scale fits all rows and features.
+
+    `halves` (rows, features) bound a customer's offsets. For ε each offset times its factor is at most UNIT. For ρ their
+    squares add up to UNIT² at most, with the least total variance: bound times factor proportional to the root of the bound.
+    """
+    if unit == "epsilon":
+        return UNIT // halves
+    shares = np.sqrt(halves / halves.sum(axis=1, keepdims=True))
+    factors: NDArray[np.int64] = np.floor(UNIT * shares / halves).astype(np.int64)
+    return factors
 
 
 def to_unit(fixed: NDArray[np.float64], features: list[Feature]) -> NDArray[np.float64]:

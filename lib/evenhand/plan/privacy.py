@@ -10,7 +10,7 @@ from evenhand.plan.accounting import Unit, rho_of
 from evenhand.plan.base import Model, Name, Number, Share
 from evenhand.plan.periods import Renews
 
-SIZE_SHARE = 0.2  # of the profiles' ε for the sizes of the segments, the rest evenly for the features
+SIZE_SHARE = 0.2  # of the profiles' ε for the sizes of the segments, the rest for the features
 # Of the fairness statistics' ε: tables of groups by segment, mean costs by group, and which features tell the group.
 TABLES_SHARE, COSTS_SHARE, PROXIES_SHARE = 0.7, 0.15, 0.15
 

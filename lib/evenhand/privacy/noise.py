@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -11,6 +12,8 @@ from typing import Protocol
 import numpy as np
 import opendp.prelude as dp
 from numpy.typing import NDArray
+
+from evenhand.privacy.cube import Cube, drawn
 
 THREADS = 2  # OpenDP's calls release Python's lock
 CHUNK = 32_768
@@ -93,7 +96,7 @@ class Gaussian:
         return support, weights / weights.sum()
 
 
-Noise = Laplace | Gaussian
+Noise = Laplace | Gaussian | Cube
 
 
 class NoiseSource(Protocol):
@@ -102,7 +105,7 @@ class NoiseSource(Protocol):
     private: bool
 
     def add(self, exact: NDArray[np.int64], noise: Noise) -> NDArray[np.int64]:
-        """The values plus independent noise of that distribution."""
+        """The values plus noise of that distribution, independent from cell to cell, or from row to row of a `Cube`."""
         ...
 
 
@@ -112,14 +115,32 @@ class OpenDPNoise:
     private = True
 
     def add(self, exact: NDArray[np.int64], noise: Noise) -> NDArray[np.int64]:
-        domain = dp.vector_domain(dp.atom_domain(T=dp.i64))
-        if isinstance(noise, Laplace):
-            mechanism = dp.m.make_laplace(domain, dp.l1_distance(T=dp.i64), scale=noise.scale)
-        else:
-            mechanism = dp.m.make_gaussian(domain, dp.l2_distance(T=dp.i64), scale=noise.scale)
-        chunks = [exact[i : i + CHUNK] for i in range(0, len(exact), CHUNK)]
+        mechanism, each = _mechanism(noise), CHUNK
+        if isinstance(noise, Cube):
+            each = noise.width * max(1, CHUNK // (noise.width + 1))  # as many draws as cells, and one more a row
+        chunks = [exact[i : i + each] for i in range(0, len(exact), each)]
         with ThreadPoolExecutor(THREADS) as pool:
-            return np.concatenate([np.asarray(part, dtype=np.int64) for part in pool.map(mechanism, chunks)])
+            return np.concatenate(list(pool.map(mechanism, chunks)))
+
+
+def _mechanism(noise: Noise) -> Callable[[NDArray[np.int64]], NDArray[np.int64]]:
+    """What adds exact draws of the noise to integers."""
+    domain = dp.vector_domain(dp.atom_domain(T=dp.i64))
+    if isinstance(noise, Gaussian):
+        measurement = dp.m.make_gaussian(domain, dp.l2_distance(T=dp.i64), scale=noise.scale)
+    else:
+        measurement = dp.m.make_laplace(domain, dp.l1_distance(T=dp.i64), scale=noise.scale)
+
+    def added(exact: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.asarray(measurement(exact), dtype=np.int64)
+
+    if not isinstance(noise, Cube):
+        return added
+
+    def added_to_rows(exact: NDArray[np.int64]) -> NDArray[np.int64]:
+        return exact + drawn(noise, len(exact) // noise.width, lambda n: added(np.zeros(n, dtype=np.int64))).ravel()
+
+    return added_to_rows
 
 
 class NoNoise:

@@ -22,6 +22,7 @@ from pyspark.sql import functions as F
 
 from evenhand.errors import ClosedDoor, IntegrityError
 from evenhand.plan.accounting import SYMBOL, Unit, scale_of
+from evenhand.privacy.cube import Cube
 from evenhand.privacy.ledger import Ledger
 from evenhand.privacy.noise import Gaussian, Laplace, Noise, NoiseSource
 from evenhand.tables.catalog import RELEASES
@@ -35,9 +36,9 @@ Integers = NDArray[np.int64]
 class Part:
     """One vector of integers that gets noise of one scale.
 
-    `sensitivity` is how much the vector changes at most when one customer is added or removed: summed over its cells (L1)
-    where `cost` is an ε, as a Euclidean length (L2) where it is a ρ; where a customer touches one cell both are the same.
-    `because` says why.
+    `sensitivity` is how much the vector changes at most when one customer is added or removed. Where `cost` is a ρ, as a
+    Euclidean length (L2). Where it is an ε, summed over its rows of `width` cells, a row by the cell of it that changes
+    most: over its cells (L1) by default. Where a customer touches one cell all are the same. `because` says why.
     """
 
     name: str
@@ -46,21 +47,27 @@ class Part:
     cost: float
     because: str
     unit: Unit = "epsilon"
+    width: int = 1
 
     def __post_init__(self) -> None:
-        if self.cells < 1 or self.sensitivity < 1 or not 0 < self.cost < float("inf"):
-            raise ClosedDoor(f"part {self.name}: cells, sensitivity and cost must be positive")
+        if min(self.cells, self.width, self.sensitivity) < 1 or not 0 < self.cost < float("inf"):
+            raise ClosedDoor(f"part {self.name}: cells, width, sensitivity and cost must be positive")
+        if self.cells % self.width:
+            raise ClosedDoor(f"part {self.name}: {self.cells} cells are not full rows of {self.width}")
 
     @property
     def noise(self) -> Noise:
         scale = scale_of(self.sensitivity, self.cost, self.unit)
-        return Laplace(scale) if self.unit == "epsilon" else Gaussian(scale)
+        if self.unit == "rho":
+            return Gaussian(scale)
+        return Laplace(scale) if self.width == 1 else Cube(scale, self.width)
 
     def described(self) -> dict[str, object]:
         """For the ledger, the stored answer and the report."""
         return {
             "name": self.name,
             "cells": self.cells,
+            "width": self.width,
             "sensitivity": self.sensitivity,
             self.unit: self.cost,
             "scale": self.noise.scale,
@@ -89,8 +96,11 @@ class Question:
     def composition(self) -> str:
         """How its cost is made up: parts about the same customers add up, the cells of a part share theirs."""
         terms, unit = " + ".join(f"{p.cost:.4g} ({p.name})" for p in self.parts), self.parts[0].unit
-        norm = "L1" if unit == "epsilon" else "L2"
-        return f"sequential over parts: {SYMBOL[unit]} = {terms}; within a part in parallel, its {norm} sensitivity being over all cells"
+        norm = {
+            "epsilon": "its L1 sensitivity being over all cells, or over all rows, each by the cell that changes most",
+            "rho": "its L2 sensitivity being over all cells",
+        }
+        return f"sequential over parts: {SYMBOL[unit]} = {terms}; within a part in parallel, {norm[unit]}"
 
 
 _KEY = object()  # known to this module only

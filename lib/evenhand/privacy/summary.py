@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from evenhand.plan.geometry import COUNTS_SHARE, STEPS, UNIT, Boxes
+from evenhand.plan.accounting import Unit
+from evenhand.plan.geometry import COUNTS_SHARE, STEPS, UNIT, Boxes, offset_factors
 from evenhand.plan.method import SUMMARY, Method
 from evenhand.plan.models import Plan
 from evenhand.privacy.intervals import LEVEL
 from evenhand.privacy.marginals import Marginals
 from evenhand.privacy.release import Integers, Part, Question, Release
 
-COUNT = "count"
+COUNT, OFFSETS = "count", "offsets"
 KEEP_ABOVE = 3.0  # boxes whose noisy count is below that many scales of Laplace noise as strong are taken for empty
 
 
@@ -50,43 +51,38 @@ def box_sums(prepared: DataFrame, plan: Plan, marginals: Marginals | None = None
     boxes, names = boxes_of(plan, marginals), plan.feature_names
     sums = [F.sum(F.col(n).cast("bigint")).alias(f"s{j}") for j, n in enumerate(names)]
     rows = prepared.groupBy(box_key(boxes, names).alias("box")).agg(F.count("*").alias("n"), *sums)
-    return Question(SUMMARY, rows, lambda table: _vectors(table, boxes, names), _parts(plan, boxes))
+    return Question(SUMMARY, rows, lambda table: _vectors(table, boxes, plan.privacy.unit), _parts(plan, boxes))
 
 
 def boxes_of(plan: Plan, marginals: Marginals | None) -> Boxes:
     return marginals.boxes(plan) if marginals else Boxes.of(plan)
 
 
-def _vectors(table: pa.Table, boxes: Boxes, names: list[str]) -> Mapping[str, Integers]:
+def _vectors(table: pa.Table, boxes: Boxes, unit: Unit) -> Mapping[str, Integers]:
     keys = table["box"].to_numpy().astype(np.int64)
     n = table["n"].to_numpy().astype(np.int64)
-    vectors = {COUNT: _spread(keys, n, boxes.count)}
-    for j, name in enumerate(names):
-        # Summed in SQL, recentered here: the same offset computed per row costs four times as much.
-        offsets = table[f"s{j}"].to_numpy().astype(np.int64) - n * boxes.centers[keys, j]
-        vectors[name] = _spread(keys, offsets * boxes.factors[keys, j], boxes.count)
-    return vectors
-
-
-def _spread(keys: Integers, values: Integers, size: int) -> Integers:
-    full = np.zeros(size, dtype=np.int64)
-    full[keys] = values
-    return full
+    counts, offsets = np.zeros(boxes.count, dtype=np.int64), np.zeros((boxes.count, boxes.features), dtype=np.int64)
+    counts[keys] = n
+    # Summed in SQL, recentered here: the same offset computed per row costs four times as much.
+    sums = np.stack([table[f"s{j}"].to_numpy().astype(np.int64) for j in range(boxes.features)], axis=1)
+    offsets[keys] = (sums - n[:, None] * boxes.centers[keys]) * offset_factors(boxes.halves[keys], unit)
+    return {COUNT: counts, OFFSETS: offsets.ravel()}
 
 
 def _parts(plan: Plan, boxes: Boxes) -> tuple[Part, ...]:
-    budget, unit, halves = Method.of(plan).summary, plan.privacy.unit, boxes.halves.mean(axis=0)
-    # Shares that minimize the total variance: of Laplace noise sum(h_j² / ε_j²), of Gaussian noise sum(h_j² / ρ_j).
-    weights = np.cbrt(halves) ** 2 if unit == "epsilon" else halves
-    for_sums = budget * (1 - COUNTS_SHARE) * weights / weights.sum()
-    counts = Part(COUNT, boxes.count, 1, budget * COUNTS_SHARE, "a customer is in one box", unit)
-    why = "a customer is at most half a box's width from the center of one box"
-    scaled = f"{why}; offsets are multiplied by {{most}} over half the width of their box, rounded down"
-    sums = [
-        Part(name, boxes.count, reach, float(share), why if (factors == 1).all() else scaled.format(most=UNIT), unit)
-        for name, reach, share, factors in zip(plan.feature_names, boxes.reach, for_sums, boxes.factors.T, strict=True)
-    ]
-    return (counts, *sums)
+    budget, unit = Method.of(plan).summary, plan.privacy.unit
+    why = "a customer is in one box, and at most half its width from its center"
+    return (
+        Part(COUNT, boxes.count, 1, budget * COUNTS_SHARE, "a customer is in one box", unit),
+        offsets_part(boxes.count, boxes.features, budget * (1 - COUNTS_SHARE), why, unit),
+    )
+
+
+def offsets_part(rows: int, features: int, cost: float, because: str, unit: Unit) -> Part:
+    """The sums of offsets of all features, row by row, times `offset_factors`."""
+    norm = "each" if unit == "epsilon" else "together, as a Euclidean length,"
+    why = f"{because}; the features' offsets are multiplied by integers that make them {norm} at most {UNIT}"
+    return Part(OFFSETS, rows * features, UNIT, cost, why, unit, width=features)
 
 
 @dataclass(frozen=True)
@@ -124,13 +120,10 @@ def read_summary(release: Release, plan: Plan, marginals: Marginals | None = Non
     centers, halves = geometry.centers[boxes].astype(np.float64), geometry.halves[boxes].astype(np.float64)
     known = marginals.inside(geometry) if marginals else (geometry.centers.astype(np.float64), geometry.halves**2 / 3.0)
     middles, spreads = known[0][boxes], known[1][boxes]
-    points = np.empty_like(centers)
-    for j, name in enumerate(plan.feature_names):
-        size = np.maximum(weights, 1.0) * geometry.factors[boxes, j]
-        mean = centers[:, j] + release[name][boxes] / size
-        # Wiener shrinkage by the spread inside the box; the noise of a mean has the variance of that of the sum over n².
-        noise = (release.noise(name).deviation / size) ** 2
-        points[:, j] = middles[:, j] + (mean - middles[:, j]) * spreads[:, j] / (spreads[:, j] + noise)
+    sizes = np.maximum(weights, 1.0)[:, None] * offset_factors(geometry.halves[boxes], plan.privacy.unit)
+    means = centers + release[OFFSETS].reshape(geometry.halves.shape)[boxes] / sizes
+    # Wiener shrinkage by the spread inside the box; the noise of a mean has the variance of that of the sum over n².
+    points = middles + (means - middles) * spreads / (spreads + (release.noise(OFFSETS).deviation / sizes) ** 2)
     return Summary(boxes, weights, np.clip(points, centers - halves, centers + halves), release.private)
 
 
@@ -149,11 +142,12 @@ def box_intervals(release: Release, found: Summary, boxes: Boxes) -> BoxInterval
 
     All at once, since the noise decides which boxes are kept: those that it made larger.
     """
-    names, level = [n for n in release.parts if n != COUNT], 1 - (1 - LEVEL) / 2 / boxes.count
-    reach, slack = release.noise(COUNT).half_width(level), np.array([release.noise(n).half_width(level) for n in names])
+    level = 1 - (1 - LEVEL) / 2 / boxes.count
+    reach, slack = (release.noise(part).half_width(level) for part in (COUNT, OFFSETS))
     low, high = np.maximum(found.weights - reach, 0.0), found.weights + reach
-    centers, halves, factors = (of[found.boxes] for of in (boxes.centers, boxes.halves, boxes.factors))
-    sums = np.stack([release[n][found.boxes] for n in names], axis=1)
+    centers, halves = boxes.centers[found.boxes], boxes.halves[found.boxes]
+    factors = offset_factors(halves, release.parts[OFFSETS].unit)
+    sums = release[OFFSETS].reshape(boxes.halves.shape)[found.boxes]
     corners = [(sums + s) / factors / np.maximum(n, 1.0)[:, None] for s in (-slack, slack) for n in (low, high)]
     least, most = (np.clip(ends, -halves, halves) + centers for ends in (np.min(corners, axis=0), np.max(corners, axis=0)))
     return BoxIntervals(low, high, np.fmin(least, found.points), np.fmax(most, found.points))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from evenhand.plan.accounting import Unit, joint_sensitivity
+from evenhand.plan.accounting import Unit, row_sensitivity
 from evenhand.plan.features import Attribute
 from evenhand.plan.geometry import STEPS
 from evenhand.plan.groups import GroupTable, batches, group_tables
@@ -25,7 +25,7 @@ from evenhand.privacy.release import Integers, Part, Question, Release
 from evenhand.privacy.suppression import suppressed_cells
 
 TALLIES = "assessment"
-SIZE = "size"
+SIZE, SUMS = "size", "sums of the features"
 SQUARES = "squares of the features"
 MIDDLE = STEPS // 2
 COST_STEPS = 2**16  # a squared distance in fixed point
@@ -33,20 +33,12 @@ COST_BOUND = 0.25  # of the greatest squared distance in the unit cube; farther 
 SQUARES_SHARE = 0.2  # of the proxies' ε for the features' spread, the rest for the groups' means
 
 
-def sum_part(feature: str) -> str:
-    return f"sum of {feature}"
-
-
 def group_part(table: str) -> str:
     return f"groups of {table}"
 
 
 def cost_part(table: str) -> str:
-    return f"costs by {table}"
-
-
-def cost_square_part(table: str) -> str:
-    return f"squared costs by {table}"
+    return f"costs and squared costs by {table}"
 
 
 def feature_part(attribute: str) -> str:
@@ -89,19 +81,17 @@ def _codes(plan: Plan) -> Column:
 def _vectors(table: pa.Table, k: int, plan: Plan) -> Mapping[str, Integers]:
     tables, cubes = group_tables(plan), _Cubes(table, k, plan)
     size = cubes.by_segment("n")
-    vectors = {SIZE: size}
-    for j, name in enumerate(plan.feature_names):
-        vectors[sum_part(name)] = cubes.by_segment(f"s{j}") - size * MIDDLE
+    d = len(plan.features)
+    vectors = {SIZE: size, SUMS: np.stack([cubes.by_segment(f"s{j}") - size * MIDDLE for j in range(d)], axis=1).ravel()}
     for t in tables:
         counts = cubes.by_group(t, "n")
         vectors[group_part(t.name)] = counts.ravel()
-        vectors[cost_part(t.name)] = cubes.by_group(t, "c").sum(axis=1)
-        vectors[cost_square_part(t.name)] = cubes.by_group(t, "cc").sum(axis=1)
+        vectors[cost_part(t.name)] = np.stack([cubes.by_group(t, c).sum(axis=1) for c in ("c", "cc")], axis=1).ravel()
         if len(t.attributes) == 1:
-            sums = [cubes.by_group(t, f"s{j}").sum(axis=1) - counts.sum(axis=1) * MIDDLE for j in range(len(plan.features))]
+            sums = [cubes.by_group(t, f"s{j}").sum(axis=1) - counts.sum(axis=1) * MIDDLE for j in range(d)]
             vectors[feature_part(t.name)] = np.stack(sums, axis=1).ravel()
     n = int(size.sum())
-    totals = [(int(cubes.by_segment(f"q{j}").sum()), int(cubes.by_segment(f"s{j}").sum())) for j in range(len(plan.features))]
+    totals = [(int(cubes.by_segment(f"q{j}").sum()), int(cubes.by_segment(f"s{j}").sum())) for j in range(d)]
     vectors[SQUARES] = np.array([q - 2 * MIDDLE * s + n * MIDDLE**2 for q, s in totals], dtype=np.int64)
     return vectors
 
@@ -137,43 +127,35 @@ class _Cubes:
 
 def _parts(k: int, plan: Plan) -> tuple[Part, ...]:
     split, budget, unit, d = plan.privacy.split, plan.shared_budget, plan.privacy.unit, len(plan.features)
-    each = budget * split.profiles * (1 - SIZE_SHARE) / d
     size = Part(SIZE, k, 1, budget * split.profiles * SIZE_SHARE, "a customer is in one segment", unit)
-    sums = [
-        Part(sum_part(n), k, MIDDLE, each, "a customer is at most half the range from its middle, in one segment", unit)
-        for n in plan.feature_names
-    ]
+    why = "a customer is in one segment, and at most half the range from the middle of each feature"
+    sums = _row_part(SUMS, k, d, MIDDLE, budget * split.profiles * (1 - SIZE_SHARE), why, unit)
     fairness, tables = budget * split.fairness, group_tables(plan)
     by_table = [p for t in tables for p in _table_parts(t, k, fairness / len(tables), unit)]
     proxies = fairness * PROXIES_SHARE
     by_attribute = [_feature_part(a, d, proxies * (1 - SQUARES_SHARE) / len(plan.protected), unit) for a in plan.protected]
-    squares = Part(
-        SQUARES,
-        d,
-        joint_sensitivity(d, MIDDLE**2, unit),
-        proxies * SQUARES_SHARE,
-        "a customer's offset from the middle, squared, is at most half the range squared, for each of the features",
-        unit,
-    )
-    return (size, *sums, *by_table, *by_attribute, squares)
+    why = "a customer's offset from the middle, squared, is at most half the range squared, for each of the features"
+    squares = _row_part(SQUARES, 1, d, MIDDLE**2, proxies * SQUARES_SHARE, why, unit)
+    return (size, sums, *by_table, *by_attribute, squares)
+
+
+def _row_part(name: str, rows: int, width: int, each: int, cost: float, why: str, unit: Unit) -> Part:
+    """One customer changes one row, every cell of it by `each` at most."""
+    return Part(name, rows * width, row_sensitivity(width, each, unit), cost, why, unit, width)
 
 
 def _table_parts(table: GroupTable, k: int, cost: float, unit: Unit) -> tuple[Part, ...]:
-    where, far = "a customer is in one group", f"counted as at most {COST_STEPS - 1} steps"
-    half = cost * COSTS_SHARE / 2
+    where, most = "a customer is in one group", COST_STEPS - 1
+    far = f"{where}, its squared distance is counted as at most {most} steps, and that squared as at most {most} of 2^16"
     return (
         Part(group_part(table.name), table.size * k, 1, cost * TABLES_SHARE, f"{where} and one segment", unit),
-        Part(cost_part(table.name), table.size, COST_STEPS - 1, half, f"{where}, its squared distance is {far}", unit),
-        Part(
-            cost_square_part(table.name), table.size, COST_STEPS - 1, half, f"{where}, that cost squared is {far} of 2^16", unit
-        ),
+        _row_part(cost_part(table.name), table.size, 2, most, cost * COSTS_SHARE, far, unit),
     )
 
 
 def _feature_part(attribute: Attribute, features: int, cost: float, unit: Unit) -> Part:
     why = "a customer is in one group, and at most half the range from the middle of each feature"
-    sensitivity = joint_sensitivity(features, MIDDLE, unit)
-    return Part(feature_part(attribute.name), len(attribute.group_names) * features, sensitivity, cost, why, unit)
+    return _row_part(feature_part(attribute.name), len(attribute.group_names), features, MIDDLE, cost, why, unit)
 
 
 def small_segments(release: Release, plan: Plan) -> NDArray[np.bool_]:

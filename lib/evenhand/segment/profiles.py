@@ -11,7 +11,7 @@ from evenhand.plan.geometry import to_unit
 from evenhand.plan.models import Plan
 from evenhand.privacy.intervals import LEVEL, share_bounds
 from evenhand.privacy.release import Release
-from evenhand.privacy.tallies import MIDDLE, SIZE, small_segments, sum_part
+from evenhand.privacy.tallies import MIDDLE, SIZE, SUMS, small_segments
 
 Floats = NDArray[np.float64]
 
@@ -43,16 +43,11 @@ def read_profiles(release: Release, plan: Plan) -> Profiles:
     share = size / np.maximum(size.sum(), 1.0)
     share_low, share_high = share_bounds(noisy, release.noise(SIZE))
     share_low, share_high = np.fmin(share_low, share), np.fmax(share_high, share)
-    values, lows, highs = [], [], []
-    for feature in plan.features:
-        part = sum_part(feature.name)
-        sums = release[part].astype(np.float64)
-        slack = release.noise(part).half_width((1 + LEVEL) / 2)
-        values.append(_mean(sums, noisy))
-        corners = [_mean(sums + s, noisy + n) for s in (-slack, slack) for n in (-wide, wide)]
-        lows.append(np.min(corners, axis=0))
-        highs.append(np.max(corners, axis=0))
-    value, value_low, value_high = (to_unit(np.stack(v, axis=1), plan.features) for v in (values, lows, highs))
+    sums, sizes = release[SUMS].reshape(len(noisy), -1).astype(np.float64), noisy[:, None]
+    slack = release.noise(SUMS).half_width((1 + LEVEL) / 2)
+    corners = [_mean(sums + s, sizes + n) for s in (-slack, slack) for n in (-wide, wide)]
+    means = _mean(sums, sizes), np.min(corners, axis=0), np.max(corners, axis=0)
+    value, value_low, value_high = (to_unit(v, plan.features) for v in means)
     suppressed = small_segments(release, plan)
     return Profiles(size, low, high, share, share_low, share_high, value, value_low, value_high, suppressed)
 

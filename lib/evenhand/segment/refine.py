@@ -16,20 +16,19 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from evenhand.plan.accounting import Unit
-from evenhand.plan.geometry import STEPS
+from evenhand.plan.geometry import STEPS, offset_factors
 from evenhand.plan.method import Method, refinement
 from evenhand.plan.models import Plan
 from evenhand.privacy.release import Door, Integers, Part, Question, Release
-from evenhand.privacy.summary import Summary
+from evenhand.privacy.summary import OFFSETS, Summary, offsets_part
 from evenhand.segment.assign import CENTER_BITS, Centers, rounded_centers, segment_number
 from evenhand.segment.cluster import squared_distances
 
 Floats = NDArray[np.float64]
-SIZES, OFFSETS = "sizes", "offsets"
+SIZES = "sizes"
 SIZES_SHARE = 0.2  # of the step's budget for the sizes, the rest for the sums of offsets; from trials
 REACH = 3.0  # deviations from the center at which a customer's value is clipped; from trials
 LEAST_DEVIATION = STEPS / 100  # of a segment, as seen on the summary, which may be a single box
-MOST = 2**30  # what one customer changes the offsets by at most, all features together
 
 
 @dataclass(frozen=True)
@@ -62,18 +61,7 @@ class Step:
 
     @property
     def factors(self) -> Integers:
-        """Those of the least total variance: half-widths times factors, w_j, add up to MOST, or their squares to MOST².
-
-        By Lagrange: w_j proportional to the cube root of h_j² for the L1, to the square root of h_j for the L2 norm.
-        """
-        half = self.high - self.middle  # not smaller than middle - low
-        if self.unit == "epsilon":
-            weights = np.cbrt(half.astype(np.float64)) ** 2
-            shares = weights / weights.sum(axis=1, keepdims=True)
-        else:
-            shares = np.sqrt(half / half.sum(axis=1, keepdims=True))
-        factors: Integers = np.floor(MOST * shares / half).astype(np.int64)
-        return factors
+        return offset_factors(self.high - self.middle, self.unit)  # high - middle is not smaller than middle - low
 
     @property
     def fingerprint(self) -> str:
@@ -118,14 +106,13 @@ def _vectors(table: pa.Table, step: Step) -> Mapping[str, Integers]:
 
 def _parts(step: Step, plan: Plan, k: int) -> tuple[Part, Part]:
     budget, unit = Method.of(plan).refinements[step.number - 1], step.unit
-    how = f"add up to at most {MOST}" if unit == "epsilon" else f"have a Euclidean length of at most {MOST}"
     why = (
-        "a customer is in one segment and, clipped, at most half the clipping's width from its middle; the factors make "
-        f"the features {how}; centers and clipping {step.fingerprint}"
+        "a customer is in one segment and, clipped, at most half the clipping's width from its middle; centers and clipping "
+        f"{step.fingerprint}"
     )
     return (
         Part(SIZES, k, 1, budget * SIZES_SHARE, "a customer is in one segment", unit),
-        Part(OFFSETS, k * len(plan.features), MOST, budget * (1 - SIZES_SHARE), why, unit),
+        offsets_part(k, len(plan.features), budget * (1 - SIZES_SHARE), why, unit),
     )
 
 
