@@ -16,6 +16,7 @@ from evenhand.prepare.duplicates import duplicated_ids
 from evenhand.prepare.keys import read_key
 from evenhand.prepare.pseudonym import Pads
 from evenhand.prepare.quality import input_quality
+from evenhand.privacy.bounds import bound_intervals
 from evenhand.privacy.marginals import histograms, read_marginals
 from evenhand.privacy.spread import spread_out
 from evenhand.privacy.summary import COUNT, box_intervals, box_sums, boxes_of, read_summary
@@ -83,7 +84,7 @@ def segment_step(run: Run) -> None:
     names = labels(centers / 2**CENTER_BITS, points, plan.features)
     run.store.write(catalog.SEGMENT_CENTERS, rows.centers(centers, names, plan), run.run_id)
     if plan.to_find:
-        run.write_later(catalog.FEATURE_BOUNDS, rows.feature_bounds(plan))
+        run.write_later(catalog.FEATURE_BOUNDS, rows.feature_bounds(plan, bound_intervals(run.magnitudes, run.plan)))
     if fair_map is not None:
         run.store.write(catalog.ASSIGNMENT_MAP, rows.assignment_map(fair_map), run.run_id)
     run.write_later(catalog.SEGMENT_FITS, rows.fits(best, candidates, curve))

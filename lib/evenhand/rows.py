@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 
 import numpy as np
@@ -17,6 +17,7 @@ from evenhand.fairness.intervals import Estimate
 from evenhand.fairness.tradeoff import Point, Statistics
 from evenhand.plan.geometry import to_unit
 from evenhand.plan.models import Plan
+from evenhand.privacy.bounds import BoundIntervals
 from evenhand.privacy.summary import BoxIntervals, Summary
 from evenhand.segment.assign import CENTER_BITS, Centers
 from evenhand.segment.choose_k import Choice
@@ -29,10 +30,14 @@ ENDS = ("value", "low", "high")
 JUDGED = (*ENDS, "threshold", "change", "change_low", "change_high")
 
 
-def feature_bounds(plan: Plan) -> pa.Table:
-    """The bounds that were found privately."""
-    limits = [feature.limits for feature in plan.to_find]
-    return pa.table({"feature": [f.name for f in plan.to_find], "low": [a for a, _ in limits], "high": [b for _, b in limits]})
+def feature_bounds(plan: Plan, intervals: Mapping[str, BoundIntervals]) -> pa.Table:
+    """The bounds that were found privately, each with its interval."""
+    columns: dict[str, list[object]] = {"feature": [f.name for f in plan.to_find]}
+    for i, bound in enumerate(("low", "high")):
+        ends = [getattr(intervals[f.name], bound) for f in plan.to_find]
+        columns |= {bound: [f.limits[i] for f in plan.to_find]}
+        columns |= {f"{bound}_{end}": [e[j] for e in ends] for j, end in enumerate(("low", "high"))}
+    return pa.table(columns)
 
 
 def summary(found: Summary, intervals: BoxIntervals, plan: Plan) -> pa.Table:

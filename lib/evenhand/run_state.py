@@ -30,7 +30,7 @@ from evenhand.privacy.account import Loss
 from evenhand.privacy.bounds import magnitude_histograms, with_found_bounds
 from evenhand.privacy.ledger import Ledger
 from evenhand.privacy.noise import NoiseSource
-from evenhand.privacy.release import Door
+from evenhand.privacy.release import Door, Release
 from evenhand.privacy.tallies import TALLIES
 from evenhand.session import settings
 from evenhand.tables.catalog import RUNS, TableSpec
@@ -112,11 +112,13 @@ class Run:
         Raises:
             DataError: the noise is too large to find them.
         """
-        plan = self.plan
-        if not plan.to_find:
-            return plan
-        rows = magnitudes(self.sources, plan, self.as_of)
-        return with_found_bounds(self.door.release(magnitude_histograms(rows, plan)), plan)
+        return with_found_bounds(self.magnitudes, self.plan) if self.plan.to_find else self.plan
+
+    @cached_property
+    def magnitudes(self) -> Release:
+        """The noisy histograms of the features whose bounds the plan leaves out."""
+        rows = magnitudes(self.sources, self.plan, self.as_of)
+        return self.door.release(magnitude_histograms(rows, self.plan))
 
     def write_later(self, spec: TableSpec, rows: pa.Table | Callable[[], DataFrame]) -> None:
         self.later(lambda: self.store.write(spec, rows() if callable(rows) else rows, self.run_id))

@@ -42,6 +42,11 @@ def found_bounds(result: Result) -> dict[str, tuple[float, float]]:
     return {r.feature: (r.low, r.high) for r in result.store.read(catalog.FEATURE_BOUNDS, result.run_id).collect()}
 
 
+def intervals_hold(result: Result) -> bool:
+    rows = result.store.read(catalog.FEATURE_BOUNDS, result.run_id).collect()
+    return all(r.low_low <= r.low <= r.low_high and r.high_low <= r.high <= r.high_high for r in rows)
+
+
 def histograms(spark: Any, plan: Plan) -> dict[str, np.ndarray]:
     sources = open_sources(spark, plan, pin_versions(spark, plan))
     question = magnitude_histograms(magnitudes(sources, plan, NOW), plan)
@@ -69,6 +74,7 @@ def test_a_run_finds_its_bounds_once_and_every_step_goes_on_with_them(spark: Any
     without = plan(WITHOUT | LARGE)
     first = run(without, spark, as_of=NOW, run_id="r1")
     bounds = found_bounds(first)
+    assert intervals_hold(first)
     assert bounds["tenure"] == (0.0, 32.0)
     assert bounds["spent"][0] == 0.0
     assert 256.0 <= bounds["spent"][1] <= 1024.0  # not 2^40

@@ -51,7 +51,11 @@ BUDGET_ENTRIES = TableSpec(
     "population STRING, period STRING, run_id STRING, question STRING, epsilon DOUBLE, rho DOUBLE, composition STRING, parts STRING, at TIMESTAMP",
     by_run=False,
 )
-FEATURE_BOUNDS = TableSpec("feature_bounds", "open", "feature STRING, low DOUBLE, high DOUBLE, run_id STRING")
+FEATURE_BOUNDS = TableSpec(
+    "feature_bounds",
+    "open",
+    "feature STRING, low DOUBLE, low_low DOUBLE, low_high DOUBLE, high DOUBLE, high_low DOUBLE, high_high DOUBLE, run_id STRING",
+)
 PRIVATE_SUMMARY = TableSpec(
     "private_summary",
     "open",
