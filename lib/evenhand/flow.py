@@ -26,7 +26,8 @@ from evenhand.run_state import Run
 from evenhand.segment.assign import CENTER_BITS, assign, rounded_centers
 from evenhand.segment.check import checked
 from evenhand.segment.choose_k import choose_k
-from evenhand.segment.cluster import best_fit
+from evenhand.segment.cluster import Fit, Floats, best_fit
+from evenhand.segment.intervals import FitInterval, center_ends, fit_interval
 from evenhand.segment.label import labels
 from evenhand.segment.profiles import read_profiles
 from evenhand.segment.refine import refined
@@ -66,28 +67,35 @@ def segment_step(run: Run) -> None:
     marginals = read_marginals(run.door.release(histograms(prepared, plan)), plan) if Method.of(plan).marginals else None
     counted = run.door.release(box_sums(prepared, plan, marginals))
     summary = read_summary(counted, plan, marginals)
-    intervals = box_intervals(counted, summary, boxes_of(plan, marginals))
+    boxes = boxes_of(plan, marginals)
+    intervals = box_intervals(counted, summary, boxes)
     run.write_later(catalog.PRIVATE_SUMMARY, rows.summary(summary, intervals, plan))
-    points = spread_out(summary, marginals, plan)
+    learned = points = spread_out(summary, marginals, plan)
     k, curve = choose_k(points, plan.segments.candidates, plan.segments.restarts)
     best, candidates = best_fit(run.spark, points, k, plan.segments.mllib_seeds, plan.segments.restarts)
     if Method.of(plan).checks:
         best, points = checked(run.door, prepared, best, points, counted.noise(COUNT).like_laplace, plan)
         candidates = [best, *(fit for fit in candidates if fit is not best)]
+
+    def interval(fit: Fit) -> FitInterval:  # a check may have left boxes out since the others were learned
+        return fit_interval(counted, boxes, points if fit is best else learned, fit)
+
     run.say(f"learned: {k} segments, {best.method}")
-    centers, fair_map = refined(run.door, prepared, rounded_centers(best.centers), points, plan), None
+    moved, fair_map = refined(run.door, prepared, rounded_centers(best.centers), points, plan), None
+    centers = moved.centers
+    ends: tuple[Floats, Floats] | None = moved.ends or center_ends(counted, boxes, centers / 2**CENTER_BITS)
     if plan.fairness.mitigation is not None:
         starts = [centers / 2**CENTER_BITS, *(fit.centers for fit in sorted(candidates, key=lambda f: f.cost))]
         found = mitigated(run.door, prepared, plan, summary, marginals, starts)
-        centers, fair_map = found.centers, found.fair_map
+        centers, fair_map, ends = found.centers, found.fair_map, None  # no means of the customers nearest to them
         run.write_later(catalog.FAIRNESS_TRADEOFF, rows.tradeoff(found.tradeoff))
     names = labels(centers / 2**CENTER_BITS, points, plan.features)
-    run.store.write(catalog.SEGMENT_CENTERS, rows.centers(centers, names, plan), run.run_id)
+    run.store.write(catalog.SEGMENT_CENTERS, rows.centers(centers, names, ends, plan), run.run_id)
     if plan.to_find:
         run.write_later(catalog.FEATURE_BOUNDS, rows.feature_bounds(plan, bound_intervals(run.magnitudes, run.plan)))
     if fair_map is not None:
         run.store.write(catalog.ASSIGNMENT_MAP, rows.assignment_map(fair_map), run.run_id)
-    run.write_later(catalog.SEGMENT_FITS, rows.fits(best, candidates, curve))
+    run.later(lambda: run.store.write(catalog.SEGMENT_FITS, rows.fits(best, candidates, curve, interval), run.run_id))
     run.write_later(catalog.SEGMENTS, lambda: assign(with_segment(prepared, centers, fair_map, plan)))
 
 

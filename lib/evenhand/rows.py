@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -22,10 +23,12 @@ from evenhand.privacy.summary import BoxIntervals, Summary
 from evenhand.segment.assign import CENTER_BITS, Centers
 from evenhand.segment.choose_k import Choice
 from evenhand.segment.cluster import Fit
+from evenhand.segment.intervals import FitInterval
 from evenhand.segment.profiles import Profiles
 from evenhand.tables import catalog
 from evenhand.tables.store import Store
 
+Floats = NDArray[np.float64]
 ENDS = ("value", "low", "high")
 JUDGED = (*ENDS, "threshold", "change", "change_low", "change_high")
 
@@ -52,9 +55,13 @@ def summary(found: Summary, intervals: BoxIntervals, plan: Plan) -> pa.Table:
     return pa.table(columns | {name: means[:, j] for j, name in enumerate(plan.feature_names)})
 
 
-def centers(fixed: Centers, labels: list[str], plan: Plan) -> pa.Table:
+def centers(fixed: Centers, labels: list[str], ends: tuple[Floats, Floats] | None, plan: Plan) -> pa.Table:
+    """The ends of the centers in the plan's order of features, null where they are no means of their customers."""
     units = to_unit(fixed / 2**CENTER_BITS, plan.features)
     columns = {"segment": np.arange(1, len(fixed) + 1), "label": labels, "fixed_point": fixed.tolist()}
+    for end, of in zip(("low", "high"), ends or (None, None), strict=True):
+        listed = [None] * len(fixed) if of is None else to_unit(of, plan.features).tolist()
+        columns[f"centers_{end}"] = pa.array(listed, pa.list_(pa.float64()))
     return pa.table(columns | {name: units[:, j] for j, name in enumerate(plan.feature_names)})
 
 
@@ -98,13 +105,19 @@ def tradeoff(points: list[Point]) -> pa.Table:
     return _typed(table, {"bound": pa.float64(), "left_out": pa.list_(pa.string())}, names)
 
 
-def fits(best: Fit, candidates: list[Fit], curve: list[Choice]) -> pa.Table:
+def fits(best: Fit, candidates: list[Fit], curve: list[Choice], interval: Callable[[Fit], FitInterval]) -> pa.Table:
     """The fits that competed for the chosen k, and the curve over k where the plan gave a range."""
-    tried: list[tuple[object, ...]] = [(f.k, f.method, f.cost, None, f is best) for f in candidates]
-    tried += [(c.k, "curve over k", c.cost, c.silhouette, c.k == best.k) for c in curve]
-    names = ("k", "method", "cost", "silhouette", "chosen")
-    types = (pa.int32(), pa.string(), pa.float64(), pa.float64(), pa.bool_())
-    return pa.table({n: pa.array(list(v), t) for n, v, t in zip(names, zip(*tried, strict=True), types, strict=True)})
+    tried: list[tuple[Fit, str, float | None, bool]] = [(f, f.method, None, f is best) for f in candidates]
+    tried += [(c.fit, "curve over k", c.silhouette, c.k == best.k) for c in curve]
+    table: list[dict[str, object]] = []
+    for fit, method, silhouette, chosen in tried:
+        of = interval(fit)
+        low, high = of.silhouette if silhouette is not None else (None, None)
+        costs = {"cost": fit.cost, "cost_low": of.cost[0], "cost_high": of.cost[1]}
+        apart = {"silhouette": silhouette, "silhouette_low": low, "silhouette_high": high}
+        table.append({"k": fit.k, "method": method} | costs | apart | {"chosen": chosen})
+    figures = ("silhouette", "silhouette_low", "silhouette_high")
+    return _typed(table, dict.fromkeys(figures, pa.float64()) | {"k": pa.int32()})
 
 
 def profiles(found: Profiles, labels: list[str], plan: Plan) -> pa.Table:

@@ -58,7 +58,17 @@ def facts(**changes: Any) -> Facts:
         profiles=profiles,
         everyone=dict.fromkeys(plan.feature_names, 5.0),
         deviation=dict.fromkeys(plan.feature_names, 2.0),
-        fits=[{"k": 3, "method": "MLlib KMeans, seed 1", "cost": 9.0, "silhouette": None, "chosen": True}],
+        fits=[
+            {
+                "k": 3,
+                "method": "MLlib KMeans, seed 1",
+                "cost": 9.0,
+                "cost_low": 8.0,
+                "cost_high": 10.0,
+                "silhouette": None,
+                "chosen": True,
+            }
+        ],
         curve=[],
         fairness=stats,
         groups=[
@@ -152,7 +162,22 @@ def test_a_summary_whose_boxes_are_all_too_small_to_show_still_gives_a_page() ->
 
 
 @pytest.mark.parametrize(
-    "curve", [[], [{"k": k, "method": "curve over k", "cost": 9.0, "silhouette": k / 10, "chosen": k == 4} for k in (3, 4)]]
+    "curve",
+    [
+        [],
+        [
+            {
+                "k": k,
+                "method": "curve over k",
+                "cost": 9.0,
+                "cost_low": 8.0,
+                "cost_high": 10.0,
+                "silhouette": k / 10,
+                "chosen": k == 4,
+            }
+            for k in (3, 4)
+        ],
+    ],
 )
 def test_the_curve_over_k_is_shown_when_the_plan_gave_a_range(curve: list[dict[str, Any]]) -> None:
     assert ("number of segments" in plots_of(facts(curve=curve))) == bool(curve)

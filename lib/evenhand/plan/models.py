@@ -18,7 +18,7 @@ from evenhand.plan.features import Attribute, Feature
 from evenhand.plan.privacy import Privacy
 
 RESERVED = {"run_id", "pseudonym", "key_id", "segment", "imputed", "clipped", "as_of", "box", "joint_group"}
-RESERVED |= {"noisy_count", "noisy_count_low", "noisy_count_high", "means_low", "means_high"}
+RESERVED |= {"noisy_count", "noisy_count_low", "noisy_count_high", "means_low", "means_high", "centers_low", "centers_high"}
 
 
 class KRange(Model):

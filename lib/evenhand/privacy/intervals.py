@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,23 @@ def sum_half_width(noise: Noise, cells: int, level: float) -> float:
         return 0.0
     sums = noise.simulated(np.random.default_rng(1), SIMULATIONS * cells).reshape(SIMULATIONS, cells).sum(axis=1)
     return float(np.quantile(np.abs(sums), min(level + MARGIN, 1.0), method="higher"))
+
+
+def sum_reach(terms: Floats, excess: float, level: float) -> Floats:
+    """How far sums of independent noise reach with that chance, on either side; the terms' deviations, added up over the first axis.
+
+    The normal quantile, corrected for the tails of few terms (Cornish and Fisher, 1938); `excess` is their excess kurtosis.
+    """
+    squares = np.asarray(terms, dtype=np.float64) ** 2
+    variance, z = squares.sum(axis=0), NormalDist().inv_cdf((1 + level) / 2)
+    kurtosis = excess * (squares**2).sum(axis=0) / np.maximum(variance, 1e-300) ** 2
+    return np.sqrt(variance) * (z + (z**3 - 3 * z) * np.minimum(kurtosis, excess) / 24)  # type: ignore[no-any-return]
+
+
+def quotient_ends(low: Floats, high: Floats, least: Floats | float, most: Floats | float) -> tuple[Floats, Floats]:
+    """From and to of a sum over a count that lie between their ends; a count is at least 1, or there is no mean."""
+    corners = [end / np.maximum(n, 1.0) for end in (low, high) for n in (least, most)]
+    return np.min(corners, axis=0), np.max(corners, axis=0)
 
 
 def share_bounds(noisy: Floats, noise: Noise) -> tuple[Floats, Floats]:

@@ -5,18 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from evenhand.privacy.summary import Summary
 from evenhand.segment.cluster import Fit, fast_fit, squared_distances
 
+Floats = NDArray[np.float64]
+
 
 @dataclass(frozen=True)
 class Choice:
-    """One k of the curve: the cost, and the criterion."""
+    """One k of the curve: the fit, and the criterion."""
 
-    k: int
-    cost: float
+    fit: Fit
     silhouette: float
+
+    @property
+    def k(self) -> int:
+        return self.fit.k
+
+    @property
+    def cost(self) -> float:
+        return self.fit.cost
 
 
 def choose_k(summary: Summary, candidates: range, restarts: int) -> tuple[int, list[Choice]]:
@@ -30,15 +40,19 @@ def choose_k(summary: Summary, candidates: range, restarts: int) -> tuple[int, l
 
 
 def _judged(summary: Summary, fit: Fit) -> Choice:
-    return Choice(fit.k, fit.cost, simplified_silhouette(summary, fit))
+    return Choice(fit, simplified_silhouette(summary, fit))
 
 
 def simplified_silhouette(summary: Summary, fit: Fit) -> float:
-    """Weighted mean of (b - a) / max(a, b), a and b the distances to the nearest and the second nearest center.
+    """Weighted mean of the points' silhouettes; from 0 to 1, greater is better apart."""
+    return float(np.average(silhouettes(summary.points, fit.centers), weights=summary.weights))
 
-    From -1 to 1, greater is better apart. Hruschka, de Castro, Campello, "Evolutionary algorithms for clustering
-    gene-expression data", ICDM 2004.
+
+def silhouettes(points: Floats, centers: Floats) -> Floats:
+    """(b - a) / max(a, b), a and b the distances to the nearest and the second nearest center, shape (points,).
+
+    Hruschka, de Castro, Campello, "Evolutionary algorithms for clustering gene-expression data", ICDM 2004.
     """
-    two = np.sqrt(np.partition(squared_distances(summary.points, fit.centers), 1, axis=1)[:, :2])
+    two = np.sqrt(np.partition(squared_distances(points, centers), 1, axis=1)[:, :2])
     a, b = two[:, 0], two[:, 1]
-    return float(np.average(np.where(b > 0, (b - a) / np.where(b > 0, b, 1), 0.0), weights=summary.weights))
+    return np.where(b > 0, (b - a) / np.where(b > 0, b, 1), 0.0)

@@ -19,6 +19,7 @@ from evenhand.plan.accounting import Unit
 from evenhand.plan.geometry import STEPS, offset_factors
 from evenhand.plan.method import Method, refinement
 from evenhand.plan.models import Plan
+from evenhand.privacy.intervals import LEVEL, quotient_ends
 from evenhand.privacy.release import Door, Integers, Part, Question, Release
 from evenhand.privacy.summary import OFFSETS, Summary, offsets_part
 from evenhand.segment.assign import CENTER_BITS, Centers, rounded_centers, segment_number
@@ -70,13 +71,24 @@ class Step:
         return hashlib.sha256(content).hexdigest()[:16]
 
 
-def refined(door: Door, prepared: DataFrame, centers: Centers, summary: Summary, plan: Plan) -> Centers:
+@dataclass(frozen=True)
+class Refined:
+    """`ends`: from and to of the centers, (k, features) in fixed point each; None where there was no step."""
+
+    centers: Centers
+    ends: tuple[Floats, Floats] | None
+
+
+def refined(door: Door, prepared: DataFrame, centers: Centers, summary: Summary, plan: Plan) -> Refined:
     """The centers after all steps that the method has; the largest segment first."""
+    ends = None
     for number in range(1, len(Method.of(plan).refinements) + 1):
         step = Step.around(number, centers, summary, plan.privacy.unit)
         release = door.release(step_sums(prepared, step, plan))
-        centers = moved(release, step)[np.argsort(-release[SIZES], kind="stable")]
-    return centers
+        order = np.argsort(-release[SIZES], kind="stable")
+        low, high = step_ends(release, step)
+        centers, ends = moved(release, step)[order], (low[order], high[order])
+    return Refined(centers, ends)
 
 
 def step_sums(prepared: DataFrame, step: Step, plan: Plan) -> Question:
@@ -121,6 +133,17 @@ def moved(release: Release, step: Step) -> Centers:
     sizes = np.maximum(release[SIZES].astype(np.float64), 1.0)[:, None]
     means = step.middle + release[OFFSETS].reshape(step.low.shape) / (sizes * step.factors)
     return rounded_centers(np.clip(means, step.low, step.high))
+
+
+def step_ends(release: Release, step: Step) -> tuple[Floats, Floats]:
+    """Where, with 95 % each, the means of the clipped values lie without noise, shape (k, features) each."""
+    each = 1 - (1 - LEVEL) / 2  # of the sum and of the size, so that both hold with 95 %
+    sizes, slack = release[SIZES].astype(np.float64)[:, None], release.noise(SIZES).half_width(each)
+    sums, reach = release[OFFSETS].reshape(step.low.shape), release.noise(OFFSETS).half_width(each)
+    found = quotient_ends((sums - reach) / step.factors, (sums + reach) / step.factors, sizes - slack, sizes + slack)
+    low, high = (np.clip(step.middle + end, step.low, step.high) for end in found)
+    rounded = moved(release, step) / 2**CENTER_BITS
+    return np.fmin(low, rounded), np.fmax(high, rounded)
 
 
 def _deviations(centers: Floats, summary: Summary) -> Floats:

@@ -62,9 +62,16 @@ PRIVATE_SUMMARY = TableSpec(
     "box INT, noisy_count BIGINT, noisy_count_low DOUBLE, noisy_count_high DOUBLE, means_low ARRAY<DOUBLE>, "
     "means_high ARRAY<DOUBLE>, run_id STRING",
 )
-SEGMENT_CENTERS = TableSpec("segment_centers", "open", "segment INT, label STRING, fixed_point ARRAY<BIGINT>, run_id STRING")
+SEGMENT_CENTERS = TableSpec(
+    "segment_centers",
+    "open",
+    "segment INT, label STRING, fixed_point ARRAY<BIGINT>, centers_low ARRAY<DOUBLE>, centers_high ARRAY<DOUBLE>, run_id STRING",
+)
 SEGMENT_FITS = TableSpec(
-    "segment_fits", "open", "k INT, method STRING, cost DOUBLE, silhouette DOUBLE, chosen BOOLEAN, run_id STRING"
+    "segment_fits",
+    "open",
+    "k INT, method STRING, cost DOUBLE, cost_low DOUBLE, cost_high DOUBLE, silhouette DOUBLE, silhouette_low DOUBLE, "
+    "silhouette_high DOUBLE, chosen BOOLEAN, run_id STRING",
 )
 SEGMENT_PROFILES = TableSpec(
     "segment_profiles",

@@ -1,0 +1,170 @@
+"""Intervals of centers, fits and found bounds hold the figure of the same boxes without noise at least 19 times in 20.
+
+Seeded, so that a failure repeats. Over seeds the false alarm is below 1e-6 for the whole file: of N intervals that hold
+with exactly 95 %, more than `allowed(N)` miss with 1e-9. Most intervals are wider than they need be, never narrower.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from scipy.stats import binom
+
+from accuracy_evenhand import bins, box_table, step_table
+from evenhand.plan.geometry import STEPS, Boxes, offset_factors
+from evenhand.plan.load import parse_plan
+from evenhand.plan.magnitudes import BINS, threshold
+from evenhand.plan.method import Method
+from evenhand.plan.models import Plan
+from evenhand.privacy import bounds, marginals, release, summary
+from evenhand.privacy.bounds import bound_intervals, range_of
+from evenhand.privacy.marginals import Marginals, read_marginals
+from evenhand.privacy.noise import SeededNoise
+from evenhand.privacy.release import Part, Release, add_noise
+from evenhand.privacy.spread import spread_out
+from evenhand.privacy.summary import COUNT, OFFSETS, Summary, boxes_of, read_summary
+from evenhand.segment import refine
+from evenhand.segment.assign import CENTER_BITS, rounded_centers
+from evenhand.segment.choose_k import silhouettes, simplified_silhouette
+from evenhand.segment.cluster import fast_fit, squared_distances
+from evenhand.segment.intervals import center_ends, fit_interval
+from evenhand.segment.refine import Step, step_ends
+from sample import REMOVED, plan_yaml
+
+RUNS, QUICK, K = 200, 1000, 4
+MODES: dict[str, dict[str, float]] = {
+    "ε = 0.3": {"epsilon": 0.3},
+    "ε = 2": {"epsilon": 2.0},
+    "ε = 2, δ = 1e-6": {"epsilon": 2.0, "delta": 1e-6, "population_delta": 1e-6},
+}
+CASES = [(mode, customers) for mode in MODES for customers in (2_000, 20_000)]
+
+
+def allowed(runs: int) -> int:
+    return int(binom.isf(1e-9, runs, 0.05))
+
+
+def plan_of(mode: str, customers: int, changes: dict[str, object] | None = None) -> Plan:
+    stated = {f"privacy.{k}": v for k, v in MODES[mode].items()} | {"privacy.expected_customers": customers, "segments.k": K}
+    return parse_plan(plan_yaml(stated | (changes or {})))
+
+
+def answered(parts: tuple[Part, ...], exact: object, noise: SeededNoise) -> Release:
+    return Release(release._KEY, "asked", parts, add_noise(parts, exact, noise), private=False)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class World:
+    """Skewed customers, a crowd in a corner, and their exact boxes."""
+
+    plan: Plan
+    rows: np.ndarray
+    found: Marginals | None
+    noise: SeededNoise
+
+    @classmethod
+    def of(cls, mode: str, customers: int) -> World:
+        plan, noise, random = plan_of(mode, customers), SeededNoise(13), np.random.default_rng(5)
+        spread = random.exponential(STEPS / 8, (customers, 3)) + (random.random((customers, 1)) < 0.3) * [STEPS / 2, 0, STEPS / 3]
+        rows = np.minimum(spread, STEPS - 1).astype(np.int64)
+        if not Method.of(plan).marginals:
+            return cls(plan, rows, None, noise)
+        exact = marginals._vectors(bins(rows), plan.feature_names)
+        return cls(plan, rows, read_marginals(answered(marginals._parts(plan), exact, noise), plan), noise)
+
+    @property
+    def boxes(self) -> Boxes:
+        return boxes_of(self.plan, self.found)
+
+    def answers(self, runs: int) -> tuple[dict[str, np.ndarray], list[Release]]:
+        boxes = self.boxes
+        parts, exact = (
+            summary._parts(self.plan, boxes),
+            summary._vectors(box_table(self.rows, boxes), boxes, self.plan.privacy.unit),
+        )
+        return dict(exact), [answered(parts, exact, self.noise) for _ in range(runs)]
+
+
+@pytest.mark.parametrize(("mode", "customers"), CASES)
+def test_centers_costs_and_silhouettes_lie_in_their_intervals(mode: str, customers: int) -> None:
+    world = World.of(mode, customers)
+    plan, boxes = world.plan, world.boxes
+    exact, answers = world.answers(RUNS)
+    offsets = exact[OFFSETS].reshape(boxes.halves.shape) / offset_factors(boxes.halves, plan.privacy.unit)
+    sums = offsets + exact[COUNT][:, None] * boxes.centers
+    missed, judged = np.zeros(2 + K * 3, dtype=int), 0
+    for answer in answers:
+        kept = read_summary(answer, plan, world.found)
+        if len(kept.boxes) < K:
+            continue  # no fit is learned from so little
+        judged += 1
+        points = spread_out(kept, world.found, plan)
+        fit = fast_fit(points, K, 1)
+        of = fit_interval(answer, boxes, points, fit)
+        each = np.bincount(points.boxes)[points.boxes]
+        counts = exact[COUNT][points.boxes] / each
+        cost = squared_distances(points.points, fit.centers).min(axis=1) @ counts
+        missed[0] += not of.cost[0] - 1e-9 <= cost <= of.cost[1] + 1e-9
+        if counts.sum() > 0:
+            apart = np.average(silhouettes(points.points, fit.centers), weights=counts)
+            missed[1] += not of.silhouette[0] - 1e-9 <= apart <= of.silhouette[1] + 1e-9
+        assert of.cost[0] <= fit.cost * (1 + 1e-9)
+        assert of.cost[1] >= fit.cost * (1 - 1e-9)
+        assert of.silhouette[0] - 1e-9 <= simplified_silhouette(points, fit) <= of.silhouette[1] + 1e-9
+        low, high = center_ends(answer, boxes, fit.centers)
+        nearest = squared_distances(boxes.centers.astype(float), fit.centers).argmin(axis=1)
+        size = np.bincount(nearest, exact[COUNT], K)
+        with np.errstate(invalid="ignore", divide="ignore"):  # a center with nobody near has no mean that could be missed
+            means = np.stack([np.bincount(nearest, column, K) for column in sums.T], axis=1) / size[:, None]
+            missed[2:] += ((means < low - 1e-6) | (means > high + 1e-6)).ravel()
+    assert judged > RUNS / 4
+    assert missed.max() <= allowed(judged)
+
+
+def test_intervals_of_fits_and_centers_become_narrow_where_people_are_many() -> None:
+    """Intervals that say nothing would pass all the other tests."""
+    world = World.of("ε = 2", 20_000)
+    answer = world.answers(1)[1][0]
+    points = spread_out(read_summary(answer, world.plan, world.found), world.found, world.plan)
+    fit = fast_fit(points, K, 1)
+    of = fit_interval(answer, world.boxes, points, fit)
+    low, high = center_ends(answer, world.boxes, fit.centers)
+    assert of.cost[1] - of.cost[0] < fit.cost
+    assert of.silhouette[1] - of.silhouette[0] < 0.3
+    assert ((high - low) / STEPS).max() < 0.2
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_centers_of_a_step_lie_in_their_intervals(mode: str) -> None:
+    plan, rows = plan_of(mode, 20_000), World.of(mode, 20_000).rows
+    seen = Summary(np.arange(500), np.ones(500), rows[:500].astype(float), private=False)
+    step = Step.around(1, rounded_centers(fast_fit(seen, K, 1).centers), seen, plan.privacy.unit)
+    exact = refine._vectors(step_table(rows, step), step)
+    sums, parts, noise = exact[OFFSETS].reshape(step.low.shape), refine._parts(step, plan, K), SeededNoise(3)
+    means = step.middle + sums / step.factors / exact[refine.SIZES][:, None]
+    missed = np.zeros_like(means, dtype=int)
+    for _ in range(QUICK):
+        answer = answered(parts, exact, noise)
+        low, high = step_ends(answer, step)
+        published = refine.moved(answer, step) / 2**CENTER_BITS
+        assert ((low <= published) & (published <= high)).all()
+        missed += (means < low - 1e-6) | (means > high + 1e-6)
+    assert missed.max() <= allowed(QUICK)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_bounds_that_are_found_lie_in_their_intervals(mode: str) -> None:
+    plan = plan_of(mode, 20_000, {"features.0.bounds": REMOVED})
+    feature, parts, noise = plan.to_find[0], bounds._parts(plan), SeededNoise(17)
+    exact = np.bincount(np.clip(np.random.default_rng(2).normal(60, 5, 20_000).astype(int), 0, BINS - 1), minlength=BINS)
+    least = threshold(plan.bounds_budget, plan.privacy.unit)
+    truth = range_of(exact, least)
+    assert truth is not None
+    wanted = min(truth[0], feature.missing), max(truth[1], feature.missing)
+    missed = np.zeros(2, dtype=int)
+    for _ in range(QUICK):
+        of = bound_intervals(answered(parts, {feature.name: exact}, noise), plan)[feature.name]
+        missed += [not ends[0] <= bound <= ends[1] for bound, ends in zip(wanted, (of.low, of.high), strict=True)]
+    assert missed.max() <= allowed(QUICK)
