@@ -16,7 +16,7 @@ from evenhand.plan.accounting import Unit
 from evenhand.plan.geometry import COUNTS_SHARE, STEPS, UNIT, Boxes, offset_factors
 from evenhand.plan.method import SUMMARY, Method
 from evenhand.plan.models import Plan
-from evenhand.privacy.intervals import LEVEL
+from evenhand.privacy.intervals import LEVEL, quotient_ends
 from evenhand.privacy.marginals import Marginals
 from evenhand.privacy.release import Integers, Part, Question, Release
 
@@ -148,6 +148,6 @@ def box_intervals(release: Release, found: Summary, boxes: Boxes) -> BoxInterval
     centers, halves = boxes.centers[found.boxes], boxes.halves[found.boxes]
     factors = offset_factors(halves, release.parts[OFFSETS].unit)
     sums = release[OFFSETS].reshape(boxes.halves.shape)[found.boxes]
-    corners = [(sums + s) / factors / np.maximum(n, 1.0)[:, None] for s in (-slack, slack) for n in (low, high)]
-    least, most = (np.clip(ends, -halves, halves) + centers for ends in (np.min(corners, axis=0), np.max(corners, axis=0)))
+    ends = quotient_ends((sums - slack) / factors, (sums + slack) / factors, low[:, None], high[:, None])
+    least, most = (np.clip(end, -halves, halves) + centers for end in ends)
     return BoxIntervals(low, high, np.fmin(least, found.points), np.fmax(most, found.points))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from evenhand.plan.geometry import to_unit
 from evenhand.plan.models import Plan
-from evenhand.privacy.intervals import LEVEL, share_bounds
+from evenhand.privacy.intervals import LEVEL, quotient_ends, share_bounds
 from evenhand.privacy.release import Release
 from evenhand.privacy.tallies import MIDDLE, SIZE, SUMS, small_segments
 
@@ -45,14 +45,8 @@ def read_profiles(release: Release, plan: Plan) -> Profiles:
     share_low, share_high = np.fmin(share_low, share), np.fmax(share_high, share)
     sums, sizes = release[SUMS].reshape(len(noisy), -1).astype(np.float64), noisy[:, None]
     slack = release.noise(SUMS).half_width((1 + LEVEL) / 2)
-    corners = [_mean(sums + s, sizes + n) for s in (-slack, slack) for n in (-wide, wide)]
-    means = _mean(sums, sizes), np.min(corners, axis=0), np.max(corners, axis=0)
-    value, value_low, value_high = (to_unit(v, plan.features) for v in means)
+    means = sums / np.maximum(sizes, 1.0), *quotient_ends(sums - slack, sums + slack, sizes - wide, sizes + wide)
+    # Inside the bounds whatever the noise.
+    value, value_low, value_high = (to_unit(np.clip(m, -MIDDLE, MIDDLE - 1) + MIDDLE, plan.features) for m in means)
     suppressed = small_segments(release, plan)
     return Profiles(size, low, high, share, share_low, share_high, value, value_low, value_high, suppressed)
-
-
-def _mean(sums: Floats, sizes: Floats) -> Floats:
-    """Mean in fixed point, inside the bounds whatever the noise."""
-    mean: Floats = np.clip(sums / np.maximum(sizes, 1.0), -MIDDLE, MIDDLE - 1) + MIDDLE
-    return mean
