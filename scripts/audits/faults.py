@@ -41,9 +41,7 @@ class Fault:
 
 FAULTS = {
     "noise halved": Fault("at a corner", ("summary", "assessment"), noise_halved),
-    "sensitivity off by the number of features": Fault(
-        "at a corner", ("summary", "assessment"), sensitivity_of_one_feature_for_all
-    ),
+    "the noise of one feature for all": Fault("at a corner", ("summary", "assessment"), sensitivity_of_one_feature_for_all),
     "only observed boxes get noise": Fault("alone in an empty box", ("summary",), only_observed_noised),
     # In the summary a value outside the bounds has no box at all, and the driver stops.
     "clipping skipped": Fault("far outside the bounds", ("assessment",), prepare=without_clipping),
