@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from pyspark.sql import DataFrame
 
 from evenhand import rows
@@ -26,8 +28,8 @@ from evenhand.run_state import Run
 from evenhand.segment.assign import CENTER_BITS, assign, rounded_centers
 from evenhand.segment.check import checked
 from evenhand.segment.choose_k import choose_k
-from evenhand.segment.cluster import Fit, Floats, best_fit
-from evenhand.segment.intervals import FitInterval, center_ends, fit_interval
+from evenhand.segment.cluster import Fit, best_fit
+from evenhand.segment.intervals import center_ends, cost_ends, silhouette_ends
 from evenhand.segment.label import labels
 from evenhand.segment.profiles import read_profiles
 from evenhand.segment.refine import refined
@@ -76,26 +78,28 @@ def segment_step(run: Run) -> None:
     if Method.of(plan).checks:
         best, points = checked(run.door, prepared, best, points, counted.noise(COUNT).like_laplace, plan)
         candidates = [best, *(fit for fit in candidates if fit is not best)]
-
-    def interval(fit: Fit) -> FitInterval:  # a check may have left boxes out since the others were learned
-        return fit_interval(counted, boxes, points if fit is best else learned, fit)
-
     run.say(f"learned: {k} segments, {best.method}")
     moved, fair_map = refined(run.door, prepared, rounded_centers(best.centers), points, plan), None
-    centers = moved.centers
-    ends: tuple[Floats, Floats] | None = moved.ends or center_ends(counted, boxes, centers / 2**CENTER_BITS)
+    centers, ends = moved.centers, moved.ends
     if plan.fairness.mitigation is not None:
         starts = [centers / 2**CENTER_BITS, *(fit.centers for fit in sorted(candidates, key=lambda f: f.cost))]
         found = mitigated(run.door, prepared, plan, summary, marginals, starts)
         centers, fair_map, ends = found.centers, found.fair_map, None  # no means of the customers nearest to them
         run.write_later(catalog.FAIRNESS_TRADEOFF, rows.tradeoff(found.tradeoff))
+    elif ends is None:
+        ends = center_ends(counted, boxes, centers / 2**CENTER_BITS)
     names = labels(centers / 2**CENTER_BITS, points, plan.features)
     run.store.write(catalog.SEGMENT_CENTERS, rows.centers(centers, names, ends, plan), run.run_id)
     if plan.to_find:
         run.write_later(catalog.FEATURE_BOUNDS, rows.feature_bounds(plan, bound_intervals(run.magnitudes, run.plan)))
     if fair_map is not None:
         run.store.write(catalog.ASSIGNMENT_MAP, rows.assignment_map(fair_map), run.run_id)
-    run.later(lambda: run.store.write(catalog.SEGMENT_FITS, rows.fits(best, candidates, curve, interval), run.run_id))
+
+    def cost(fit: Fit) -> tuple[float, float]:  # a check may have left boxes out since the others were learned
+        return cost_ends(counted, boxes, points if fit is best else learned, fit)
+
+    silhouette = partial(silhouette_ends, counted, boxes, learned)
+    run.write_later(catalog.SEGMENT_FITS, lambda: rows.fits(best, candidates, curve, cost, silhouette))
     run.write_later(catalog.SEGMENTS, lambda: assign(with_segment(prepared, centers, fair_map, plan)))
 
 

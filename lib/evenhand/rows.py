@@ -23,7 +23,7 @@ from evenhand.privacy.summary import BoxIntervals, Summary
 from evenhand.segment.assign import CENTER_BITS, Centers
 from evenhand.segment.choose_k import Choice
 from evenhand.segment.cluster import Fit
-from evenhand.segment.intervals import FitInterval
+from evenhand.segment.intervals import Ends
 from evenhand.segment.profiles import Profiles
 from evenhand.tables import catalog
 from evenhand.tables.store import Store
@@ -105,16 +105,22 @@ def tradeoff(points: list[Point]) -> pa.Table:
     return _typed(table, {"bound": pa.float64(), "left_out": pa.list_(pa.string())}, names)
 
 
-def fits(best: Fit, candidates: list[Fit], curve: list[Choice], interval: Callable[[Fit], FitInterval]) -> pa.Table:
+def fits(
+    best: Fit,
+    candidates: list[Fit],
+    curve: list[Choice],
+    cost_ends: Callable[[Fit], Ends],
+    silhouette_ends: Callable[[Fit], Ends],
+) -> pa.Table:
     """The fits that competed for the chosen k, and the curve over k where the plan gave a range."""
-    tried: list[tuple[Fit, str, float | None, bool]] = [(f, f.method, None, f is best) for f in candidates]
-    tried += [(c.fit, "curve over k", c.silhouette, c.k == best.k) for c in curve]
+    nothing: tuple[float | None, ...] = (None, None, None)
+    tried = [(f, f.method, nothing, f is best) for f in candidates]
+    tried += [(c.fit, "curve over k", (c.silhouette, *silhouette_ends(c.fit)), c.k == best.k) for c in curve]
     table: list[dict[str, object]] = []
     for fit, method, silhouette, chosen in tried:
-        of = interval(fit)
-        low, high = of.silhouette if silhouette is not None else (None, None)
-        costs = {"cost": fit.cost, "cost_low": of.cost[0], "cost_high": of.cost[1]}
-        apart = {"silhouette": silhouette, "silhouette_low": low, "silhouette_high": high}
+        low, high = cost_ends(fit)
+        costs = {"cost": fit.cost, "cost_low": low, "cost_high": high}
+        apart = dict(zip(("silhouette", "silhouette_low", "silhouette_high"), silhouette, strict=True))
         table.append({"k": fit.k, "method": method} | costs | apart | {"chosen": chosen})
     figures = ("silhouette", "silhouette_low", "silhouette_high")
     return _typed(table, dict.fromkeys(figures, pa.float64()) | {"k": pa.int32()})

@@ -120,7 +120,7 @@ class Run:
         rows = magnitudes(self.sources, self.plan, self.as_of)
         return self.door.release(magnitude_histograms(rows, self.plan))
 
-    def write_later(self, spec: TableSpec, rows: pa.Table | Callable[[], DataFrame]) -> None:
+    def write_later(self, spec: TableSpec, rows: pa.Table | Callable[[], DataFrame | pa.Table]) -> None:
         self.later(lambda: self.store.write(spec, rows() if callable(rows) else rows, self.run_id))
 
     def later(self, write: Callable[[], None]) -> None:

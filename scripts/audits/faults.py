@@ -16,7 +16,7 @@ def noise_halved(part: Part, exact: Integers) -> Integers:
     return OpenDPNoise().add(exact, replace(part.noise, scale=part.noise.scale / 2))
 
 
-def sensitivity_of_one_feature_for_all(part: Part, exact: Integers) -> Integers:
+def noise_of_one_feature_for_all(part: Part, exact: Integers) -> Integers:
     """The sums get the noise that one feature alone would need, although one customer changes all of them."""
     return OpenDPNoise().add(exact, Laplace(part.noise.scale)) if part.width > 1 else sound(part, exact)
 
@@ -41,7 +41,7 @@ class Fault:
 
 FAULTS = {
     "noise halved": Fault("at a corner", ("summary", "assessment"), noise_halved),
-    "the noise of one feature for all": Fault("at a corner", ("summary", "assessment"), sensitivity_of_one_feature_for_all),
+    "the noise of one feature for all": Fault("at a corner", ("summary", "assessment"), noise_of_one_feature_for_all),
     "only observed boxes get noise": Fault("alone in an empty box", ("summary",), only_observed_noised),
     # In the summary a value outside the bounds has no box at all, and the driver stops.
     "clipping skipped": Fault("far outside the bounds", ("assessment",), prepare=without_clipping),

@@ -29,7 +29,7 @@ from evenhand.segment import refine
 from evenhand.segment.assign import CENTER_BITS, rounded_centers
 from evenhand.segment.choose_k import silhouettes, simplified_silhouette
 from evenhand.segment.cluster import fast_fit, squared_distances
-from evenhand.segment.intervals import center_ends, fit_interval
+from evenhand.segment.intervals import center_ends, cost_ends, silhouette_ends
 from evenhand.segment.refine import Step, step_ends
 from sample import REMOVED, plan_yaml
 
@@ -102,17 +102,17 @@ def test_centers_costs_and_silhouettes_lie_in_their_intervals(mode: str, custome
         judged += 1
         points = spread_out(kept, world.found, plan)
         fit = fast_fit(points, K, 1)
-        of = fit_interval(answer, boxes, points, fit)
+        of_cost, of_apart = cost_ends(answer, boxes, points, fit), silhouette_ends(answer, boxes, points, fit)
         each = np.bincount(points.boxes)[points.boxes]
         counts = exact[COUNT][points.boxes] / each
         cost = squared_distances(points.points, fit.centers).min(axis=1) @ counts
-        missed[0] += not of.cost[0] - 1e-9 <= cost <= of.cost[1] + 1e-9
+        missed[0] += not of_cost[0] - 1e-9 <= cost <= of_cost[1] + 1e-9
         if counts.sum() > 0:
             apart = np.average(silhouettes(points.points, fit.centers), weights=counts)
-            missed[1] += not of.silhouette[0] - 1e-9 <= apart <= of.silhouette[1] + 1e-9
-        assert of.cost[0] <= fit.cost * (1 + 1e-9)
-        assert of.cost[1] >= fit.cost * (1 - 1e-9)
-        assert of.silhouette[0] - 1e-9 <= simplified_silhouette(points, fit) <= of.silhouette[1] + 1e-9
+            missed[1] += not of_apart[0] - 1e-9 <= apart <= of_apart[1] + 1e-9
+        assert of_cost[0] <= fit.cost * (1 + 1e-9)
+        assert of_cost[1] >= fit.cost * (1 - 1e-9)
+        assert of_apart[0] - 1e-9 <= simplified_silhouette(points, fit) <= of_apart[1] + 1e-9
         low, high = center_ends(answer, boxes, fit.centers)
         nearest = squared_distances(boxes.centers.astype(float), fit.centers).argmin(axis=1)
         size = np.bincount(nearest, exact[COUNT], K)
@@ -129,10 +129,10 @@ def test_intervals_of_fits_and_centers_become_narrow_where_people_are_many() -> 
     answer = world.answers(1)[1][0]
     points = spread_out(read_summary(answer, world.plan, world.found), world.found, world.plan)
     fit = fast_fit(points, K, 1)
-    of = fit_interval(answer, world.boxes, points, fit)
+    of_cost, of_apart = cost_ends(answer, world.boxes, points, fit), silhouette_ends(answer, world.boxes, points, fit)
     low, high = center_ends(answer, world.boxes, fit.centers)
-    assert of.cost[1] - of.cost[0] < fit.cost
-    assert of.silhouette[1] - of.silhouette[0] < 0.3
+    assert of_cost[1] - of_cost[0] < fit.cost
+    assert of_apart[1] - of_apart[0] < 0.3
     assert ((high - low) / STEPS).max() < 0.2
 
 

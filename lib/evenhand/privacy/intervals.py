@@ -12,6 +12,7 @@ from evenhand.privacy.noise import Noise
 
 Floats = NDArray[np.float64]
 LEVEL = 0.95
+EACH_OF_TWO = (1 + LEVEL) / 2  # so that two figures hold together with 95 % (Bonferroni)
 SIMULATIONS = 20_000
 MARGIN = 0.003  # two standard errors of a level found by so many simulations
 

@@ -24,10 +24,6 @@ class Choice:
     def k(self) -> int:
         return self.fit.k
 
-    @property
-    def cost(self) -> float:
-        return self.fit.cost
-
 
 def choose_k(summary: Summary, candidates: range, restarts: int) -> tuple[int, list[Choice]]:
     """The k with the greatest simplified silhouette, and the curve over all candidates; no curve for a fixed k."""

@@ -6,13 +6,13 @@ the boxes are counted without noise. Intervals are rather too wide than too narr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evenhand.plan.geometry import Boxes, offset_factors
-from evenhand.privacy.intervals import LEVEL, quotient_ends, sum_reach
+from evenhand.privacy.intervals import EACH_OF_TWO, LEVEL, quotient_ends, sum_reach
 from evenhand.privacy.release import Release
 from evenhand.privacy.summary import COUNT, OFFSETS, Summary
 from evenhand.segment.choose_k import silhouettes
@@ -20,15 +20,6 @@ from evenhand.segment.cluster import Fit, squared_distances
 
 Floats = NDArray[np.float64]
 Ends = tuple[float, float]
-EACH = 1 - (1 - LEVEL) / 2  # of a sum and a count, so that both hold with 95 %
-
-
-@dataclass(frozen=True)
-class FitInterval:
-    """From and to, of the cost (unit cube) and of the simplified silhouette."""
-
-    cost: Ends
-    silhouette: Ends
 
 
 def center_ends(release: Release, boxes: Boxes, centers: Floats) -> tuple[Floats, Floats]:
@@ -49,29 +40,32 @@ def center_ends(release: Release, boxes: Boxes, centers: Floats) -> tuple[Floats
         away = boxes.centers[own] - centers[segment]
         least, most = (away - boxes.halves[own]).min(axis=0), (away + boxes.halves[own]).max(axis=0)
         total = sums[own].sum(axis=0) + counts[own] @ away
-        reach = sum_reach(np.concatenate([of_count * away, of_sums[own]]), excess, EACH)
-        slack = float(sum_reach(np.full(own.sum(), of_count), excess, EACH))
+        reach = sum_reach(np.concatenate([of_count * away, of_sums[own]]), excess, EACH_OF_TWO)
+        slack = float(sum_reach(np.full(own.sum(), of_count), excess, EACH_OF_TWO))
         ends = quotient_ends(total - reach, total + reach, counts[own].sum() - slack, counts[own].sum() + slack)
         low[segment] += np.clip(np.fmin(ends[0], 0.0), least, most)
         high[segment] += np.clip(np.fmax(ends[1], 0.0), least, most)
     return np.fmin(low, centers), np.fmax(high, centers)
 
 
-def fit_interval(release: Release, boxes: Boxes, points: Summary, fit: Fit) -> FitInterval:
-    """Of what the fit costs, and how far apart its segments are, on the exact counts of the boxes of `points`.
+def cost_ends(release: Release, boxes: Boxes, points: Summary, fit: Fit) -> Ends:
+    """From and to of what the fit costs (unit cube) on the exact counts of the boxes of `points`."""
+    costs, weights = _by_box(points, boxes, lambda places: _paid(places, fit.centers))
+    cost, reach = float(weights @ costs), _reach_of_kept(release, costs)
+    return max(cost - reach, 0.0), cost + reach
+
+
+def silhouette_ends(release: Release, boxes: Boxes, points: Summary, fit: Fit) -> Ends:
+    """From and to of the simplified silhouette that the fit has on the exact counts of the boxes of `points`.
 
     A mean silhouette v over counts n + x with x the noise is wrong by the sum of x (s - v) over that of the counts, with v
     the exact one, which is as far from the noisy one as the interval is wide: hence the divisor.
     """
-    middles = boxes.centers.astype(np.float64)
-    costs = _by_box(points, _paid(points.points, fit.centers), _paid(middles, fit.centers))
-    apart = _by_box(points, silhouettes(points.points, fit.centers), silhouettes(middles, fit.centers))
-    weights = np.bincount(points.boxes, points.weights, len(middles))
-    size, cost = float(weights.sum()), float(weights @ costs)
+    apart, weights = _by_box(points, boxes, lambda places: silhouettes(places, fit.centers))
+    size, people = float(weights.sum()), _reach_of_kept(release, np.ones(len(apart)))
     mean = float(weights @ apart) / size
-    reach, people = _reach_of_kept(release, costs), _reach_of_kept(release, np.ones(len(costs)))
     off = _reach_of_kept(release, np.abs(apart - mean)) / (size - people) if size > people else 1.0
-    return FitInterval((max(cost - reach, 0.0), cost + reach), (max(mean - off, 0.0), min(mean + off, 1.0)))
+    return max(mean - off, 0.0), min(mean + off, 1.0)
 
 
 def _reach_of_kept(release: Release, each: Floats) -> float:
@@ -91,8 +85,10 @@ def _paid(points: Floats, centers: Floats) -> Floats:
     return squared_distances(points, centers).min(axis=1)  # type: ignore[no-any-return]
 
 
-def _by_box(points: Summary, of_points: Floats, of_middles: Floats) -> Floats:
-    """Means over the points of each box; of its middle where the box has none."""
-    number = np.bincount(points.boxes, minlength=len(of_middles))
-    sums = np.bincount(points.boxes, of_points, len(of_middles))
-    return np.where(number > 0, sums / np.maximum(number, 1), of_middles)
+def _by_box(points: Summary, boxes: Boxes, of: Callable[[Floats], Floats]) -> tuple[Floats, Floats]:
+    """Of all boxes, shape (boxes,): a figure's mean over the points of each, or that of its middle where it has none; the weights."""
+    number = np.bincount(points.boxes, minlength=boxes.count)
+    sums = np.bincount(points.boxes, of(points.points), boxes.count)
+    means = np.where(number > 0, sums / np.maximum(number, 1), of(boxes.centers.astype(np.float64)))
+    weights = np.bincount(points.boxes, points.weights, boxes.count).astype(np.float64)
+    return means, weights

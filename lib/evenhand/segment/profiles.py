@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from evenhand.plan.geometry import to_unit
 from evenhand.plan.models import Plan
-from evenhand.privacy.intervals import LEVEL, quotient_ends, share_bounds
+from evenhand.privacy.intervals import EACH_OF_TWO, LEVEL, quotient_ends, share_bounds
 from evenhand.privacy.release import Release
 from evenhand.privacy.tallies import MIDDLE, SIZE, SUMS, small_segments
 
@@ -38,13 +38,13 @@ def read_profiles(release: Release, plan: Plan) -> Profiles:
     The intervals of values hold with 95 % since both noisy figures lie in theirs with 97.5 % (Bonferroni).
     """
     noisy = release[SIZE].astype(np.float64)
-    reach, wide = (release.noise(SIZE).half_width(level) for level in (LEVEL, (1 + LEVEL) / 2))
+    reach, wide = (release.noise(SIZE).half_width(level) for level in (LEVEL, EACH_OF_TWO))
     size, low, high = (np.maximum(noisy + r, 0.0) for r in (0, -reach, reach))
     share = size / np.maximum(size.sum(), 1.0)
     share_low, share_high = share_bounds(noisy, release.noise(SIZE))
     share_low, share_high = np.fmin(share_low, share), np.fmax(share_high, share)
     sums, sizes = release[SUMS].reshape(len(noisy), -1).astype(np.float64), noisy[:, None]
-    slack = release.noise(SUMS).half_width((1 + LEVEL) / 2)
+    slack = release.noise(SUMS).half_width(EACH_OF_TWO)
     means = sums / np.maximum(sizes, 1.0), *quotient_ends(sums - slack, sums + slack, sizes - wide, sizes + wide)
     # Inside the bounds whatever the noise.
     value, value_low, value_high = (to_unit(np.clip(m, -MIDDLE, MIDDLE - 1) + MIDDLE, plan.features) for m in means)

@@ -19,7 +19,7 @@ from evenhand.plan.accounting import Unit
 from evenhand.plan.geometry import STEPS, offset_factors
 from evenhand.plan.method import Method, refinement
 from evenhand.plan.models import Plan
-from evenhand.privacy.intervals import LEVEL, quotient_ends
+from evenhand.privacy.intervals import EACH_OF_TWO, quotient_ends
 from evenhand.privacy.release import Door, Integers, Part, Question, Release
 from evenhand.privacy.summary import OFFSETS, Summary, offsets_part
 from evenhand.segment.assign import CENTER_BITS, Centers, rounded_centers, segment_number
@@ -137,9 +137,8 @@ def moved(release: Release, step: Step) -> Centers:
 
 def step_ends(release: Release, step: Step) -> tuple[Floats, Floats]:
     """Where, with 95 % each, the means of the clipped values lie without noise, shape (k, features) each."""
-    each = 1 - (1 - LEVEL) / 2  # of the sum and of the size, so that both hold with 95 %
-    sizes, slack = release[SIZES].astype(np.float64)[:, None], release.noise(SIZES).half_width(each)
-    sums, reach = release[OFFSETS].reshape(step.low.shape), release.noise(OFFSETS).half_width(each)
+    sizes, slack = release[SIZES].astype(np.float64)[:, None], release.noise(SIZES).half_width(EACH_OF_TWO)
+    sums, reach = release[OFFSETS].reshape(step.low.shape), release.noise(OFFSETS).half_width(EACH_OF_TWO)
     found = quotient_ends((sums - reach) / step.factors, (sums + reach) / step.factors, sizes - slack, sizes + slack)
     low, high = (np.clip(step.middle + end, step.low, step.high) for end in found)
     rounded = moved(release, step) / 2**CENTER_BITS
