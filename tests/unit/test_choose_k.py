@@ -30,7 +30,7 @@ def test_well_separated_blobs_are_counted(count: int) -> None:
 
 def test_cost_falls_with_k() -> None:
     _, curve = choose_k(blobs(BLOBS), range(2, 7), restarts=4)
-    costs = [c.cost for c in curve]
+    costs = [c.fit.cost for c in curve]
     assert costs == sorted(costs, reverse=True)
 
 
