@@ -60,7 +60,11 @@ def plan_dict(changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
 
 
 def plan_yaml(changes: Mapping[str, Any] | None = None) -> str:
-    return yaml.safe_dump(plan_dict(changes), sort_keys=False, allow_unicode=True)
+    return as_yaml(plan_dict(changes))
+
+
+def as_yaml(content: Any) -> str:
+    return yaml.dump(content, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True)
 
 
 def in_folder(folder: Path) -> dict[str, Any]:

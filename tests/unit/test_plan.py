@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from evenhand.errors import PlanError
 from evenhand.plan.columns import needed_columns
 from evenhand.plan.load import fingerprint, load_plan, parse_plan
-from sample import BASE, REMOVED, plan_dict, plan_yaml
+from sample import BASE, REMOVED, as_yaml, plan_dict, plan_yaml
 
 EXPRESSION, WHERE = "features.1.expression", "sources.events.purchases.where"
 
@@ -253,14 +253,14 @@ def paths(node: Any, before: tuple[str, ...] = ()) -> list[str]:
 @given(st.dictionaries(KEYS, JUNK, max_size=6))
 def test_junk_is_a_plan_error_and_never_another_exception(junk: dict[str, Any]) -> None:
     with pytest.raises(PlanError):
-        parse_plan(yaml.safe_dump(junk, allow_unicode=True))
+        parse_plan(as_yaml(junk))
 
 
 @settings(max_examples=100, suppress_health_check=list(HealthCheck))
 @given(st.sampled_from(paths(BASE)), JUNK)
 def test_junk_at_any_place_of_a_sound_plan_is_a_plan_error_or_a_plan(path: str, junk: Any) -> None:
     try:
-        found = parse_plan(yaml.safe_dump(plan_dict({path: junk}), allow_unicode=True))
+        found = parse_plan(as_yaml(plan_dict({path: junk})))
     except PlanError:
         return
     assert len(fingerprint(found)) == 64

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from test_report import facts
+import pytest
+from test_report import base_page, facts
 
 from evenhand.report.page import render
 
@@ -21,8 +22,12 @@ CURVE = [point("curve", 0.5, 1.01, 0.52), point("curve", 0.8, 1.0437, 0.8), poin
 POINTS = [point("before", None, 1.0, 0.31), point("after", None, 1.0437, 0.81), *CURVE]
 
 
-def test_the_page_says_what_was_done_why_and_at_what_price() -> None:
-    page = render(facts(plan=MITIGATION, tradeoff=POINTS))
+@pytest.fixture(scope="module")
+def page() -> str:
+    return render(facts(plan=MITIGATION, tradeoff=POINTS))
+
+
+def test_the_page_says_what_was_done_why_and_at_what_price(page: str) -> None:
     assert "The offer must reach &lt;both&gt; sexes alike." in page
     assert "which may be unlawful" in page
     assert "too small to judge, so without a bound and left out: other" in page
@@ -30,8 +35,7 @@ def test_the_page_says_what_was_done_why_and_at_what_price() -> None:
     assert '<th scope="row">after</th><td>1.044</td><td>0.81</td>' in page
 
 
-def test_the_curve_is_there_as_a_picture_as_text_and_as_a_table() -> None:
-    page = render(facts(plan=MITIGATION, tradeoff=POINTS))
+def test_the_curve_is_there_as_a_picture_as_text_and_as_a_table(page: str) -> None:
     assert (
         'aria-label="Cost of the segments by the bound on representation, over unconstrained ones. at least 0.5: 1.0% more'
         in page
@@ -40,7 +44,7 @@ def test_the_curve_is_there_as_a_picture_as_text_and_as_a_table() -> None:
 
 
 def test_without_mitigation_the_page_does_not_speak_of_it() -> None:
-    page = render(facts())
+    page = base_page()
     assert "Price of fairness" not in page and "more evenly" not in page
 
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -109,8 +110,8 @@ def _is_union_branch(part: int | str) -> bool:
 
 def _keys_beside(location: tuple[int | str, ...]) -> list[str]:
     """The keys that the model allows at the place of an unknown key, found by walking the model's JSON schema."""
-    schema = Plan.model_json_schema(by_alias=True)
-    node: dict[str, Any] = schema
+    schema = _schema()
+    node = schema
     for part in location[:-1]:
         node = _resolve(schema, node)
         if isinstance(part, int):
@@ -120,6 +121,11 @@ def _keys_beside(location: tuple[int | str, ...]) -> list[str]:
         elif isinstance(node.get("additionalProperties"), dict):
             node = node["additionalProperties"]
     return sorted(_resolve(schema, node).get("properties", {}))
+
+
+@cache
+def _schema() -> dict[str, Any]:
+    return Plan.model_json_schema(by_alias=True)
 
 
 def _resolve(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
