@@ -192,7 +192,7 @@ def fairness_summary(fairness: list[TableFairness]) -> pa.Table:
             "unjudged_offers": of.unjudged_offers,
         }
         for j in of.judgments:
-            figures = {"value": j.estimate.value, "low": j.estimate.low, "high": j.estimate.high, "threshold": j.threshold}
+            figures = {end: getattr(j.estimate, end, None) for end in ENDS} | {"threshold": j.threshold}
             change = {
                 f"change{end}": getattr(j.change, name, None) for end, name in (("", "value"), ("_low", "low"), ("_high", "high"))
             }

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from accuracy_evenhand import StandIn
-from evenhand.fairness.assess import RATE, assess_fairness
+from evenhand.fairness.assess import RATE, assess_fairness, unevenness
 from evenhand.plan.load import parse_plan
 from evenhand.plan.models import Plan
 from evenhand.privacy import tallies
 from evenhand.privacy.noise import SeededNoise
-from evenhand.rows import fairness_groups, fairness_stats
+from evenhand.rows import fairness_groups, fairness_stats, fairness_summary
 from sample import plan_yaml
 
 OFFERS = [
@@ -31,7 +31,8 @@ def published() -> dict[str, list[dict[str, Any]]]:
         plan_yaml({"segments.k": 4, "privacy.epsilon": 50.0, "fairness.offers": OFFERS, "privacy.population_total": 50.0})
     )
     of = [table for table in assess_fairness(answer(plan), plan, np.zeros((4, 3), dtype=np.int64)) if table.table == "gender"]
-    return {"stats": fairness_stats(of).to_pylist(), "groups": fairness_groups(of).to_pylist()}
+    tables = {"stats": fairness_stats(of), "groups": fairness_groups(of), "summary": fairness_summary(of)}
+    return {name: table.to_pylist() for name, table in tables.items()} | {"reasons": [{"line": line} for line in unevenness(of)]}
 
 
 def answer(plan: Plan) -> Any:
@@ -76,3 +77,21 @@ def test_no_hidden_count_follows_from_the_figures_in_the_tables(published: dict[
     for row in (r for r in published["stats"] if r["group"] in groups and r["suppressed"]):
         cell = cells[groups.index(row["group"]), row["segment"] - 1]
         assert np.linalg.matrix_rank(np.vstack([equations, cell]), tol=1e-9) > rank, row
+
+
+def test_a_statistic_that_counts_a_hidden_cell_has_a_verdict_and_no_figures(published: dict[str, list[dict[str, Any]]]) -> None:
+    rows = {(r["metric"], r["offer"]): r for r in published["summary"]}
+    figures = ("value", "low", "high", "change")
+    for metric in ("representation_ratio", "balance", "total_variation", "jensen_shannon", "cramers_v", "mutual_information"):
+        assert all(rows[metric, None][f] is None for f in figures), metric
+    assert rows["representation_ratio", None]["verdict"] == "uneven"
+    assert all(rows["selection_ratio", "second"][f] is None for f in figures)
+    assert rows["selection_ratio", "second"]["verdict"] == "uneven"
+    for shown in (("selection_ratio", "first"), ("cost_ratio", None)):
+        assert rows[shown]["low"] <= rows[shown]["value"] <= rows[shown]["high"], shown
+
+
+def test_why_a_run_is_uneven_names_no_figure_of_a_hidden_cell(published: dict[str, list[dict[str, Any]]]) -> None:
+    lines = [r["line"] for r in published["reasons"]]
+    assert "gender: representation ratio uneven, figures not shown, threshold 0.8" in lines
+    assert not any("[" in line for line in lines if "of first" not in line and "cost" not in line)

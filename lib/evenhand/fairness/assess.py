@@ -32,9 +32,11 @@ SHARE, COST, RATE = "share of customers", "mean squared distance", "selection ra
 
 @dataclass(frozen=True)
 class Judgment:
+    """`estimate` is None where it would give a suppressed cell or rate away: the verdict counts all cells, its figures do not show."""
+
     metric: str
     offer: str  # of selection rates, else empty
-    estimate: Estimate
+    estimate: Estimate | None
     threshold: float
     verdict: str
     change: Change | None = None  # since the last published run
@@ -114,12 +116,13 @@ def _assessed(
     estimates = table_estimates(judged, noise)
     if reference.shares is not None:
         estimates["representation_ratio"] = worst_against_reference(judged, noise, reference, large)
-    estimates["cost_ratio"] = cost_ratio(release, table, k, large)
-    judgments = [_judged(metric, "", estimate, table, plan, last) for metric, estimate in estimates.items()]
-    for offer, chosen in offers.items():
+    whole = not hidden[large].any()
+    judgments = [_judged(metric, "", estimate, table, plan, last, whole) for metric, estimate in estimates.items()]
+    judgments.append(_judged("cost_ratio", "", cost_ratio(release, table, k, large), table, plan, last))
+    for (offer, chosen), not_shown in zip(given.items(), withheld, strict=True):
         if offer not in unjudged:
-            of_offer = selection_estimates(judged, noise, chosen)
-            judgments += [_judged(metric, offer, estimate, table, plan, last) for metric, estimate in of_offer.items()]
+            of_offer, shown = selection_estimates(judged, noise, chosen), not not_shown.any()
+            judgments += [_judged(metric, offer, estimate, table, plan, last, shown) for metric, estimate in of_offer.items()]
     alone = len(table.attributes) == 1
     return replace(found, judgments=judgments, proxies=proxies(release, table, plan, k, large) if alone else [])
 
@@ -138,9 +141,13 @@ def _rows(of: Interval, chosen: NDArray[np.bool_]) -> Interval:
     return Interval(of.value[chosen], of.low[chosen], of.high[chosen])
 
 
-def _judged(metric: str, offer: str, estimate: Estimate, table: GroupTable, plan: Plan, last: Last | None) -> Judgment:
+def _judged(
+    metric: str, offer: str, estimate: Estimate, table: GroupTable, plan: Plan, last: Last | None, shown: bool = True
+) -> Judgment:
     threshold = float(getattr(plan.fairness.thresholds, metric))
     said = verdict(estimate.low, estimate.high, threshold, metric not in AT_LEAST)
+    if not shown:
+        return Judgment(metric, offer, None, threshold, said)
     return Judgment(metric, offer, estimate, threshold, said, changed(estimate, last, (table.name, metric, offer)))
 
 
@@ -156,9 +163,12 @@ def verdict(low: float, high: float, threshold: float, lower_is_even: bool) -> s
 def unevenness(fairness: list[TableFairness]) -> list[str]:
     """One line for each statistic that is surely uneven; empty when nothing is."""
     return [
-        f"{of.table}: {j.metric.replace('_', ' ')}{f' of {j.offer}' if j.offer else ''} {j.estimate.value:.2f} "
-        f"[{j.estimate.low:.2f}, {j.estimate.high:.2f}], threshold {j.threshold:g}"
+        f"{of.table}: {j.metric.replace('_', ' ')}{f' of {j.offer}' if j.offer else ''} {_figures(j.estimate)}, threshold {j.threshold:g}"
         for of in fairness
         for j in of.judgments
         if j.verdict == UNEVEN
     ]
+
+
+def _figures(of: Estimate | None) -> str:
+    return "uneven, figures not shown" if of is None else f"{of.value:.2f} [{of.low:.2f}, {of.high:.2f}]"

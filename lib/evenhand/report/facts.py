@@ -101,6 +101,11 @@ class Facts:
     def has_changes(self) -> bool:
         return any(row["change"] is not None for row in self.verdicts)
 
+    @property
+    def hides_verdicts(self) -> bool:
+        """Whether any statistic is judged without its figures, which would give a suppressed cell away."""
+        return any(row["value"] is None and row["threshold"] is not None for row in self.verdicts)
+
     def worst_first(self, table: str) -> Rows:
         """The cells of an attribute or intersection, the farthest from even first, those without figures last."""
 

@@ -17,6 +17,7 @@ METRIC_NAMES = {
     "all": "all statistics",
 }
 SUPPRESSED = "too few to show"
+NOT_SHOWN = "not shown"
 
 
 def number(value: float | None, spread: float = 0.0) -> str:
