@@ -155,11 +155,11 @@ def test_verdicts_are_words_and_left_out_groups_are_named() -> None:
 def test_a_verdict_without_figures_says_that_they_are_not_shown() -> None:
     made, nothing = facts(), dict.fromkeys(("value", "low", "high"))
     verdicts = [row | nothing if row["attribute"] == "gender" else row for row in made.verdicts]
-    fairness = [row | {"suppressed": row["segment"] == 2} for row in made.fairness]
-    page = render(replace(made, verdicts=verdicts, fairness=fairness))
+    page = render(replace(made, verdicts=verdicts))
     assert '<td>not shown</td><td>at least 0.8</td><td class="verdict uneven">uneven</td>' in page
     assert "What is not shown would tell how few customers" in page
-    assert "the farthest from even, of what is shown, is" in page
+    assert "By gender the farthest from even, of what is shown, is" in page
+    assert "By age band the farthest from even is" in page
     assert "would tell how few" not in base_page() and "of what is shown" not in base_page()
 
 

@@ -102,9 +102,9 @@ class Facts:
         return any(row["change"] is not None for row in self.verdicts)
 
     @property
-    def hides_verdicts(self) -> bool:
-        """Whether any statistic is judged without its figures, which would give a suppressed cell away."""
-        return any(row["value"] is None and row["threshold"] is not None for row in self.verdicts)
+    def judged_unseen(self) -> set[str]:
+        """The attributes and intersections with a statistic that is judged without figures, which would give a suppressed cell away."""
+        return {row["attribute"] for row in self.verdicts if row["value"] is None and row["threshold"] is not None}
 
     def worst_first(self, table: str) -> Rows:
         """The cells of an attribute or intersection, the farthest from even first, those without figures last."""

@@ -94,17 +94,16 @@ def fairness_words(facts: Facts) -> list[str]:
         parts.append(f"for {' and '.join(unclear).replace('_', ' ')} not every statistic can be told from noise and chance")
     said = [f"Fairness: {'; '.join(parts) if parts else 'every statistic is within its threshold'}."]
     for table in uneven:
-        cells = facts.worst_first(table)
-        row = next((r for r in cells if r["representation_ratio"] is not None), None)
+        row = next((r for r in facts.worst_first(table) if r["representation_ratio"] is not None), None)
         if row is not None:
-            all_shown = not any(r["suppressed"] for r in cells)
             much = (
                 f"{row['representation_ratio']:.1f} times as many"
                 if row["representation_ratio"] >= 1
                 else f"{row['representation_ratio']:.0%} as many"
             )
             said.append(
-                f"By {table.replace('_', ' ')} the farthest from even{'' if all_shown else ', of what is shown,'} is “{row['group']}” in segment {row['segment']} "
+                f"By {table.replace('_', ' ')} the farthest from even{', of what is shown,' if table in facts.judged_unseen else ''} "
+                f"is “{row['group']}” in segment {row['segment']} "
                 f"({facts.labels[row['segment']]}): {much} as an even share would be."
             )
     return said
