@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-
-from evenhand.command import main
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -23,6 +23,8 @@ def test_files_named_on_a_page_are_there(page: Path) -> None:
 
 
 @pytest.mark.parametrize("plan", sorted((ROOT / "conf").glob("*.yaml")), ids=lambda p: p.name)
-def test_every_ready_plan_passes_its_check(plan: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["prepare"], "test", ["--plan", str(plan), "--check"]) == 0
-    assert capsys.readouterr().out.startswith("Plan ")
+def test_every_ready_plan_passes_its_check(plan: Path) -> None:
+    command = [sys.executable, str(ROOT / "jobs/pipeline.py"), "--plan", str(plan), "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Plan ")

@@ -249,14 +249,14 @@ def paths(node: Any, before: tuple[str, ...] = ()) -> list[str]:
     return found + [p for key, child in children for p in paths(child, (*before, str(key)))]
 
 
-@settings(max_examples=60, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(st.dictionaries(KEYS, JUNK, max_size=6))
 def test_junk_is_a_plan_error_and_never_another_exception(junk: dict[str, Any]) -> None:
     with pytest.raises(PlanError):
         parse_plan(as_yaml(junk))
 
 
-@settings(max_examples=100, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(st.sampled_from(paths(BASE)), JUNK)
 def test_junk_at_any_place_of_a_sound_plan_is_a_plan_error_or_a_plan(path: str, junk: Any) -> None:
     try:

@@ -78,7 +78,7 @@ def test_a_table_too_small_to_hide_in_is_hidden_whole(shape: tuple[int, int]) ->
     assert suppressed_cells(counts < MINIMUM, counts).all()
 
 
-@settings(max_examples=100)
+@settings(max_examples=200)
 @given(st.one_of(tables(st.just(1), st.integers(2, 9)), tables(st.integers(2, 5), st.integers(2, 7))))
 def test_no_hidden_cell_follows_from_the_totals_and_none_is_hidden_that_could_be_shown(counts: np.ndarray) -> None:
     small = counts < MINIMUM
