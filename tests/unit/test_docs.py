@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from evenhand.command import main
+
+STEPS = ("prepare", "segment", "assess", "report")
+
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
@@ -23,8 +27,16 @@ def test_files_named_on_a_page_are_there(page: Path) -> None:
 
 
 @pytest.mark.parametrize("plan", sorted((ROOT / "conf").glob("*.yaml")), ids=lambda p: p.name)
-def test_every_ready_plan_passes_its_check(plan: Path) -> None:
-    command = [sys.executable, str(ROOT / "jobs/pipeline.py"), "--plan", str(plan), "--check"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+def test_every_ready_plan_passes_its_check(plan: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(list(STEPS), "pipeline", ["--plan", str(plan), "--check"]) == 0
+    assert capsys.readouterr().out.startswith("Plan ")
+
+
+def test_the_readme_s_check_explains_the_demo_s_plan() -> None:
+    named = re.search(
+        r"^python (jobs/pipeline\.py --plan \S+ --check)", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.M
+    )
+    assert named
+    done = subprocess.run([sys.executable, *named[1].split()], capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("Plan ")
