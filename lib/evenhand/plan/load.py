@@ -67,7 +67,7 @@ def fingerprint(plan: Plan) -> str:
     return hashlib.sha256(canonical(plan).encode()).hexdigest()
 
 
-class _Strict(yaml.SafeLoader):
+class _Strict(yaml.CSafeLoader):
     """Refuses a key written twice, of which YAML would silently keep the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:

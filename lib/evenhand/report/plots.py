@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import textwrap
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
@@ -125,10 +125,16 @@ def _specification(name: str) -> str:
 
 def _svg(name: str, data: dict[str, list[dict[str, Any]]], text: str, **size: int) -> str:
     chart = json.loads(_specification(name)) | size | {"datasets": data}
-    svg = str(vl_convert.vegalite_to_svg(json.dumps(chart, default=str)))
+    svg = _drawn(json.dumps(chart, default=str))
     unique = re.sub(r"\W+", "-", f"{name}-{text[:60]}").lower()
     svg = re.sub(r'\bid="([^"]+)"', rf'id="{unique}-\1"', svg)
     svg = re.sub(r"url\(#([^)]+)\)", rf"url(#{unique}-\1)", svg)
     return svg.replace("<svg ", f'<svg role="img" aria-label={quoteattr(text)} ', 1).replace(
         ">", f"><title>{escape(text)}</title>", 1
     )
+
+
+@lru_cache(maxsize=64)
+def _drawn(chart: str) -> str:
+    """The page, the part of it that a notebook shows and the plots as attributes are of the same charts."""
+    return str(vl_convert.vegalite_to_svg(chart))
