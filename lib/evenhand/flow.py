@@ -86,7 +86,7 @@ def segment_step(run: Run) -> None:
         starts = [centers / 2**CENTER_BITS, *(fit.centers for fit in sorted(candidates, key=lambda f: f.cost))]
         found = mitigated(run.door, prepared, plan, summary, marginals, starts)
         centers, fair_map, ends = found.centers, found.fair_map, None  # no means of the customers nearest to them
-        run.write_later(catalog.FAIRNESS_TRADEOFF, rows.tradeoff(found.tradeoff))
+        run.write_later(catalog.FAIRNESS_TRADEOFF, lambda: rows.tradeoff(found.tradeoff()))
     elif ends is None:
         ends = center_ends(counted, boxes, centers / 2**CENTER_BITS)
     names = labels(centers / 2**CENTER_BITS, points, plan.features)

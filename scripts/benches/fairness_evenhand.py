@@ -63,9 +63,6 @@ def balanced_run(rows: np.ndarray, group: np.ndarray, plan: Plan, seed: int) -> 
         (mitigate, "group_counts"): _groups,
         (mitigate, "margins"): _margins,
         (mitigate, "balance_check"): _balance,
-        (mitigate, "curve"): lambda *_: [],
-        (mitigate, "before"): lambda *_: None,
-        (mitigate, "after"): lambda *_: None,
     }
     patches = [patch.object(module, name, by) for (module, name), by in asked.items()]
     for each in patches:

@@ -5,6 +5,7 @@ A few questions more than without; everything between them is post-processing.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,11 +38,11 @@ REACH = 2.0  # standard deviations of the noise of a group's total
 
 @dataclass(frozen=True)
 class Mitigated:
-    """`fair_map` is None when the nearest center decides; `tradeoff` is for the report."""
+    """`fair_map` is None when the nearest center decides; `tradeoff` is for the report, and takes eight linear programs."""
 
     centers: Centers
     fair_map: FairMap | None
-    tradeoff: list[Point]
+    tradeoff: Callable[[], list[Point]]
 
 
 def mitigated(
@@ -69,10 +70,13 @@ def mitigated(
         fine = fine_cells(summary, counts, boxes, marginals)
         found = _largest_first(balanced(fine, constraints, found.centers, found.duals, rounds), fine)
         centers, fair_map = _on_customers(door, prepared, plan, found, fine, constraints, reach)
-        fair = after(coarse, constraints, found.centers, found.duals, starts[0], plan)
-        points = [before(coarse, starts[0], plan), fair]
-        points += curve(coarse, plan, starts[0], reach)
-    return Mitigated(centers, fair_map, points)
+
+    def tradeoff() -> list[Point]:
+        with threadpool_limits(1):  # the cores are for the people, whom the assessment counts meanwhile
+            fair = after(coarse, constraints, found.centers, found.duals, starts[0], plan)
+            return [before(coarse, starts[0], plan), fair, *curve(coarse, plan, starts[0], reach)]
+
+    return Mitigated(centers, fair_map, tradeoff)
 
 
 def _on_customers(
@@ -110,8 +114,11 @@ def _blind(cells: Cells, plan: Plan, starts: list[Floats]) -> Mitigated:
     best = min(found, key=lambda b: b.costs.max())
     sizes = np.bincount(cells.distances(best.centers).argmin(axis=1), weights=cells.weights, minlength=len(best.centers))
     centers = best.centers[np.argsort(-sizes, kind="stable")]
-    points = [before(cells, starts[0], plan), before(cells, centers, plan, "after", starts[0])]
-    return Mitigated(rounded_centers(centers * STEPS), None, points)
+
+    def tradeoff() -> list[Point]:
+        return [before(cells, starts[0], plan), before(cells, centers, plan, "after", starts[0])]
+
+    return Mitigated(rounded_centers(centers * STEPS), None, tradeoff)
 
 
 def _largest_first(found: Balanced, cells: Cells) -> Balanced:
