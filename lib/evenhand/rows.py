@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +14,7 @@ from evenhand.fairness.assess import SHARE, TableFairness
 from evenhand.fairness.assignment import FairMap
 from evenhand.fairness.change import Last
 from evenhand.fairness.intervals import Estimate
-from evenhand.fairness.tradeoff import Point, Statistics
+from evenhand.fairness.tradeoff import Point
 from evenhand.plan.geometry import to_unit
 from evenhand.plan.models import Plan
 from evenhand.privacy.bounds import BoundIntervals
@@ -30,6 +29,7 @@ from evenhand.tables.store import Store
 
 Floats = NDArray[np.float64]
 ENDS = ("value", "low", "high")
+TRADEOFF = ("price", "representation_ratio", "balance", "total_variation", "worst_group_cost")
 JUDGED = (*ENDS, "threshold", "change", "change_low", "change_high")
 
 
@@ -96,13 +96,23 @@ def read_assignment_map(stored: DataFrame) -> FairMap:
 
 
 def tradeoff(points: list[Point]) -> pa.Table:
-    table: list[dict[str, object]] = [
-        {"stage": point.stage, "bound": point.bound, "price": point.price} | vars(statistics)
-        for point in points
-        for statistics in point.statistics
-    ]
-    names = ("stage", "bound", "price", *(f.name for f in fields(Statistics)))
-    return _typed(table, {"bound": pa.float64(), "left_out": pa.list_(pa.string())}, names)
+    """A row a point and attribute; an upper end that nothing bounds is null."""
+    table: list[dict[str, object]] = []
+    for point in points:
+        for of in point.statistics:
+            row: dict[str, object] = {
+                "stage": point.stage,
+                "bound": point.bound,
+                "attribute": of.attribute,
+                "left_out": of.left_out,
+            }
+            for name in TRADEOFF:
+                estimate = point.price if name == "price" else getattr(of, name)
+                row |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": _number(estimate.high)}
+            table.append(row)
+    names = ["stage", "bound", "attribute", "left_out", *(f"{n}{end}" for n in TRADEOFF for end in ("", "_low", "_high"))]
+    types = {"stage": pa.string(), "attribute": pa.string(), "left_out": pa.list_(pa.string())}
+    return _typed(table, dict.fromkeys(names, pa.float64()) | types, names)
 
 
 def fits(

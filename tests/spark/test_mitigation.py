@@ -16,7 +16,7 @@ from evenhand.plan.load import parse_plan
 from evenhand.plan.models import Plan
 from evenhand.privacy.noise import NoNoise
 from evenhand.result import Result
-from evenhand.rows import read_assignment_map, read_centers
+from evenhand.rows import TRADEOFF, read_assignment_map, read_centers
 from evenhand.tables import catalog
 from sample import KEY, NOW, in_folder, people, plan_yaml, write_sources
 
@@ -154,6 +154,10 @@ def test_the_price_of_fairness_and_the_statistics_before_and_after_are_published
     prices = [p.price for p in curve]
     assert all(a <= b * 1.001 for a, b in zip(prices, prices[1:], strict=False))
     assert 1.0 <= prices[0] < prices[-1]
+    for point in points:
+        for figure in TRADEOFF:
+            assert point[f"{figure}_low"] <= point[figure]
+            assert point[f"{figure}_high"] is None or point[figure] <= point[f"{figure}_high"]
 
 
 def test_the_report_repeats_the_justification(result: Result) -> None:

@@ -16,9 +16,11 @@ from evenhand.fairness.cells import Cells
 from evenhand.fairness.estimate import Counted, Presence, Prior
 from evenhand.fairness.moves import chosen
 from evenhand.fairness.tradeoff import after, before, curve
+from evenhand.fairness.tradeoff_noise import Ground
 from evenhand.plan.load import parse_plan
 from evenhand.plan.models import Plan
 from evenhand.privacy.groups import JointGroups
+from evenhand.privacy.noise import Laplace
 from sample import plan_yaml
 
 
@@ -134,19 +136,37 @@ def test_a_group_too_small_to_judge_is_named_and_nothing_is_asked_for_it() -> No
 def test_fairness_has_a_price_that_grows_with_the_bound() -> None:
     cells, plan = lopsided(), plan_with({"at_least": 0.9})
     free = balanced(cells, Constraints(np.zeros((0, 4)), ()), STARTS).centers
-    points = curve(cells, plan, free, 0.0)
-    prices = [p.price for p in points]
+    ground = ground_of(cells)
+    points = curve(ground, plan, free)
+    prices = [p.price.value for p in points]
     assert all(price >= 1 - 1e-6 for price in prices)
     assert all(a <= b * 1.001 for a, b in zip(prices, prices[1:], strict=False))
     assert prices[-1] > 1.05
     for point in points:
         assert point.bound is not None
-        assert point.statistics[0].representation_ratio > point.bound - 3e-3
-    first = before(cells, free, plan)
+        assert point.statistics[0].representation_ratio.value > point.bound - 3e-3
+    first = before(ground, free, plan)
     constraints = constraints_of(plan, cells.totals(), 0.0)
-    then = after(cells, constraints, free, np.zeros((len(constraints.coefficients), 3)), free, plan)
-    assert first.price == 1.0 < then.price
-    assert then.statistics[0].representation_ratio > 0.89 > first.statistics[0].representation_ratio
+    then = after(ground, constraints, free, np.zeros((len(constraints.coefficients), 3)), free, plan)
+    assert first.price.value == 1.0 < then.price.value
+    assert then.statistics[0].representation_ratio.value > 0.89 > first.statistics[0].representation_ratio.value
+
+
+def test_with_next_to_no_noise_the_ends_of_what_fairness_costs_are_at_the_figures() -> None:
+    cells, plan = lopsided(), plan_with({"at_least": 0.9})
+    for point in curve(ground_of(cells), plan, STARTS):
+        of = point.statistics[0]
+        for figure in (point.price, of.representation_ratio, of.balance, of.total_variation, of.worst_group_cost):
+            assert figure.low == pytest.approx(figure.value, rel=0.02, abs=0.002)
+            assert figure.high == pytest.approx(figure.value, rel=0.02, abs=0.002)
+
+
+def ground_of(cells: Cells) -> Ground:
+    """Every point a box; the noise is a thousandth of a customer."""
+    points, box = np.unique(cells.points, axis=0, return_inverse=True)
+    counts = np.zeros((len(points), cells.joint))
+    counts[box, cells.groups] = cells.weights
+    return Ground(points, counts, Laplace(0.1), cells, (box, cells.groups), 0.0)
 
 
 def test_group_blind_centers_lower_the_worst_off_group_s_cost() -> None:

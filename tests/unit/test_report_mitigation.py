@@ -14,8 +14,11 @@ MITIGATION = {"fairness.mitigation": {"method": "balanced", "justification": WHY
 
 
 def point(stage: str, bound: float | None, price: float, ratio: float) -> dict[str, Any]:
-    return {"stage": stage, "bound": bound, "price": price, "attribute": "gender", "representation_ratio": ratio, "balance": 0.4,
-            "total_variation": 0.1, "worst_group_cost": 0.03, "left_out": ["other"]}  # fmt: skip
+    figures = {"price": price, "representation_ratio": ratio, "balance": 0.4, "total_variation": 0.1, "worst_group_cost": 0.03}
+    row: dict[str, Any] = {"stage": stage, "bound": bound, "attribute": "gender", "left_out": ["other"]}
+    for name, value in figures.items():
+        row |= {name: value, f"{name}_low": value * 0.9, f"{name}_high": None if name == "worst_group_cost" else value * 1.1}
+    return row
 
 
 CURVE = [point("curve", 0.5, 1.01, 0.52), point("curve", 0.8, 1.0437, 0.8), point("curve", 1.0, 1.2, 0.999)]
@@ -31,8 +34,9 @@ def test_the_page_says_what_was_done_why_and_at_what_price(page: str) -> None:
     assert "The offer must reach &lt;both&gt; sexes alike." in page
     assert "which may be unlawful" in page
     assert "too small to judge, so without a bound and left out: other" in page
-    assert '<th scope="row">before</th><td>1.000</td><td>0.31</td>' in page
-    assert '<th scope="row">after</th><td>1.044</td><td>0.81</td>' in page
+    assert '<th scope="row">before</th><td>1.000 (0.900 to 1.100)</td><td>0.31 (0.28 to 0.34)</td>' in page
+    assert '<th scope="row">after</th><td>1.044 (0.939 to 1.148)</td><td>0.81 (0.73 to 0.89)</td>' in page
+    assert "<td>0.03 (0.027 or more)</td>" in page
 
 
 def test_the_curve_is_there_as_a_picture_as_text_and_as_a_table(page: str) -> None:
@@ -40,7 +44,7 @@ def test_the_curve_is_there_as_a_picture_as_text_and_as_a_table(page: str) -> No
         'aria-label="Cost of the segments by the bound on representation, over unconstrained ones. at least 0.5: 1.0% more'
         in page
     )
-    assert '<th scope="row">0.8</th><td>1.044</td><td>0.80</td>' in page
+    assert '<th scope="row">0.8</th><td>1.044 (0.939 to 1.148)</td><td>0.80 (0.72 to 0.88)</td>' in page
 
 
 def test_without_mitigation_the_page_does_not_speak_of_it() -> None:

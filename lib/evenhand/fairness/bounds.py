@@ -35,6 +35,11 @@ class Constraints:
         return -self.coefficients.T @ duals  # type: ignore[no-any-return]
 
 
+def least_judged(plan: Plan, reach: float) -> float:
+    """How many customers a group needs: the plan's minimum in every segment, and more than noise makes of nobody."""
+    return max(plan.privacy.minimum_cell * max(plan.segments.candidates), 2 * reach, 1.0)
+
+
 def constraints_of(plan: Plan, totals: Floats, reach: float, at_least: float | None = None) -> Constraints:
     """The plan's bounds, given the noisy totals of the joint groups and how far a total may be from the truth.
 
@@ -52,7 +57,7 @@ def constraints_of(plan: Plan, totals: Floats, reach: float, at_least: float | N
     rows, left_out = [], []
     for (attribute, group), members in zip(joint.named, joint.members, strict=True):
         size = float(members @ totals)
-        if size < max(plan.privacy.minimum_cell * max(plan.segments.candidates), 2 * reach):
+        if size < least_judged(plan, reach):
             left_out.append((attribute, group))
             continue
         share = size / everyone

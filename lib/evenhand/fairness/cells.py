@@ -49,8 +49,13 @@ class Cells:
 
     def distances(self, centers: Floats) -> Floats:
         """Squared distances to centers in the unit cube, shape (n, k)."""
-        squared: Floats = (self.points**2).sum(1)[:, None] - 2 * self.points @ centers.T + (centers**2).sum(1)
-        return np.maximum(squared, 0.0)
+        return distances(self.points, centers)
+
+
+def distances(points: Floats, centers: Floats) -> Floats:
+    """Squared distances in the unit cube, shape (points, centers)."""
+    squared: Floats = (points**2).sum(1)[:, None] - 2 * points @ centers.T + (centers**2).sum(1)
+    return np.maximum(squared, 0.0)
 
 
 def coarse_cells(summary: Summary, counts: Floats) -> Cells:

@@ -22,6 +22,7 @@ from evenhand.fairness.estimate import Counted, Prior, expected
 from evenhand.fairness.margins import NEAR, SEGMENTS, balance_check, edges_of, margins
 from evenhand.fairness.moves import chosen
 from evenhand.fairness.tradeoff import Point, after, before, curve
+from evenhand.fairness.tradeoff_noise import Ground
 from evenhand.plan.geometry import STEPS
 from evenhand.plan.method import Method
 from evenhand.plan.models import Plan
@@ -61,8 +62,12 @@ def mitigated(
     # One thread: several add up in any order, and a resumed run must find the very same centers.
     with threadpool_limits(1):
         coarse = coarse_cells(summary, counts)
+
+        def ground() -> Ground:
+            return Ground.of(release, summary, counts, coarse, reach)
+
         if plan.fairness.mitigation.method == "group_blind":
-            return _blind(coarse, plan, starts)
+            return _blind(coarse, plan, starts, ground)
         constraints = constraints_of(plan, coarse.totals(), reach)
         # Where noise rules, fits would win that only follow the boxes' noise more closely than the refined centers do.
         rounds, tried = (ITERATIONS, starts[:STARTS]) if Method.of(plan).moves_centers else (1, starts[:1])
@@ -73,8 +78,9 @@ def mitigated(
 
     def tradeoff() -> list[Point]:
         with threadpool_limits(1):  # the cores are for the people, whom the assessment counts meanwhile
-            fair = after(coarse, constraints, found.centers, found.duals, starts[0], plan)
-            return [before(coarse, starts[0], plan), fair, *curve(coarse, plan, starts[0], reach)]
+            everybody = ground()
+            fair = after(everybody, constraints, found.centers, found.duals, starts[0], plan)
+            return [before(everybody, starts[0], plan), fair, *curve(everybody, plan, starts[0])]
 
     return Mitigated(centers, fair_map, tradeoff)
 
@@ -106,7 +112,7 @@ def _counted(release: Release, moves: Moves) -> Counted:
     return Counted(counts, release.noise(SEGMENTS).deviation, moves)
 
 
-def _blind(cells: Cells, plan: Plan, starts: list[Floats]) -> Mitigated:
+def _blind(cells: Cells, plan: Plan, starts: list[Floats], ground: Callable[[], Ground]) -> Mitigated:
     members = JointGroups.of(plan).members
     totals = members @ cells.totals()
     judged = members[totals >= max(plan.privacy.minimum_cell * len(starts[0]), 1)]
@@ -116,7 +122,8 @@ def _blind(cells: Cells, plan: Plan, starts: list[Floats]) -> Mitigated:
     centers = best.centers[np.argsort(-sizes, kind="stable")]
 
     def tradeoff() -> list[Point]:
-        return [before(cells, starts[0], plan), before(cells, centers, plan, "after", starts[0])]
+        everybody = ground()
+        return [before(everybody, starts[0], plan), before(everybody, centers, plan, "after", starts[0])]
 
     return Mitigated(rounded_centers(centers * STEPS), None, tradeoff)
 

@@ -1,21 +1,21 @@
 """What fairness costs: the cost over that of the unconstrained segments, and the statistics, before, after, and by bound.
 
 All on the cells of the private summaries, so at no further budget. The figures after the run are those of the assessment;
-these say what was expected of the choice.
+these say what was expected of the choice. Intervals are for the noise (fairness/tradeoff_noise.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evenhand.fairness.balanced import REACH, assigned, balanced
-from evenhand.fairness.bounds import Constraints, constraints_of
-from evenhand.fairness.cells import Cells
+from evenhand.fairness.bounds import Constraints, constraints_of, least_judged
+from evenhand.fairness.intervals import Estimate
 from evenhand.fairness.statistics import balance, total_variation, worst_representation
+from evenhand.fairness.tradeoff_noise import HELD, Ends, Ground, NoisyTable, Sums, quotient, worst_quotient
 from evenhand.plan.models import Plan
 from evenhand.privacy.groups import JointGroups
 
@@ -29,10 +29,10 @@ class Statistics:
     """Of one attribute, among its groups that are large enough to judge."""
 
     attribute: str
-    representation_ratio: float
-    balance: float
-    total_variation: float
-    worst_group_cost: float  # greatest mean squared distance of a group to its centers, unit cube
+    representation_ratio: Estimate
+    balance: Estimate
+    total_variation: Estimate
+    worst_group_cost: Estimate  # greatest mean squared distance of a group to its centers, unit cube
     left_out: tuple[str, ...]  # the groups that are too small for it
 
 
@@ -42,62 +42,84 @@ class Point:
 
     stage: str
     bound: float | None
-    price: float
+    price: Estimate
     statistics: list[Statistics]
 
 
-def before(cells: Cells, centers: Floats, plan: Plan, stage: str = "before", start: Floats | None = None) -> Point:
+@dataclass(frozen=True)
+class Choice:
+    """Some centers (k, features) in the unit cube, and who goes where: `shares` (n, k) of the cells, `prices` (joint groups, k)
+    of the others; to the nearest center without them."""
+
+    centers: Floats
+    shares: Floats | None = None
+    prices: Floats | None = None
+
+
+def before(ground: Ground, centers: Floats, plan: Plan, stage: str = "before", start: Floats | None = None) -> Point:
     """Everybody at the nearest center; the price is over the cost at the centers `start`."""
-    distances = cells.distances(centers)
-    shares = np.zeros_like(distances)
-    shares[np.arange(len(shares)), distances.argmin(axis=1)] = 1.0
-    return _point(cells, shares, distances, plan, stage, None, centers if start is None else start)
+    return _point(ground, Choice(centers), plan, stage, None, centers if start is None else start)
 
 
-def after(cells: Cells, constraints: Constraints, centers: Floats, duals: Floats, start: Floats, plan: Plan) -> Point:
+def after(ground: Ground, constraints: Constraints, centers: Floats, duals: Floats, start: Floats, plan: Plan) -> Point:
     """The cheapest assignment within the bounds, near these duals; the price is over the cost at the unconstrained `start`."""
-    found = assigned(cells, constraints, centers, duals, REACH)
-    return _point(cells, found.shares, cells.distances(centers), plan, "after", None, start, constraints.left_out)
+    found = assigned(ground.cells, constraints, centers, duals, REACH)
+    choice = Choice(centers, found.shares, constraints.prices(found.duals))
+    return _point(ground, choice, plan, "after", None, start)
 
 
-def curve(cells: Cells, plan: Plan, start: Floats, reach: float) -> list[Point]:
+def curve(ground: Ground, plan: Plan, start: Floats) -> list[Point]:
     """From the loosest bound, where the unconstrained centers are best, to the tightest, each starting from the one before."""
     points, centers, duals = [], start, np.zeros((0, 0))
     for bound in BOUNDS:
-        constraints = constraints_of(plan, cells.totals(), reach, at_least=bound)
+        constraints = constraints_of(plan, ground.cells.totals(), ground.reach, at_least=bound)
         if duals.size == 0:
             duals = np.zeros((len(constraints.coefficients), len(start)))
-        found = balanced(cells, constraints, centers, duals, ROUNDS)
+        found = balanced(ground.cells, constraints, centers, duals, ROUNDS)
         centers, duals = found.centers, found.duals
-        points.append(_point(cells, found.shares, cells.distances(centers), plan, "curve", bound, start))
+        choice = Choice(centers, found.shares, constraints.prices(duals))
+        points.append(_point(ground, choice, plan, "curve", bound, start))
     return points
 
 
-def _point(
-    cells: Cells,
-    shares: Floats,
-    distances: Floats,
-    plan: Plan,
-    stage: str,
-    bound: float | None,
-    start: Floats,
-    unbounded: Sequence[tuple[str, str]] = (),
-) -> Point:
-    joint, least = JointGroups.of(plan), max(plan.privacy.minimum_cell * shares.shape[1], 1)
-    paid = (shares * distances).sum(axis=1)
-    unconstrained = cells.distances(start).min(axis=1) @ cells.weights
+def _point(ground: Ground, choice: Choice, plan: Plan, stage: str, bound: float | None, start: Floats) -> Point:
+    joint, cells, k = JointGroups.of(plan), ground.cells, len(choice.centers)
+    distances, noisy = cells.distances(choice.centers), Sums.of(ground, choice.centers, choice.prices, choice.shares)
+    shares = np.eye(k)[distances.argmin(axis=1)] if choice.shares is None else choice.shares
+    paid, unconstrained = (shares * distances).sum(axis=1), Sums.of(ground, start).paid
+    at_start = cells.distances(start).min(axis=1) @ cells.weights
+    price = float(paid @ cells.weights) / max(float(at_start), 1e-12)
     counts, costs, sizes = (joint.by_attribute(f) for f in (cells.table(shares), cells.sums(paid), cells.totals()))
+    tables, squares = joint.by_attribute(noisy.table), joint.by_attribute(noisy.squares)
     found = []
     for name, groups in joint.attributes:
-        size = sizes[name]
-        large = size >= least
+        large = sizes[name] >= least_judged(plan, ground.reach)
         if large.sum() < 2:
             continue
-        table, worst = counts[name][large], float((costs[name][large] / size[large]).max())
-        left = tuple(g for g, is_large in zip(groups, large, strict=True) if not is_large or (name, g) in unbounded)
-        found.append(Statistics(name, *_evenness(table), worst, left))
-    return Point(stage, bound, float(paid @ cells.weights) / max(float(unconstrained), 1e-12), found)
+        seen, worst = counts[name][large], float((costs[name][large] / sizes[name][large]).max())
+        table = NoisyTable(tables[name][large], ground.noise.deviation * np.sqrt(squares[name][large]))
+        left = tuple(g for g, is_large in zip(groups, large, strict=True) if not is_large)
+        found.append(
+            Statistics(
+                name,
+                _around(float(worst_representation(seen)), table.representation),
+                _around(float(balance(seen)), table.balance),
+                _around(float(total_variation(seen)), table.total_variation),
+                _around(worst, _group_cost_ends(ground, noisy, joint, name, large)),
+                left,
+            )
+        )
+    return Point(stage, bound, _around(price, quotient(ground.counts, ground.noise, noisy.paid, unconstrained)), found)
 
 
-def _evenness(table: Floats) -> tuple[float, float, float]:
-    return float(worst_representation(table)), float(balance(table)), float(total_variation(table))
+def _group_cost_ends(ground: Ground, noisy: Sums, joint: JointGroups, attribute: str, large: NDArray[np.bool_]) -> Ends:
+    """Of the costliest group's mean, each group's within its ends (Bonferroni)."""
+    groups = [m > 0 for (of, _), m in zip(joint.named, joint.members, strict=True) if of == attribute]
+    level = 1 - (1 - HELD) / int(large.sum())
+    own = [(ground.counts[:, m], noisy.paid[:, m]) for m, judged in zip(groups, large, strict=True) if judged]
+    return worst_quotient([quotient(counts, ground.noise, paid, np.ones_like(paid), level) for counts, paid in own])
+
+
+def _around(value: float, ends: Ends) -> Estimate:
+    """The figure is read from counts made plausible, none of them negative, and may lie outside of what the released ones allow."""
+    return Estimate(value, min(value, ends[0]), max(value, ends[1]))
