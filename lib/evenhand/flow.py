@@ -142,7 +142,7 @@ def refuse_duplicates(run: Run) -> None:
 
 
 def prepared_of(run: Run) -> DataFrame:
-    """The prepared customers, of whom Spark knows that nothing is null: it generates half the code, which the JVM then compiles."""
+    """The prepared customers, of whom Spark knows that nothing is null: the code that it makes is a third shorter, and compiled."""
     rows, whole = _needed(run, catalog.PREPARED, "prepare"), [*run.plan.feature_names, *run.plan.attribute_names]
     return rows.withColumns({name: F.coalesce(F.col(name), F.lit(0)) for name in whole})
 

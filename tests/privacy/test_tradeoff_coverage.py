@@ -16,7 +16,6 @@ from test_segment_coverage import MODES, World, allowed, answered
 from accuracy_evenhand import box_table
 from evenhand.fairness.balanced import balanced
 from evenhand.fairness.bounds import constraints_of, least_judged
-from evenhand.fairness.cells import coarse_cells
 from evenhand.fairness.intervals import Estimate
 from evenhand.fairness.statistics import balance, total_variation, worst_representation
 from evenhand.fairness.tradeoff import Choice, Point, _point
@@ -88,11 +87,10 @@ def test_what_mitigation_was_expected_to_cost_and_to_bring_lies_in_its_intervals
         learned = read_summary(answer, plan, world.found)
         release = answered((part,), {COUNTS: exact.ravel().astype(np.int64)}, world.noise)
         counts = read_group_counts(release, learned, plan)
-        reach = 2 * release.noise(COUNTS).deviation * len(counts) ** 0.5
-        cells = coarse_cells(learned, counts)
-        ground = Ground.of(release, learned, counts, cells, reach)
+        ground = Ground.of(release, learned, counts)
+        cells = ground.cells
         start = fast_fit(spread_out(learned, world.found, plan), K, 1).centers / STEPS
-        constraints = constraints_of(plan, cells.totals(), reach)
+        constraints = constraints_of(plan, cells.totals(), ground.reach)
         if len(constraints.coefficients) < 4:
             continue  # a gender is lost in the noise
         judged += 1

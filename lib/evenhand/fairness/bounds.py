@@ -24,7 +24,6 @@ class Constraints:
     """`coefficients` (constraints, joint groups): in every segment, coefficients times counts must not be negative."""
 
     coefficients: Floats
-    left_out: tuple[tuple[str, str], ...]  # attribute and group: those too small to judge, which nothing is asked for
 
     def surplus(self, table: Floats) -> Floats:
         """How far above the bound each segment is, in customers, shape (constraints, segments)."""
@@ -54,11 +53,10 @@ def constraints_of(plan: Plan, totals: Floats, reach: float, at_least: float | N
     bounds, joint = plan.fairness.mitigation.bounds, JointGroups.of(plan)
     lowest, highest = (bounds.at_least, bounds.at_most) if at_least is None else (at_least, 1 / at_least)
     everyone = max(float(totals.sum()), 1.0)
-    rows, left_out = [], []
+    rows = []
     for (attribute, group), members in zip(joint.named, joint.members, strict=True):
         size = float(members @ totals)
         if size < least_judged(plan, reach):
-            left_out.append((attribute, group))
             continue
         share = size / everyone
         low, high = lowest * share, highest * share
@@ -67,7 +65,7 @@ def constraints_of(plan: Plan, totals: Floats, reach: float, at_least: float | N
             _refuse_infeasible(attribute, group, low, high, share, reach / everyone)
         low, high = min(low, share * (1 - SLACK)), max(high, share * (1 + SLACK))
         rows += [members - low, high - members]
-    return Constraints(np.array(rows).reshape(-1, joint.count), tuple(left_out))
+    return Constraints(np.array(rows).reshape(-1, joint.count))
 
 
 def _refuse_infeasible(attribute: str, group: str, low: float, high: float, share: float, reach: float) -> None:

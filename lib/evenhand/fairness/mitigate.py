@@ -17,7 +17,7 @@ from evenhand.fairness.assignment import FairMap, Moves
 from evenhand.fairness.balanced import ITERATIONS, Balanced, balanced
 from evenhand.fairness.blind import Blind, fair_lloyd
 from evenhand.fairness.bounds import Constraints, constraints_of
-from evenhand.fairness.cells import Cells, coarse_cells, fine_cells
+from evenhand.fairness.cells import Cells, fine_cells
 from evenhand.fairness.estimate import Counted, Prior, expected
 from evenhand.fairness.margins import NEAR, SEGMENTS, balance_check, edges_of, margins
 from evenhand.fairness.moves import chosen
@@ -26,7 +26,7 @@ from evenhand.fairness.tradeoff_noise import Ground
 from evenhand.plan.geometry import STEPS
 from evenhand.plan.method import Method
 from evenhand.plan.models import Plan
-from evenhand.privacy.groups import COUNTS, JointGroups, group_counts, read_group_counts
+from evenhand.privacy.groups import JointGroups, group_counts, read_group_counts
 from evenhand.privacy.marginals import Marginals
 from evenhand.privacy.release import Door, Release
 from evenhand.privacy.summary import Summary, boxes_of
@@ -34,7 +34,6 @@ from evenhand.segment.assign import Centers, rounded_centers
 
 Floats = NDArray[np.float64]
 STARTS = 2  # the cheapest unconstrained fits that balancing starts from; the best of them need not lead to the best
-REACH = 2.0  # standard deviations of the noise of a group's total
 
 
 @dataclass(frozen=True)
@@ -58,16 +57,12 @@ def mitigated(
     boxes, starts = boxes_of(plan, marginals), [start / STEPS for start in starts]
     release = door.release(group_counts(prepared, boxes, plan))
     counts = read_group_counts(release, summary, plan)
-    reach = REACH * release.noise(COUNTS).deviation * float(np.sqrt(len(counts)))
+    ground = Ground.of(release, summary, counts)
+    coarse, reach = ground.cells, ground.reach
     # One thread: several add up in any order, and a resumed run must find the very same centers.
     with threadpool_limits(1):
-        coarse = coarse_cells(summary, counts)
-
-        def ground() -> Ground:
-            return Ground.of(release, summary, counts, coarse, reach)
-
         if plan.fairness.mitigation.method == "group_blind":
-            return _blind(coarse, plan, starts, ground)
+            return _blind(ground, plan, starts)
         constraints = constraints_of(plan, coarse.totals(), reach)
         # Where noise rules, fits would win that only follow the boxes' noise more closely than the refined centers do.
         rounds, tried = (ITERATIONS, starts[:STARTS]) if Method.of(plan).moves_centers else (1, starts[:1])
@@ -78,9 +73,8 @@ def mitigated(
 
     def tradeoff() -> list[Point]:
         with threadpool_limits(1):  # the cores are for the people, whom the assessment counts meanwhile
-            everybody = ground()
-            fair = after(everybody, constraints, found.centers, found.duals, starts[0], plan)
-            return [before(everybody, starts[0], plan), fair, *curve(everybody, plan, starts[0])]
+            fair = after(ground, constraints, found.centers, found.duals, starts[0], plan)
+            return [before(ground, starts[0], plan), fair, *curve(ground, plan, starts[0])]
 
     return Mitigated(centers, fair_map, tradeoff)
 
@@ -112,8 +106,8 @@ def _counted(release: Release, moves: Moves) -> Counted:
     return Counted(counts, release.noise(SEGMENTS).deviation, moves)
 
 
-def _blind(cells: Cells, plan: Plan, starts: list[Floats], ground: Callable[[], Ground]) -> Mitigated:
-    members = JointGroups.of(plan).members
+def _blind(ground: Ground, plan: Plan, starts: list[Floats]) -> Mitigated:
+    cells, members = ground.cells, JointGroups.of(plan).members
     totals = members @ cells.totals()
     judged = members[totals >= max(plan.privacy.minimum_cell * len(starts[0]), 1)]
     found: list[Blind] = [fair_lloyd(cells, judged, start) for start in starts]
@@ -122,8 +116,7 @@ def _blind(cells: Cells, plan: Plan, starts: list[Floats], ground: Callable[[], 
     centers = best.centers[np.argsort(-sizes, kind="stable")]
 
     def tradeoff() -> list[Point]:
-        everybody = ground()
-        return [before(everybody, starts[0], plan), before(everybody, centers, plan, "after", starts[0])]
+        return [before(ground, starts[0], plan), before(ground, centers, plan, "after", starts[0])]
 
     return Mitigated(rounded_centers(centers * STEPS), None, tradeoff)
 

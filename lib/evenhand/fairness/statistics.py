@@ -51,7 +51,7 @@ def total_variation(counts: Floats) -> Floats:
 
 def total_variations(counts: Floats) -> Floats:
     """Of each group, shape (..., groups)."""
-    group, everyone = _distributions(counts)
+    group, everyone = distributions(counts)
     return np.abs(group - everyone).sum(axis=-1) / 2  # type: ignore[no-any-return]
 
 
@@ -65,7 +65,7 @@ def jensen_shannon(counts: Floats) -> Floats:
 
 def jensen_shannons(counts: Floats) -> Floats:
     """Of each group, shape (..., groups)."""
-    group, everyone = _distributions(counts)
+    group, everyone = distributions(counts)
     middle = (group + everyone) / 2
     divergence = (_information(group, middle) + _information(np.broadcast_to(everyone, group.shape), middle)) / 2
     return np.sqrt(np.maximum(divergence, 0.0))  # type: ignore[no-any-return]
@@ -118,8 +118,8 @@ SELECTION: dict[str, Callable[[Floats], Floats]] = {
 }
 
 
-def _distributions(counts: Floats) -> tuple[Floats, Floats]:
-    """Over segments, of each group and of everyone."""
+def distributions(counts: Floats) -> tuple[Floats, Floats]:
+    """Over segments, of each group and of everyone; NaN where nobody is."""
     everyone = counts.sum(axis=-2, keepdims=True)
     return _divided(counts, counts.sum(axis=-1, keepdims=True)), _divided(everyone, counts.sum(axis=(-2, -1), keepdims=True))
 

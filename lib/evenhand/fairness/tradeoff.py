@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from evenhand.fairness.balanced import REACH, assigned, balanced
 from evenhand.fairness.bounds import Constraints, constraints_of, least_judged
+from evenhand.fairness.cells import distances
 from evenhand.fairness.intervals import Estimate
 from evenhand.fairness.statistics import balance, total_variation, worst_representation
 from evenhand.fairness.tradeoff_noise import HELD, Ends, Ground, NoisyTable, Sums, quotient, worst_quotient
@@ -84,11 +85,11 @@ def curve(ground: Ground, plan: Plan, start: Floats) -> list[Point]:
 
 def _point(ground: Ground, choice: Choice, plan: Plan, stage: str, bound: float | None, start: Floats) -> Point:
     joint, cells, k = JointGroups.of(plan), ground.cells, len(choice.centers)
-    distances, noisy = cells.distances(choice.centers), Sums.of(ground, choice.centers, choice.prices, choice.shares)
-    shares = np.eye(k)[distances.argmin(axis=1)] if choice.shares is None else choice.shares
-    paid, unconstrained = (shares * distances).sum(axis=1), Sums.of(ground, start).paid
-    at_start = cells.distances(start).min(axis=1) @ cells.weights
-    price = float(paid @ cells.weights) / max(float(at_start), 1e-12)
+    away, noisy = cells.distances(choice.centers), Sums.of(ground, choice.centers, choice.prices, choice.shares)
+    shares = np.eye(k)[away.argmin(axis=1)] if choice.shares is None else choice.shares
+    paid, at_start = (shares * away).sum(axis=1), cells.distances(start).min(axis=1)
+    price = float(paid @ cells.weights) / max(float(at_start @ cells.weights), 1e-12)
+    unconstrained = np.broadcast_to(distances(ground.points, start).min(axis=1)[:, None], noisy.paid.shape)
     counts, costs, sizes = (joint.by_attribute(f) for f in (cells.table(shares), cells.sums(paid), cells.totals()))
     tables, squares = joint.by_attribute(noisy.table), joint.by_attribute(noisy.squares)
     found = []
@@ -97,7 +98,7 @@ def _point(ground: Ground, choice: Choice, plan: Plan, stage: str, bound: float 
         if large.sum() < 2:
             continue
         seen, worst = counts[name][large], float((costs[name][large] / sizes[name][large]).max())
-        table = NoisyTable(tables[name][large], ground.noise.deviation * np.sqrt(squares[name][large]))
+        table = NoisyTable(tables[name][large], squares[name][large], ground.noise)
         left = tuple(g for g, is_large in zip(groups, large, strict=True) if not is_large)
         found.append(
             Statistics(

@@ -8,14 +8,13 @@ counts, so sums over all of them, the negative counts too, are right on average 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evenhand.fairness.cells import Cells, distances
-from evenhand.fairness.statistics import total_variation
+from evenhand.fairness.cells import Cells, coarse_cells, distances
+from evenhand.fairness.statistics import distributions, total_variation
 from evenhand.plan.geometry import STEPS
 from evenhand.privacy.groups import COUNTS
 from evenhand.privacy.intervals import sum_reach
@@ -27,13 +26,14 @@ Floats = NDArray[np.float64]
 Ends = tuple[float, float]
 INSIDE = np.linspace(0.0, 1.0, 5)  # a representation ratio may be greatest between the ends of its own count
 DRAWS = 2_000
+REACH = 2.0  # standard deviations of the noise of a group's total
 HELD = 0.98  # the rest to 0.95 is for the assignment, which was made for the very noise that it is judged under
 
 
 @dataclass(frozen=True)
 class Ground:
     """The summary's boxes: `points` (boxes, features) in the unit cube, `counts` (boxes, joint groups) as released, with `noise`
-    on each; `cells`, those that were read as having customers, stand at `places`. `reach`: how far a group's total may be off.
+    on each; `cells`, those that were read as having customers, stand at `places`.
     """
 
     points: Floats
@@ -41,14 +41,18 @@ class Ground:
     noise: Noise
     cells: Cells
     places: tuple[NDArray[np.int64], NDArray[np.int64]]  # box and joint group of each cell
-    reach: float
 
     @classmethod
-    def of(cls, release: Release, summary: Summary, counts: Floats, cells: Cells, reach: float) -> Ground:
-        """`counts` (boxes, joint groups) are the read ones, of which the coarse `cells` are made."""
+    def of(cls, release: Release, summary: Summary, counts: Floats) -> Ground:
+        """`counts` (boxes, joint groups) are those read from the `release`."""
         box, group = np.nonzero(counts > 0)
         noisy = release[COUNTS].reshape(-1, counts.shape[1])[summary.boxes].astype(np.float64)
-        return cls(summary.points / STEPS, noisy, release.noise(COUNTS), cells, (box, group), reach)
+        return cls(summary.points / STEPS, noisy, release.noise(COUNTS), coarse_cells(summary, counts), (box, group))
+
+    @property
+    def reach(self) -> float:
+        """How far a group's total may be from the truth."""
+        return REACH * self.noise.deviation * float(np.sqrt(len(self.points)))
 
 
 @dataclass(frozen=True)
@@ -104,27 +108,27 @@ def worst_quotient(quotients: list[Ends]) -> Ends:
 
 @dataclass(frozen=True)
 class NoisyTable:
-    """`counts` (groups, segments) with noise of `deviations` each, sums over many boxes, so normal; groups independent."""
+    """`counts` (groups, segments), sums over boxes; `squares` the variance of their `noise` over that of one box's count."""
 
     counts: Floats
-    deviations: Floats
+    squares: Floats
+    noise: Noise
 
-    @cached_property
+    @property
     def representation(self) -> Ends:
-        """Of the worst representation ratio. With 95 % every count and every sum of the others in its row, in its column and
-        elsewhere is within reach (Bonferroni); the ratio is taken at all their ends."""
-        own, variance = self.counts, self.deviations**2
+        """Of the worst representation ratio. Every count and every sum of the others in its row, in its column and elsewhere is
+        within reach (Bonferroni); the ratio is taken at all their ends."""
+        own, terms = self.counts, self.squares
         row, column, everyone = _sums(own)
-        of_row, of_column, of_all = _sums(variance)
+        in_row, in_column, in_all = _sums(terms)
         parts = (
-            (own, variance),
-            (row - own, of_row - variance),
-            (column - own, of_column - variance),
-            (everyone - row - column + own, of_all - of_row - of_column + variance),
+            (own, terms),
+            (row - own, in_row - terms),
+            (column - own, in_column - terms),
+            (everyone - row - column + own, in_all - in_row - in_column + terms),
         )
         level = 1 - (1 - HELD) / (len(parts) * own.size)
-        ends = [_within(value, np.sqrt(np.maximum(spread, 0.0)), level) for value, spread in parts]
-        (least, most), others = ends[0], ends[1:]
+        (least, most), *others = (self._within(*part, level) for part in parts)
         ratios = [_ratio(least + inside * (most - least), *corner) for inside in INSIDE for corner in product(*others)]
         low, high = np.min(ratios, axis=0), np.max(ratios, axis=0)
         with np.errstate(divide="ignore"):
@@ -132,37 +136,38 @@ class NoisyTable:
             farthest = np.minimum(low, np.where(high > 0, 1 / high, 0.0))
         return float(farthest.min()), float(nearest.min())
 
-    @cached_property
+    @property
     def balance(self) -> Ends:
         """Of the worst segment's smallest over largest group, each count within reach (Bonferroni)."""
-        least, most = _within(self.counts, self.deviations, 1 - (1 - HELD) / self.counts.size)
+        least, most = self._within(self.counts, self.squares, 1 - (1 - HELD) / self.counts.size)
         lows, highs = [], []
         for group in range(len(least)):
             others = np.delete(np.arange(len(least)), group)
             lows.append(_over(least[group], np.maximum(least[group], most[others].max(axis=0))))
-            highs.append(_over(most[group], np.maximum(most[group], least[others].max(axis=0))))
+            highs.append(_over(most[group], np.maximum(most[group], least[others].max(axis=0)), nobody=1.0))
         return float(np.min(lows)), float(np.min(highs))
 
-    @cached_property
+    @property
     def total_variation(self) -> Ends:
         """A distance: it changes no more than the distributions move, by how much is simulated."""
         clean = np.maximum(self.counts, 0.0)
         if not (clean.sum(axis=1) > 0).all():
             return 0.0, 1.0
-        noise = np.random.default_rng(1).normal(0.0, 1.0, (DRAWS, *clean.shape)) * self.deviations
-        moved = _distributions(np.maximum(self.counts + noise, 0.0)) - _distributions(clean)
+        drawn = np.random.default_rng(1).normal(0.0, 1.0, (DRAWS, *clean.shape)) * self.noise.deviation * np.sqrt(self.squares)
+        moved = _from_everybody(np.maximum(self.counts + drawn, 0.0)) - _from_everybody(clean)
         reach = float(np.quantile(np.abs(moved).sum(axis=2).max(axis=1) / 2, HELD))
         seen = float(total_variation(clean))
         return max(seen - reach, 0.0), min(seen + reach, 1.0)
 
+    def _within(self, values: Floats, terms: Floats, level: float) -> tuple[Floats, Floats]:
+        """Sums of noise with the variance of so many boxes' counts; of few boxes it has the tails of one box's."""
+        excess = self.noise.excess_kurtosis / np.maximum(terms, 1.0)
+        reach = sum_reach(self.noise.deviation * np.sqrt(np.maximum(terms, 0.0))[None], excess, level)
+        return np.maximum(values - reach, 0.0), np.maximum(values + reach, 0.0)
+
 
 def _sums(table: Floats) -> tuple[Floats, Floats, Floats]:
     return table.sum(axis=1, keepdims=True), table.sum(axis=0, keepdims=True), table.sum(keepdims=True)
-
-
-def _within(values: Floats, deviations: Floats, level: float) -> tuple[Floats, Floats]:
-    reach = sum_reach(deviations[None], 0.0, level)
-    return np.maximum(values - reach, 0.0), np.maximum(values + reach, 0.0)
 
 
 def _ratio(own: Floats, row: Floats, column: Floats, rest: Floats) -> Floats:
@@ -174,7 +179,7 @@ def _over(a: Floats, b: Floats, nobody: float = 0.0) -> Floats:
     return np.where(b > 0, a / np.where(b > 0, b, 1.0), nobody)
 
 
-def _distributions(tables: Floats) -> Floats:
-    """Each group's over the segments less everybody's, shape (..., groups, segments)."""
-    groups, everyone = tables.sum(axis=-1, keepdims=True), tables.sum(axis=-2, keepdims=True)
-    return _over(tables, groups) - _over(everyone, everyone.sum(axis=-1, keepdims=True))
+def _from_everybody(tables: Floats) -> Floats:
+    """Each group's distribution over the segments less everybody's, shape (..., groups, segments); 1 where a group is gone."""
+    group, everyone = distributions(tables)
+    return np.nan_to_num(group - everyone, nan=1.0)

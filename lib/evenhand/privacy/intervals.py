@@ -26,7 +26,7 @@ def sum_half_width(noise: Noise, cells: int, level: float) -> float:
     return float(np.quantile(np.abs(sums), min(level + MARGIN, 1.0), method="higher"))
 
 
-def sum_reach(terms: Floats, excess: float, level: float) -> Floats:
+def sum_reach(terms: Floats, excess: Floats | float, level: float) -> Floats:
     """How far sums of independent noise reach with that chance, on either side; the terms' deviations, added up over the first axis.
 
     The normal quantile, corrected for the tails of few terms (Cornish and Fisher, 1938); `excess` is their excess kurtosis.
