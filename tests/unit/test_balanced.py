@@ -11,7 +11,7 @@ from evenhand.errors import InfeasibleBounds
 from evenhand.fairness.assignment import Moves
 from evenhand.fairness.balanced import assigned, balanced
 from evenhand.fairness.blind import fair_lloyd, group_costs
-from evenhand.fairness.bounds import Constraints, constraints_of
+from evenhand.fairness.bounds import Constraints, constraints_of, judged_members
 from evenhand.fairness.cells import Cells
 from evenhand.fairness.estimate import Counted, Presence, Prior
 from evenhand.fairness.moves import chosen
@@ -183,6 +183,17 @@ def test_group_blind_centers_lower_the_worst_off_group_s_cost() -> None:
     np.testing.assert_allclose(found.costs, group_costs(cells, members, found.centers))
     cost, of_plain = (float(cells.distances(c).min(axis=1) @ cells.weights) for c in (found.centers, plain))
     assert cost >= of_plain * 0.999
+
+
+def test_a_group_that_noise_alone_could_have_made_is_nobody_s_worst_off_group() -> None:
+    plan = plan_with({"at_least": 0.8})
+    joint, least = JointGroups.of(plan), 20 * plan.segments.candidates[-1]
+    assert plan.privacy.minimum_cell == 20
+    totals = np.zeros(joint.count)
+    totals[:2] = 50 * least, 2 * least
+    np.testing.assert_array_equal(judged_members(plan, totals, reach=0.0), joint.members[:2])
+    np.testing.assert_array_equal(judged_members(plan, totals, reach=1.5 * least), joint.members[:1])
+    np.testing.assert_array_equal(judged_members(plan, totals, reach=30.0 * least), np.ones((1, joint.count)))
 
 
 def uneven() -> tuple[Presence, Constraints, np.ndarray]:

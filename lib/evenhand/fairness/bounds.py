@@ -39,6 +39,13 @@ def least_judged(plan: Plan, reach: float) -> float:
     return max(plan.privacy.minimum_cell * max(plan.segments.candidates), 2 * reach, 1.0)
 
 
+def judged_members(plan: Plan, totals: Floats, reach: float) -> Floats:
+    """The members (groups, joint groups) of the groups large enough to judge; where none is, everybody as one group."""
+    members = JointGroups.of(plan).members
+    judged: Floats = members[members @ totals >= least_judged(plan, reach)]
+    return judged if len(judged) else np.ones((1, members.shape[1]))
+
+
 def constraints_of(plan: Plan, totals: Floats, reach: float, at_least: float | None = None) -> Constraints:
     """The plan's bounds, given the noisy totals of the joint groups and how far a total may be from the truth.
 

@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from evenhand.fairness.assignment import FairMap, Moves
 from evenhand.fairness.balanced import ITERATIONS, Balanced, balanced
 from evenhand.fairness.blind import Blind, fair_lloyd
-from evenhand.fairness.bounds import Constraints, constraints_of
+from evenhand.fairness.bounds import Constraints, constraints_of, judged_members
 from evenhand.fairness.cells import Cells, fine_cells
 from evenhand.fairness.estimate import Counted, Prior, expected
 from evenhand.fairness.margins import NEAR, SEGMENTS, balance_check, edges_of, margins
@@ -107,9 +107,8 @@ def _counted(release: Release, moves: Moves) -> Counted:
 
 
 def _blind(ground: Ground, plan: Plan, starts: list[Floats]) -> Mitigated:
-    cells, members = ground.cells, JointGroups.of(plan).members
-    totals = members @ cells.totals()
-    judged = members[totals >= max(plan.privacy.minimum_cell * len(starts[0]), 1)]
+    cells = ground.cells
+    judged = judged_members(plan, cells.totals(), ground.reach)
     found: list[Blind] = [fair_lloyd(cells, judged, start) for start in starts]
     best = min(found, key=lambda b: b.costs.max())
     sizes = np.bincount(cells.distances(best.centers).argmin(axis=1), weights=cells.weights, minlength=len(best.centers))
