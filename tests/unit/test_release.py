@@ -20,7 +20,7 @@ def passed() -> Release:
     return Release(release._KEY, "q", (PART,), {"count": np.array([1, 2])}, private=True)
 
 
-@pytest.mark.parametrize("key", [None, object(), "key", True, PART], ids=str)
+@pytest.mark.parametrize("key", [None, object(), "key", True, PART], ids=lambda key: type(key).__name__)
 def test_a_release_cannot_be_made_elsewhere(key: object) -> None:
     with pytest.raises(ClosedDoor):
         Release(key, "q", (PART,), {"count": np.array([1, 2])}, private=True)

@@ -23,6 +23,7 @@ from evenhand.tables.store import Store
 
 Rows = list[dict[str, Any]]
 READERS = 8
+MAY_BE_EMPTY = (catalog.FAIRNESS_GROUPS, catalog.FAIRNESS_PROXIES)  # where no group is large enough to judge
 
 
 @dataclass(frozen=True)
@@ -128,8 +129,8 @@ def gather(store: Store, plan: Plan, run_id: str) -> Facts:
     """
 
     def rows(spec: catalog.TableSpec) -> Rows:
-        found = store.read(spec, run_id).collect() if store.exists(spec) else []
-        if not found:
+        found = store.read(spec, run_id).collect() if store.exists(spec) else None
+        if not found and (found is None or spec not in MAY_BE_EMPTY):
             raise RunConflict(f"--run-id: run {run_id} has no {spec.name} yet; run the steps before under the same id")
         return [row.asDict() for row in found]
 
@@ -141,13 +142,13 @@ def gather(store: Store, plan: Plan, run_id: str) -> Facts:
             catalog.FAIRNESS_STATS,
             catalog.FAIRNESS_GROUPS,
             catalog.FAIRNESS_SUMMARY,
+            catalog.FAIRNESS_PROXIES,
         )
         waiting = [pool.submit(rows, spec) for spec in tables]
-        telling = pool.submit(lambda: [r.asDict() for r in store.read(catalog.FAIRNESS_PROXIES, run_id).collect()])
         spread, budget = pool.submit(_everyone, store, plan, run_id), pool.submit(_budget, store, plan, run_id)
         tradeoff = pool.submit(_tradeoff, store, plan, run_id)
-        states, fits, profiles, fairness, by_group, verdicts = (future.result() for future in waiting)
-        (everyone, deviation), spent, proxies = spread.result(), budget.result(), telling.result()
+        states, fits, profiles, fairness, by_group, verdicts, proxies = (future.result() for future in waiting)
+        (everyone, deviation), spent = spread.result(), budget.result()
     state = max(states, key=lambda r: r["at"])
     fits.sort(key=lambda r: (r["k"], r["cost"]))
     names, judged = [t.name for t in group_tables(plan)], list(METRIC_NAMES)
