@@ -151,6 +151,21 @@ def test_nobody_asked_for_a_seed_and_two_runs_draw_different_noise(spark: Any, r
     assert noisy["flow-1"] != noisy["flow-2"]
 
 
+def test_a_run_in_which_no_group_is_large_enough_to_judge_has_its_report(spark: Any, world: Path, tmp_path: Path) -> None:
+    """A group would need 3 times 5,000 customers, five times as many as there are: no noise at ε = 20 makes up for that."""
+    changes = in_folder(tmp_path) | {f"sources.{s}.path": f"{world}/{s}" for s in ("customers", "consent")}
+    changes |= {"sources.events.purchases.path": f"{world}/purchases", "pseudonyms.key_file": f"{world}/key"}
+    changes |= {"privacy.epsilon": 20.0, "privacy.population_total": 20.0, "privacy.minimum_cell": 5000}
+    small = run(parse_plan(plan_yaml(changes)), spark, as_of=NOW, run_id="small")
+    assert {(r.attribute, r.metric, r.verdict) for r in small.fairness_summary.collect()} == {
+        ("gender", "all", "cannot tell"),
+        ("age_band", "all", "cannot tell"),
+    }
+    assert small.fairness_groups.isEmpty()
+    assert "female" in small.facts.too_small["gender"]
+    assert small.facts.too_small["gender"] in small.report.read_text(encoding="utf-8")
+
+
 def test_an_uneven_result_blocks_the_run_when_the_plan_says_so(spark: Any, world: Path) -> None:
     """All women are new, all men are faithful."""
     customers, purchases = people(600)
