@@ -206,7 +206,7 @@ def test_a_plan_file_that_is_not_there_is_told(tmp_path: Path) -> None:
 def test_a_plan_file_that_cannot_be_read_is_told(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "plan.yaml"
     path.mkdir() if content is None else path.write_bytes(content)
-    with pytest.raises(PlanError, match="cannot be read"):
+    with pytest.raises(PlanError, match="cannot be read: (not UTF-8 text|is a directory); name the plan"):
         load_plan(path)
 
 

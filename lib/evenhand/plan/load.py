@@ -29,8 +29,10 @@ def load_plan(path: str | Path) -> Plan:
         text = Path(path).read_text(encoding="utf-8")
     except FileNotFoundError:
         raise PlanError(["no such file"], str(path)) from None
-    except (OSError, UnicodeDecodeError) as wrong:
-        raise PlanError([f"cannot be read: {type(wrong).__name__}"], str(path)) from None
+    except UnicodeDecodeError:
+        raise PlanError(["cannot be read: not UTF-8 text; name the plan, a YAML file"], str(path)) from None
+    except OSError as wrong:
+        raise PlanError([f"cannot be read: {str(wrong.strerror).lower()}; name the plan, a YAML file"], str(path)) from None
     return parse_plan(text, str(path))
 
 
