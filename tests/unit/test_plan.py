@@ -53,6 +53,7 @@ WRONG = {
     "nan_as_a_bound": ({"features.0.bounds": [0, float("nan")]}, "features.0.bounds.1: a finite number is needed"),
     "infinity_as_a_bound": ({"features.0.bounds": [float("-inf"), 1]}, "features.0.bounds.0: a finite number is needed"),
     "infinity_as_text_as_a_bound": ({"features.0.bounds": [0, "inf"]}, "features.0.bounds"),
+    "bounds_whose_distance_has_no_reciprocal": ({"features.0.bounds": [0, 1e-320], "features.0.missing": 0}, "too close together"),
     "bounds_whose_distance_overflows": ({"features.0.bounds": [-1.7e308, 1.7e308]}, "too far apart"),
     "missing_outside_the_bounds": ({"features.0.missing": 21}, "missing is 21, outside the bounds [0, 20]"),
     "true_is_not_a_bound": ({"features.0.bounds": [False, True]}, "features.0.bounds.0: a number is needed"),

@@ -46,6 +46,8 @@ class Feature(Model):
             raise ValueError(f"the bounds are reversed; write [{high:g}, {low:g}]")
         if not math.isfinite(high - low):
             raise ValueError("the bounds are too far apart for floating point")
+        if not math.isfinite(1 / (high - low)):
+            raise ValueError("the bounds are too close together for floating point")
         return bounds
 
     @field_validator("expression")
