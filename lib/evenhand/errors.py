@@ -12,6 +12,9 @@ class EvenhandError(Exception):
 
     exit_code = 1
 
+    def __init__(self, message: str) -> None:
+        super().__init__(_one_line(message))
+
 
 class PlanError(EvenhandError):
     """The plan is wrong. Holds every problem found, one line each."""
@@ -20,8 +23,8 @@ class PlanError(EvenhandError):
 
     def __init__(self, problems: list[str], where: str = "plan") -> None:
         self.problems = problems
-        head = f"{where}: {len(problems)} problem{'s' * (len(problems) != 1)}"
-        super().__init__("\n".join([head, *(f"  {p}" for p in problems)]) if len(problems) > 1 else f"{where}: {problems[0]}")
+        many = [f"{where}: {len(problems)} problems", *(f"  {p}" for p in problems)]
+        Exception.__init__(self, "\n".join(map(_one_line, many if len(problems) > 1 else [f"{where}: {problems[0]}"])))
 
 
 class ArgumentError(EvenhandError):
@@ -86,6 +89,11 @@ class IntegrityError(EvenhandError):
     """Stored records contradict each other."""
 
     exit_code = 5
+
+
+def _one_line(text: str) -> str:
+    """The text with a line break, or what else cannot be printed, written as in Python: a path may hold one."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 class ClosedDoor(RuntimeError):

@@ -47,7 +47,7 @@ def prepare_step(run: Run) -> None:
         return
     plan, sources = run.plan, run.sources
     pads = Pads.of(read_key(plan.pseudonyms), plan.purpose, "customer", plan.pseudonyms.key_id)
-    with no_values_in_errors("prepare"):
+    with no_values_in_errors("prepare", sources.texts):
         if not isinstance(plan.sources.customers.duplicates, KeepLatest):
             refuse_duplicates(run)
         plan = run.bounded

@@ -32,9 +32,10 @@ from evenhand.privacy.ledger import Ledger
 from evenhand.privacy.noise import NoiseSource
 from evenhand.privacy.release import Door, Release
 from evenhand.privacy.tallies import TALLIES
+from evenhand.report.page import report_path
 from evenhand.session import settings
 from evenhand.tables.catalog import RUNS, TableSpec
-from evenhand.tables.paths import require_folder
+from evenhand.tables.paths import require_file
 from evenhand.tables.sources import Sources, open_sources, pin_versions
 from evenhand.tables.store import Store, timestamp
 
@@ -81,7 +82,7 @@ class Run:
             SourceError, OutputError: a table does not fit; nothing was written.
         """
         run_id = _checked_id(run_id) if run_id is not None else _new_id(plan)
-        require_folder(plan.output.reports, "output.reports")  # found out after the work, it would have cost the budget
+        require_file(report_path(plan, run_id), "output.reports")  # found out after the work, it would have cost the budget
         with settings(spark, plan.time_zone), ThreadPoolExecutor(WRITERS) as pool:
             store = Store(spark, plan.output)
             newest = pool.submit(pin_versions, spark, plan)  # beside the checks: both are mostly waiting

@@ -95,13 +95,13 @@ def audit_plan(epsilon: float, method: str = "one pass", without_bounds: bool = 
 def prepared(spark: SparkSession, plan: Plan, rows: list[Row]) -> DataFrame:
     """What `prepare` makes of the rows, but for consent and pseudonyms."""
     table = spark.createDataFrame(rows, COLUMNS).coalesce(1)
-    return customers(Sources(table, table, {}, {}), plan)
+    return customers(Sources(table, table, {}, {}, []), plan)
 
 
 def bounds_question(spark: SparkSession, plan: Plan, rows: list[Row]) -> Question:
     """What a plan without bounds asks before everything else."""
     table = spark.createDataFrame(rows, COLUMNS).coalesce(1)
-    return magnitude_histograms(customer_magnitudes(Sources(table, table, {}, {}), plan), plan)
+    return magnitude_histograms(customer_magnitudes(Sources(table, table, {}, {}, []), plan), plan)
 
 
 def with_every_row(spark: SparkSession, plan: Plan, rows: list[Row]) -> DataFrame:

@@ -15,9 +15,10 @@ from evenhand.api import run
 from evenhand.command import main
 from evenhand.errors import DataError, EmptyPopulation, OutputError
 from evenhand.plan.models import Plan
+from evenhand.report.page import report_path, write_report
 from evenhand.tables import catalog
 from evenhand.tables.spark_errors import no_values_in_errors
-from sample import CONSENT, KEY, NOW, PURCHASES, customer, granted, people, sources_in, write_source, write_sources
+from sample import CONSENT, KEY, NOW, PURCHASES, REMOVED, customer, granted, people, sources_in, write_source, write_sources
 
 STEPS = ["prepare", "segment", "assess", "report"]
 Write = Callable[..., Path]
@@ -180,6 +181,69 @@ def test_a_file_where_reports_should_go_is_told_before_any_work(
     assert not (tmp_path / "restricted").exists()
 
 
+def test_a_folder_in_the_place_of_the_report_is_told_before_any_work(
+    alone: dict[str, Any], tmp_path: Path, plan: Callable[..., Plan]
+) -> None:
+    built = plan(alone)
+    page = report_path(built, "bad-1")
+    page.mkdir(parents=True)
+    with pytest.raises(OutputError, match="output.reports: .* is a folder, a file must go there"):
+        run(built, as_of=NOW, run_id="bad-1")
+    assert not (tmp_path / "open").exists()
+    assert not (tmp_path / "restricted").exists()
+
+
+def test_a_report_that_cannot_be_written_leaves_the_run_published_and_the_step_can_run_again(
+    spark: Any, tmp_path: Path, plan: Callable[..., Plan]
+) -> None:
+    customers, purchases = people(200)
+    write_sources(spark, tmp_path, customers, purchases=purchases)
+    built = plan(ENOUGH)
+    done = run(built, spark, as_of=NOW, run_id="full", steps=["prepare", "segment", "assess"])
+    page = report_path(built, "full")
+    page.mkdir(parents=True)
+    with pytest.raises(OutputError, match="run full stays as it is: run the step report again with --run-id full"):
+        write_report(done.store, built, "full")
+    page.rmdir()
+    assert [p.name for p in page.parent.iterdir()] == []
+    run(built, spark, as_of=NOW, run_id="full", steps=["report"])
+    assert page.is_file()
+
+
+@pytest.mark.parametrize("zone", ["restricted", "open"])
+@pytest.mark.parametrize("content", ["a_file", "a_delta_table"])
+def test_a_zone_that_is_no_folder_for_tables_is_told_before_any_work(
+    spark: Any, alone: dict[str, Any], tmp_path: Path, plan_file: Write, refused: Callable[..., str], zone: str, content: str
+) -> None:
+    place = tmp_path / "taken"
+    if content == "a_file":
+        place.write_text("precious")
+    else:
+        spark.createDataFrame([("precious",)], "something STRING").coalesce(1).write.format("delta").save(str(place))
+    before = sorted(place.rglob("*"))
+    line = refused(plan_file(alone | {f"output.{zone}.path": str(place)}), 2)
+    assert line.startswith(f"evenhand: output.{zone}.path: {place} is a file or itself a table; name a folder")
+    assert sorted(place.rglob("*")) == before
+    assert not (tmp_path / "open").exists()
+    assert not (tmp_path / "restricted").exists()
+
+
+@pytest.mark.parametrize("schema", ["nowhere", "no.such.catalog", "not a name"])
+def test_a_zone_in_a_schema_that_is_missing_is_told(
+    alone: dict[str, Any], plan_file: Write, refused: Callable[..., str], schema: str
+) -> None:
+    line = refused(plan_file(alone | {"output.open.path": REMOVED, "output.open.schema": schema}), 2)
+    assert line == f"evenhand: output.open.schema: {schema} is missing; create it, or name one that is there"
+
+
+def test_a_line_break_in_a_path_does_not_break_the_line(
+    alone: dict[str, Any], plan_file: Write, refused: Callable[..., str]
+) -> None:
+    assert "sources.customers: table no\\nwhere is missing" in refused(
+        plan_file(alone | {"sources.customers.path": "no\nwhere"}), 2
+    )
+
+
 def test_a_missing_source_is_told(spark: Any, tmp_path: Path, plan_file: Write, refused: Callable[..., str]) -> None:
     write_source(spark, tmp_path / "consent", granted(["a"]), CONSENT)
     write_source(spark, tmp_path / "purchases", [], PURCHASES)
@@ -194,7 +258,10 @@ def test_malformed_yaml_is_told(tmp_path: Path, refused: Callable[..., str]) -> 
 
 
 SPOILED = {
-    "a_text_that_is_no_number": ("sum(cast(item as double))", "CAST_INVALID_INPUT; a text is not a number"),
+    "a_text_that_is_no_number": (
+        "sum(cast(item as double))",
+        "CAST_INVALID_INPUT; a text is not a number or a date; retype the column at its source (text is in purchases.item)",
+    ),
     "a_division_by_zero": ("sum(1 / (amount - amount))", "DIVIDE_BY_ZERO; use try_divide"),
 }
 

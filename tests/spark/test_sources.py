@@ -91,6 +91,44 @@ def test_a_renamed_consent_column_is_told(spark: Any, plan: Build, sound: dict[s
     assert "has no column state; it has customer_id, decision" in found
 
 
+@pytest.mark.parametrize("name", ["a.b.c.d", "nowhere.schema.table", "not a name", "`"])
+def test_a_name_that_no_catalog_can_have_is_told(spark: Any, plan: Build, sound: dict[str, Any], name: str) -> None:
+    changes = {"sources.customers.path": REMOVED, "sources.customers.name": name}
+    assert refusal(spark, plan(sound | changes)).startswith("sources.customers: there can be no table ")
+
+
+def test_a_path_in_a_file_system_that_is_not_there_is_told(spark: Any, plan: Build, sound: dict[str, Any]) -> None:
+    found = refusal(spark, plan(sound | {"sources.consent.path": "nofs://bucket/consent"}))
+    assert found.startswith("sources.consent: nofs://bucket/consent cannot be read (")
+
+
+def test_a_spoiled_delta_log_is_told(spark: Any, plan: Build, sound: dict[str, Any], tmp_path: Path) -> None:
+    log = tmp_path / "spoiled" / "_delta_log"
+    log.mkdir(parents=True)
+    (log / "00000000000000000000.json").write_text("not JSON, secret")
+    found = refusal(spark, plan(sound | {"sources.customers.path": f"{tmp_path}/spoiled"}))
+    assert found.startswith(f"sources.customers: {tmp_path}/spoiled cannot be read (")
+    assert "secret" not in found
+
+
+def test_an_event_column_that_an_expression_cannot_compute_on_is_told(
+    spark: Any, plan: Build, sound: dict[str, Any], tmp_path: Path
+) -> None:
+    nested = "customer_id STRING, purchased_at TIMESTAMP, amount STRUCT<euro: INT>, item STRING"
+    write_source(spark, tmp_path / "nested", [("a", NOW, (5,), "x")], nested)
+    found = refusal(spark, plan(sound | {"sources.events.purchases.path": f"{tmp_path}/nested"}))
+    assert found == (
+        "features.spent.expression: Spark cannot compute it (DATATYPE_MISMATCH) from its columns (amount is struct<euro:int>); "
+        "correct the expression, or retype the column at its source"
+    )
+
+
+@pytest.mark.parametrize("where", ["amount", "item > purchased_at + 1", "amount > coalesce(item, purchased_at)"])
+def test_a_condition_that_is_none_is_told(spark: Any, plan: Build, sound: dict[str, Any], where: str) -> None:
+    found = refusal(spark, plan(sound | {"sources.events.purchases.where": where}))
+    assert found.startswith("sources.events.purchases.where: Spark cannot compute it (DATATYPE_MISMATCH) from its columns (")
+
+
 def test_column_names_are_compared_without_case_as_spark_does(spark: Any, plan: Build, sound: dict[str, Any]) -> None:
     assert opened(spark, plan(sound | {"features.0.column": "YEARS"})).customers.columns[1] == "YEARS"
 

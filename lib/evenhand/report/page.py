@@ -11,6 +11,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
 from markupsafe import Markup
 
+from evenhand.errors import OutputError
 from evenhand.fairness.assess import AT_LEAST
 from evenhand.plan.advice import advice
 from evenhand.plan.columns import CONSENT, CUSTOMERS, reasons
@@ -29,14 +30,28 @@ def report_path(plan: Plan, run_id: str) -> Path:
 
 
 def write_report(store: Store, plan: Plan, run_id: str) -> Path:
-    """Write the page of a run; whoever opens it sees the old one or the new one, never half of one."""
+    """Write the page of a run; whoever opens it sees the old one or the new one, never half of one.
+
+    Raises:
+        OutputError: the folder cannot be written; what the run has published stays.
+    """
     page, path = render(gather(store, plan, run_id)), report_path(plan, run_id)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(page)
-    os.chmod(temporary, 0o644)
-    os.replace(temporary, path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(page)
+        os.chmod(temporary, 0o644)
+        try:
+            os.replace(temporary, path)
+        except OSError:
+            os.unlink(temporary)
+            raise
+    except OSError as wrong:
+        raise OutputError(
+            f"output.reports: {path} cannot be written ({wrong.strerror}); run {run_id} stays as it is: "
+            f"run the step report again with --run-id {run_id} once it can be"
+        ) from None
     return path
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
-from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from evenhand.errors import OutputError
-from evenhand.tables.spark_errors import condition_of
+from evenhand.tables.spark_errors import SPARK_ERRORS, condition_of
 
 
 def absolute(path: str) -> str:
@@ -26,13 +26,16 @@ def quoted(path: str) -> str:
     return f"delta.`{escaped}`"
 
 
-def require_folder(path: str, where: str) -> None:
-    """Check, without making it, that a folder is there or can be made.
+def require_file(path: Path, where: str) -> None:
+    """Check, without making it, that a file can be written.
 
     Raises:
         OutputError: with the place in the plan and what stands in the way; nothing was touched.
     """
-    folder = Path(path).absolute()
+    path = path.absolute()
+    if path.is_dir():
+        raise OutputError(f"{where}: {path} is a folder, a file must go there; remove it, or name another folder")
+    folder = path.parent
     there = next(p for p in (folder, *folder.parents) if os.path.lexists(p))
     if not there.is_dir():
         raise OutputError(f"{where}: {there} is not a folder; name another")
@@ -40,10 +43,20 @@ def require_folder(path: str, where: str) -> None:
         raise OutputError(f"{where}: nothing can be written in {there}; change its permissions or name another folder")
 
 
+def is_file(spark: SparkSession, path: str) -> bool:
+    """Whether a file stands at a path, no folder, wherever Spark finds it."""
+    path = absolute(path).rstrip("/")
+    try:
+        files = spark.read.format("binaryFile").load(path).inputFiles()
+    except SPARK_ERRORS:
+        return False
+    return any(unquote(urlsplit(f).path) == unquote(urlsplit(path).path) for f in files)
+
+
 def is_missing(spark: SparkSession, path: str) -> bool:
     """Whether nothing stands at a path, wherever Spark finds it."""
     try:
         spark.read.format("binaryFile").load(absolute(path)).schema  # noqa: B018
-    except PySparkException as wrong:
+    except SPARK_ERRORS as wrong:
         return condition_of(wrong) == "PATH_NOT_FOUND"
     return False

@@ -6,23 +6,17 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from pyspark.errors import AnalysisException, PySparkException
+from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
 
 from evenhand.errors import SourceError
 from evenhand.plan.columns import CONSENT, CUSTOMERS, needed_columns
 from evenhand.plan.data import Table
 from evenhand.plan.models import Plan
 from evenhand.tables.paths import absolute, is_missing, quoted
-from evenhand.tables.spark_errors import condition_of
-
-INTEGERS = (T.ByteType, T.ShortType, T.IntegerType, T.LongType)
-NUMBERS = (*INTEGERS, T.FloatType, T.DoubleType, T.DecimalType, T.BooleanType)
-TEXT = (T.StringType,)
-TIMES = (T.TimestampType, T.TimestampNTZType)  # a time without a zone is in the plan's
-GROUPS = (*TEXT, *INTEGERS, T.BooleanType)
+from evenhand.tables.source_checks import check_expressions, check_types, texts_in_expressions
+from evenhand.tables.spark_errors import SPARK_ERRORS, condition_of, kind_of
 
 
 @dataclass(frozen=True)
@@ -33,6 +27,7 @@ class Sources:
     consent: DataFrame
     events: dict[str, DataFrame]
     versions: dict[str, int]
+    texts: list[str]  # columns of text that expressions read
 
 
 def source_tables(plan: Plan) -> dict[str, Table]:
@@ -58,9 +53,10 @@ def open_sources(spark: SparkSession, plan: Plan, versions: Mapping[str, int]) -
         SourceError: with the table, the column, and what would be right.
     """
     frames = {name: _select(spark, plan, name, table, versions[name]) for name, table in source_tables(plan).items()}
-    _check_types(plan, frames)
+    check_types(plan, frames)
+    check_expressions(plan, frames)
     events = {name: frames[name] for name in plan.sources.events}
-    return Sources(frames[CUSTOMERS], frames[CONSENT], events, dict(versions))
+    return Sources(frames[CUSTOMERS], frames[CONSENT], events, dict(versions), texts_in_expressions(plan, frames))
 
 
 def _version(spark: SparkSession, name: str, table: Table) -> int:
@@ -70,7 +66,7 @@ def _version(spark: SparkSession, name: str, table: Table) -> int:
         if table.timestamp is not None:
             versions = versions.where(F.col("timestamp") <= F.lit(table.timestamp.isoformat()).cast("timestamp"))
         history = versions.first()
-    except PySparkException as wrong:
+    except SPARK_ERRORS as wrong:
         raise SourceError(f"sources.{name}: {_why_unreadable(spark, table, wrong)}") from None
     if history is None:
         raise SourceError(f"sources.{name}: {table.address} has no version at or before {table.timestamp}")
@@ -80,15 +76,19 @@ def _version(spark: SparkSession, name: str, table: Table) -> int:
     return newest if table.version is None else table.version
 
 
-def _why_unreadable(spark: SparkSession, table: Table, wrong: PySparkException) -> str:
+def _why_unreadable(spark: SparkSession, table: Table, wrong: Exception) -> str:
     if table.name is not None:
-        if not spark.catalog.tableExists(table.name):
+        try:
+            there = spark.catalog.tableExists(table.name)
+        except SPARK_ERRORS as no_name:
+            return f"there can be no table {table.name!r} ({kind_of(no_name)}); state a name such as catalog.schema.table"
+        if not there:
             return f"table {table.name} is missing; state the name of a Delta table in the catalog"
         return f"table {table.name} is not a Delta table; convert it with CONVERT TO DELTA"
     if is_missing(spark, table.address):
         return f"table {table.path} is missing; state the path of a Delta table"
-    if "DATA_SOURCE_NOT_FOUND" in condition_of(wrong) or "delta" not in str(wrong).lower():
-        return f"{table.path} cannot be read ({condition_of(wrong) or type(wrong).__name__})"
+    if not condition_of(wrong).startswith("DELTA"):
+        return f"{table.path} cannot be read ({kind_of(wrong)})"
     return f"{table.path} is not a Delta table; write it with format delta"
 
 
@@ -104,48 +104,6 @@ def _select(spark: SparkSession, plan: Plan, name: str, table: Table, version: i
     if absent := [c for c in needed if c.lower() not in known]:
         raise SourceError(f"sources.{name}: {table.address} has no column {', '.join(absent)}; it has {', '.join(sorted(there))}")
     return rows.select([rows[f"`{known[c.lower()]}`"].alias(c) for c in needed])
-
-
-def _check_types(plan: Plan, frames: Mapping[str, DataFrame]) -> None:
-    kinds: dict[str, list[tuple[str, tuple[type[T.DataType], ...], str]]] = {name: [] for name in frames}
-    for feature in plan.features:
-        if feature.column:
-            kinds[CUSTOMERS].append((feature.column, NUMBERS, f"a number, for feature {feature.name}"))
-    for attribute in plan.protected:
-        wanted = NUMBERS if attribute.bands else GROUPS
-        label = "a number" if attribute.bands else "text, a whole number or a boolean"
-        kinds[CUSTOMERS].append((attribute.column, wanted, f"{label}, for protected attribute {attribute.name}"))
-    kinds[CONSENT] += [(c, TEXT, "text") for c in ("purpose", "state")]
-    kinds[CONSENT] += [(c, TIMES, "a timestamp") for c in ("recorded_at", "expires_at")]
-    for name, events in plan.sources.events.items():
-        kinds[name].append((events.time, (*TIMES, T.DateType), "a timestamp or a date"))
-    for name, wanted_columns in kinds.items():
-        types = {f.name.lower(): f.dataType for f in frames[name].schema}
-        for column, allowed, label in wanted_columns:
-            found = types[column.lower()]
-            if not isinstance(found, allowed):
-                raise SourceError(f"sources.{name}: column {column} is {found.simpleString()}; it must be {label}")
-    _check_ids(plan, frames)
-
-
-def _check_ids(plan: Plan, frames: Mapping[str, DataFrame]) -> None:
-    """Ids must be compared as what they are: 007 as text and 7 as a number are not surely the same person."""
-    ids = {CUSTOMERS: plan.sources.customers.id, CONSENT: plan.sources.consent.id}
-    ids |= {name: events.id for name, events in plan.sources.events.items()}
-    kinds = {}
-    for name, column in ids.items():
-        found = {f.name.lower(): f.dataType for f in frames[name].schema}[column.lower()]
-        if not isinstance(found, (*TEXT, *INTEGERS)):
-            raise SourceError(
-                f"sources.{name}: the id column {column} is {found.simpleString()}; it must be text or a whole number"
-            )
-        kinds[name] = "text" if isinstance(found, TEXT) else "a whole number"
-    for name, kind in kinds.items():
-        if kind != kinds[CUSTOMERS]:
-            raise SourceError(
-                f"sources.{name}: the id column {ids[name]} is {kind}, that of the customers is {kinds[CUSTOMERS]}; "
-                "retype one of them, so that the same customer has the same id"
-            )
 
 
 def _address(table: Table) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from pyspark.errors import PySparkException
@@ -52,8 +52,10 @@ def retried(commit: Callable[[], object]) -> None:
             time.sleep(random.uniform(0.02, 0.1 * 2 ** min(attempt, 4)))
 
 
-def _kind(wrong: BaseException) -> str:
-    """The class of the error, of Java's own that of its first cause: the name holds no value, the message may."""
+def kind_of(wrong: BaseException) -> str:
+    """Spark's name for the error, else its class, of Java's own that of its first cause: no name holds a value, a message may."""
+    if condition := condition_of(wrong):
+        return condition
     cause = java = getattr(wrong, "java_exception", None)
     while java is not None:
         cause, java = java, java.getCause()
@@ -61,8 +63,11 @@ def _kind(wrong: BaseException) -> str:
 
 
 @contextmanager
-def no_values_in_errors(doing: str) -> Iterator[None]:
-    """Replace Spark's message, which may quote a person's value, by the condition's name and what to do about it."""
+def no_values_in_errors(doing: str, texts: Sequence[str] = ()) -> Iterator[None]:
+    """Replace Spark's message, which may quote a person's value, by the condition's name and what to do about it.
+
+    `texts` are the columns of text that expressions read: where one of them should have been a number.
+    """
     loggers = [PySparkLogger.getLogger(name) for name in TALKATIVE]
     before = [logger.disabled for logger in loggers]
     try:
@@ -71,9 +76,10 @@ def no_values_in_errors(doing: str) -> Iterator[None]:
         yield
     except SPARK_ERRORS as wrong:
         text = str(wrong)
-        condition = condition_of(wrong) or next((c for c in HINTS if c in text), _kind(wrong))
+        condition = condition_of(wrong) or next((c for c in HINTS if c in text), kind_of(wrong))
         found = next((c for c in HINTS if c in text or c in condition), condition)
         hint = f"; {HINTS[found]}" if found in HINTS else ""
+        hint += f" (text is in {', '.join(texts)})" if texts and found == "CAST_INVALID_INPUT" else ""
         raise DataError(f"{doing}: Spark stopped with {found}{hint}; nothing was published") from None
     finally:
         for logger, was in zip(loggers, before, strict=True):

@@ -14,8 +14,8 @@ from pyspark.sql.types import DataType, StructType
 from evenhand.errors import OutputError
 from evenhand.plan.data import Output, Place
 from evenhand.tables.catalog import ALL, TableSpec
-from evenhand.tables.paths import absolute, is_missing, quoted
-from evenhand.tables.spark_errors import condition_of, retried
+from evenhand.tables.paths import absolute, is_file, is_missing, quoted
+from evenhand.tables.spark_errors import SPARK_ERRORS, kind_of, retried
 
 # No statistics on the restricted zone: the smallest and largest id would stand in the Delta log in clear text.
 PROPERTIES = {"restricted": {"delta.dataSkippingNumIndexedCols": "0"}, "open": dict[str, str]()}
@@ -106,8 +106,21 @@ class Store:
         Raises:
             OutputError: naming the first location that holds something else; nothing was touched.
         """
+        for zone, place in self._places.items():
+            self._check_place(f"output.{zone}", place)
         with ThreadPoolExecutor(READERS) as pool:
             list(pool.map(self._check, ALL))
+
+    def _check_place(self, where: str, place: Place) -> None:
+        if place.path and (is_file(self.spark, place.path) or not is_missing(self.spark, f"{place.path}/_delta_log")):
+            raise OutputError(f"{where}.path: {place.path} is a file or itself a table; name a folder, for the tables to be in")
+        if place.catalog_schema:
+            try:
+                found = self.spark.catalog.databaseExists(place.catalog_schema)
+            except SPARK_ERRORS:
+                found = False
+            if not found:
+                raise OutputError(f"{where}.schema: {place.catalog_schema} is missing; create it, or name one that is there")
 
     def _check(self, spec: TableSpec) -> None:
         schema = self._schema(spec)
@@ -123,14 +136,20 @@ class Store:
 
     def _schema(self, spec: TableSpec) -> StructType | None:
         try:
-            return self.spark.read.table(self.address(spec)).schema
-        except AnalysisException as wrong:
-            if self._is_empty(spec):
-                return None
+            return self._schema_if_any(spec)
+        except SPARK_ERRORS as wrong:
             raise OutputError(
-                f"{self.address(spec)} holds something that is not a Delta table ({condition_of(wrong)}); "
+                f"{self.address(spec)} holds something that is not a Delta table, or cannot be read ({kind_of(wrong)}); "
                 "empty it or name another output location"
             ) from None
+
+    def _schema_if_any(self, spec: TableSpec) -> StructType | None:
+        try:
+            return self.spark.read.table(self.address(spec)).schema
+        except AnalysisException:
+            if self._is_empty(spec):
+                return None
+            raise
 
     def _is_empty(self, spec: TableSpec) -> bool:
         place = self._places[spec.zone]

@@ -1,0 +1,111 @@
+"""Whether the columns of the sources are of the types that the plan needs, told before a row is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from pyspark.errors import AnalysisException
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from evenhand.errors import SourceError
+from evenhand.plan.columns import CONSENT, CUSTOMERS
+from evenhand.plan.expressions import inspect_aggregate, inspect_condition, with_as_of
+from evenhand.plan.models import Plan
+from evenhand.tables.spark_errors import condition_of
+
+INTEGERS = (T.ByteType, T.ShortType, T.IntegerType, T.LongType)
+NUMBERS = (*INTEGERS, T.FloatType, T.DoubleType, T.DecimalType, T.BooleanType)
+TEXT = (T.StringType,)
+TIMES = (T.TimestampType, T.TimestampNTZType)  # a time without a zone is in the plan's
+SOMETIME = "TIMESTAMP '2000-01-01 00:00:00'"  # in place of as_of, where only the types matter
+GROUPS = (*TEXT, *INTEGERS, T.BooleanType)
+
+
+def check_types(plan: Plan, frames: Mapping[str, DataFrame]) -> None:
+    """Check every column's type, and that ids can be compared with each other.
+
+    Raises:
+        SourceError: with the first column that does not fit, its type, and what it must be.
+    """
+    kinds: dict[str, list[tuple[str, tuple[type[T.DataType], ...], str]]] = {name: [] for name in frames}
+    for feature in plan.features:
+        if feature.column:
+            kinds[CUSTOMERS].append((feature.column, NUMBERS, f"a number, for feature {feature.name}"))
+    for attribute in plan.protected:
+        wanted = NUMBERS if attribute.bands else GROUPS
+        label = "a number" if attribute.bands else "text, a whole number or a boolean"
+        kinds[CUSTOMERS].append((attribute.column, wanted, f"{label}, for protected attribute {attribute.name}"))
+    kinds[CONSENT] += [(c, TEXT, "text") for c in ("purpose", "state")]
+    kinds[CONSENT] += [(c, TIMES, "a timestamp") for c in ("recorded_at", "expires_at")]
+    for name, events in plan.sources.events.items():
+        kinds[name].append((events.time, (*TIMES, T.DateType), "a timestamp or a date"))
+    for name, wanted_columns in kinds.items():
+        types = _types(frames[name])
+        for column, allowed, label in wanted_columns:
+            found = types[column.lower()]
+            if not isinstance(found, allowed):
+                raise SourceError(f"sources.{name}: column {column} is {found.simpleString()}; it must be {label}")
+    _check_ids(plan, frames)
+
+
+def check_expressions(plan: Plan, frames: Mapping[str, DataFrame]) -> None:
+    """Have Spark resolve every expression over the types of the columns; no row is read.
+
+    Raises:
+        SourceError: with the expression's place in the plan and the types of its columns.
+    """
+    for name, where, text, columns in _expressions(plan):
+        try:
+            expression = F.expr(with_as_of(text, SOMETIME))
+            rows = frames[name]
+            (rows.where(expression) if where.endswith(".where") else rows.agg(expression.cast("double"))).schema  # noqa: B018
+        except AnalysisException as wrong:
+            types = _types(frames[name])
+            read = ", ".join(f"{c} is {types[c.lower()].simpleString()}" for c in columns)
+            raise SourceError(
+                f"{where}: Spark cannot compute it ({condition_of(wrong)}) from its columns ({read or 'none'}); "
+                "correct the expression, or retype the column at its source"
+            ) from None
+
+
+def texts_in_expressions(plan: Plan, frames: Mapping[str, DataFrame]) -> list[str]:
+    """The columns of text that expressions read; Spark takes a text for a number until it meets one that is none."""
+    texts = {f"{n}.{c}" for n, _, _, cs in _expressions(plan) for c in cs if isinstance(_types(frames[n])[c.lower()], TEXT)}
+    return sorted(texts)
+
+
+def _expressions(plan: Plan) -> Iterator[tuple[str, str, str, Sequence[str]]]:
+    """Event source, place in the plan, SQL and columns of every expression."""
+    for name, source in plan.sources.events.items():
+        if source.where:
+            yield name, f"sources.events.{name}.where", source.where, inspect_condition(source.where).columns
+    for feature in plan.features:
+        if feature.events and feature.expression:
+            columns = inspect_aggregate(feature.expression).columns
+            yield feature.events, f"features.{feature.name}.expression", feature.expression, columns
+
+
+def _types(rows: DataFrame) -> dict[str, T.DataType]:
+    return {f.name.lower(): f.dataType for f in rows.schema}
+
+
+def _check_ids(plan: Plan, frames: Mapping[str, DataFrame]) -> None:
+    """Ids must be compared as what they are: 007 as text and 7 as a number are not surely the same person."""
+    ids = {CUSTOMERS: plan.sources.customers.id, CONSENT: plan.sources.consent.id}
+    ids |= {name: events.id for name, events in plan.sources.events.items()}
+    kinds = {}
+    for name, column in ids.items():
+        found = _types(frames[name])[column.lower()]
+        if not isinstance(found, (*TEXT, *INTEGERS)):
+            raise SourceError(
+                f"sources.{name}: the id column {column} is {found.simpleString()}; it must be text or a whole number"
+            )
+        kinds[name] = "text" if isinstance(found, TEXT) else "a whole number"
+    for name, kind in kinds.items():
+        if kind != kinds[CUSTOMERS]:
+            raise SourceError(
+                f"sources.{name}: the id column {ids[name]} is {kind}, that of the customers is {kinds[CUSTOMERS]}; "
+                "retype one of them, so that the same customer has the same id"
+            )
