@@ -1,0 +1,86 @@
+"""Column pruning is real: every query that a whole run sends to Spark reads from disk what its step needs, and no more."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import write_key
+from evenhand.api import run
+from evenhand.plan.load import parse_plan
+from sample import KEY, NOW, REMOVED, in_folder, people, plan_yaml, write_sources
+
+SCAN = re.compile(r"^Location: .*?\[(\S+?)[\],].*?^ReadSchema: struct<(.*?)>$", re.MULTILINE | re.DOTALL)
+FEATURES, GROUPS = "tenure spent visits", "gender age_band"
+BALANCED = {"method": "balanced", "attributes": ["gender"], "justification": "For this test.", "bounds": {"at_least": 0.5}}
+PLANS: dict[str, dict[str, Any]] = {
+    "nearest-center": {},
+    "bounds-to-find": {"features.1.bounds": REMOVED},
+    "balanced": {"fairness.mitigation": BALANCED},
+}
+SOURCES = {  # the columns of the plan, and the id alone to count those without one and to find those with two
+    "customers": ["customer_id years sex age", "customer_id"],
+    "consent": ["customer_id purpose state recorded_at expires_at", "customer_id"],
+    "purchases": ["customer_id purchased_at amount", "customer_id"],
+}
+PREPARED = {
+    "the summary and its steps": FEATURES,
+    "segments": f"pseudonym key_id {FEATURES}",
+    "profiles and fairness": f"{FEATURES} {GROUPS}",
+    "input quality": "imputed clipped",
+    "whether there is anybody": "",
+}
+BALANCED_SEGMENTS = {  # the hash of the pseudonym and the groups have a part in who goes where
+    "segments": f"pseudonym key_id {FEATURES} gender",
+    "profiles and fairness": f"pseudonym {FEATURES} {GROUPS}",
+    "margins": f"{FEATURES} gender",
+    "what the hash has moved": f"pseudonym {FEATURES} gender",
+}
+
+
+def executed(spark: Any) -> dict[int, str]:
+    """The physical plan of every query so far, by its number: what Spark itself shows in its UI."""
+    found = spark._jsparkSession.sharedState().statusStore().executionsList()
+    return {(e := found.apply(i)).executionId(): e.physicalPlanDescription() for i in range(found.size())}
+
+
+@pytest.fixture(scope="module")
+def world(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("columns")
+    write_key(folder / "key", KEY)
+    customers, purchases = people(400)
+    write_sources(spark, folder, customers, purchases=purchases)
+    return folder
+
+
+def columns_read(spark: Any, world: Path, name: str) -> dict[str, set[frozenset[str]]]:
+    """By table, the sets of columns that the queries of a whole run read from its files."""
+    spark.conf.set("spark.sql.maxMetadataStringLength", "100000")  # else long paths are cut
+    before = executed(spark)
+    changes = in_folder(world) | {"privacy.epsilon": 30.0, "privacy.population_total": 100.0, "privacy.expected_customers": 500}
+    try:
+        run(parse_plan(plan_yaml(changes | PLANS[name])), spark, as_of=NOW, run_id=name)
+    finally:
+        spark.conf.unset("spark.sql.maxMetadataStringLength")
+    found: dict[str, set[frozenset[str]]] = {}
+    for plan in (plan for number, plan in executed(spark).items() if number not in before):
+        for path, columns in SCAN.findall(plan):
+            found.setdefault(Path(path).name, set()).add(frozenset(re.findall(r"(?:^|,)(\w+):", columns)))
+    return found
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_every_query_of_a_run_reads_the_columns_of_its_step_and_no_others(spark: Any, world: Path, name: str) -> None:
+    found = columns_read(spark, world, name)
+    for table, expected in SOURCES.items():
+        assert found[table] == sets(expected), table
+    expected = PREPARED | BALANCED_SEGMENTS if name == "balanced" else PREPARED
+    assert found["prepared"] == sets(expected.values())
+
+
+def sets(names: Iterable[str]) -> set[frozenset[str]]:
+    return {frozenset(columns.split()) for columns in names}
