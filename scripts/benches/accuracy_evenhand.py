@@ -1,12 +1,13 @@
-"""Evenhand's side of the accuracy benchmark: the driver code of a run, with NumPy in the place of Spark's aggregation.
+"""The way from customers to centers as a run goes it, with NumPy in the place of Spark's aggregation.
 
 Geometry, parts, sensitivities, scales, reading and fitting are the library's own. That NumPy and Spark give the same
-integers is shown by tests/spark. The noise is seeded, so a figure can be had again.
+integers is shown by tests/spark. The accuracy benchmark seeds the noise, so a figure can be had again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -20,7 +21,7 @@ from evenhand.privacy.noise import Noise, SeededNoise
 from evenhand.privacy.release import Part
 from evenhand.privacy.spread import spread_out
 from evenhand.segment import refine
-from evenhand.segment.assign import CENTER_BITS, rounded_centers
+from evenhand.segment.assign import CENTER_BITS, Centers, rounded_centers
 from evenhand.segment.cluster import fast_fit
 
 CHUNK = 200_000
@@ -31,8 +32,8 @@ class StandIn:
 
     private = False
 
-    def __init__(self, exact: Mapping[str, np.ndarray], parts: tuple[Part, ...], noise: SeededNoise) -> None:
-        self._noisy = {p.name: noise.add(exact[p.name], p.noise) for p in parts}
+    def __init__(self, noisy: Mapping[str, np.ndarray], parts: tuple[Part, ...]) -> None:
+        self._noisy = noisy
         self._noise = {p.name: p.noise for p in parts}
 
     def __getitem__(self, part: str) -> np.ndarray:
@@ -42,27 +43,46 @@ class StandIn:
         return self._noise[part]
 
 
+Exact = Callable[[np.ndarray], Mapping[str, np.ndarray]]  # from rows in fixed point to the exact vectors of a question
+Ask = Callable[[tuple[Part, ...], Exact], StandIn]
+
+
 def private_centers(rows: np.ndarray, plan: Plan, seed: int) -> np.ndarray | None:
     """Centers in the unit cube, shape (k, features); None where the noise leaves too little to cluster."""
-    noise, method, names = SeededNoise(seed), Method.of(plan), plan.feature_names
+    noise = SeededNoise(seed)
+
+    def ask(parts: tuple[Part, ...], exact: Exact) -> StandIn:
+        found = exact(rows)
+        return StandIn({p.name: noise.add(found[p.name], p.noise) for p in parts}, parts)
+
+    centers = learned(plan, ask)
+    return None if centers is None else centers / 2**CENTER_BITS / STEPS
+
+
+def learned(plan: Plan, ask: Ask) -> Centers | None:
+    """The centers to which a run's questions lead, each asked as the answers before it say; None as above."""
+    method, names, unit = Method.of(plan), plan.feature_names, plan.privacy.unit
     found = None
     if method.marginals:
-        exact = marginals._vectors(bins(rows), names)
-        found = marginals.read_marginals(StandIn(exact, marginals._parts(plan), noise), plan)
+        answer = ask(marginals._parts(plan), lambda rows: marginals._vectors(bins(rows), names))
+        found = marginals.read_marginals(answer, plan)
     boxes = summary.boxes_of(plan, found)
-    exact = summary._vectors(box_table(rows, boxes), boxes, plan.privacy.unit)
-    learned = summary.read_summary(StandIn(exact, summary._parts(plan, boxes), noise), plan, found)
-    learned = spread_out(learned, found, plan)
+    answer = ask(summary._parts(plan, boxes), lambda rows: summary._vectors(box_table(rows, boxes), boxes, unit))
+    points = spread_out(summary.read_summary(answer, plan, found), found, plan)
     try:
-        fit = fast_fit(learned, max(plan.segments.candidates), plan.segments.restarts)
+        fit = fast_fit(points, max(plan.segments.candidates), plan.segments.restarts)
     except DataError:
         return None
     centers = rounded_centers(fit.centers)
     for number in range(1, len(method.refinements) + 1):
-        step = refine.Step.around(number, centers, learned, plan.privacy.unit)
-        release = StandIn(refine._vectors(step_table(rows, step), step), refine._parts(step, plan, len(centers)), noise)
-        centers = refine.moved(release, step)
-    return centers / 2**CENTER_BITS / STEPS
+        step = refine.Step.around(number, centers, points, unit)
+        answer = ask(refine._parts(step, plan, len(centers)), partial(_step_vectors, step=step))
+        centers = refine.moved(answer, step)
+    return centers
+
+
+def _step_vectors(rows: np.ndarray, step: refine.Step) -> Mapping[str, np.ndarray]:
+    return refine._vectors(step_table(rows, step), step)
 
 
 def bins(rows: np.ndarray) -> pa.Table:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from audit import audit_path, audit_release
+from audit_learning import audit_learning, fixed_point
 from audit_privacy import EPSILON, GAUSSIAN_RUNS, PATH_EPSILON, STEPS
 from bound import epsilon_lower_bound
 from evenhand.privacy.noise import Laplace, OpenDPNoise
@@ -19,6 +20,7 @@ from faults import FAULTS, noise_halved, only_observed_noised
 from world import CASES, METHODS, Exact, audit_plan, exact_answers, exact_bounds, moved
 
 RUNS, AS_READ, AS_READ_FAULTY, CENTERS = 12_000, 6_000, 15_000, 400
+LEARNING, LEARNING_FAULTY = 400, 800
 Answers = dict[str, Exact]
 
 
@@ -89,6 +91,16 @@ def test_neither_the_summary_as_read_nor_the_centers_give_away_more_than_the_sum
     assert audit_path(one, other, plan, case, CENTERS, to_centers=True).passed
     if case == "alone in an empty box":
         assert not audit_path(one, other, plan, case, AS_READ_FAULTY, False, only_observed_noised).passed
+
+
+def test_the_questions_that_one_answer_after_the_other_leads_to_give_away_no_more_than_they_claim_together(spark: Any) -> None:
+    """Cuts from noisy histograms, boxes by these cuts, a step from the centers of these boxes; and a fault in it is found."""
+    plan, case = audit_plan(PATH_EPSILON, STEPS), "alone in an empty box"
+    one, other = (fixed_point(spark, plan, extra) for extra in ([], CASES[case]))
+    for finding in audit_learning(one, other, plan, case, LEARNING):
+        assert finding.passed, finding
+    all_answers, _ = audit_learning(one, other, plan, case, LEARNING_FAULTY, only_observed_noised)
+    assert not all_answers.passed, all_answers
 
 
 def test_every_choice_before_noise_is_the_same_for_neighbors(neighbors: tuple[Answers, dict[str, Answers]]) -> None:
