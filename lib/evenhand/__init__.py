@@ -13,16 +13,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from evenhand.api import run as run
     from evenhand.errors import EvenhandError as EvenhandError
+    from evenhand.fairness.assignment import with_segment as with_segment
     from evenhand.plan.load import fingerprint as fingerprint
     from evenhand.plan.load import load_plan as load_plan
     from evenhand.plan.load import parse_plan as parse_plan
     from evenhand.plan.models import Plan as Plan
     from evenhand.prepare.customers import prepared_customers as prepared_customers
+    from evenhand.prepare.keys import pads_of as pads_of
     from evenhand.privacy.summary import box_sums as box_sums
-    from evenhand.privacy.summary import read_summary as read_summary
+    from evenhand.privacy.tallies import segment_tallies as segment_tallies
     from evenhand.result import Result as Result
+    from evenhand.rows import read_centers as read_centers
     from evenhand.segment.assign import assign as assign
-    from evenhand.segment.cluster import best_fit as best_fit
+    from evenhand.tables.sources import open_sources as open_sources
+    from evenhand.tables.sources import pin_versions as pin_versions
 
 # Loaded on first use: checking a plan must not wait for Spark and scikit-learn.
 _WHERE = {
@@ -32,12 +36,16 @@ _WHERE = {
     "load_plan": "plan.load",
     "parse_plan": "plan.load",
     "Plan": "plan.models",
+    "open_sources": "tables.sources",
+    "pin_versions": "tables.sources",
+    "pads_of": "prepare.keys",
     "prepared_customers": "prepare.customers",
     "box_sums": "privacy.summary",
-    "read_summary": "privacy.summary",
-    "Result": "result",
+    "read_centers": "rows",
+    "with_segment": "fairness.assignment",
     "assign": "segment.assign",
-    "best_fit": "segment.cluster",
+    "segment_tallies": "privacy.tallies",
+    "Result": "result",
 }
 __all__ = sorted(_WHERE)
 

@@ -16,8 +16,7 @@ from evenhand.plan.data import KeepLatest
 from evenhand.plan.method import Method
 from evenhand.prepare.customers import prepared_customers, with_ids
 from evenhand.prepare.duplicates import duplicated_ids
-from evenhand.prepare.keys import read_key
-from evenhand.prepare.pseudonym import Pads
+from evenhand.prepare.keys import pads_of
 from evenhand.prepare.quality import input_quality
 from evenhand.privacy.bounds import bound_intervals
 from evenhand.privacy.marginals import histograms, read_marginals
@@ -46,7 +45,7 @@ def prepare_step(run: Run) -> None:
     if run.store.rows(catalog.PREPARED, run.run_id) is not None:
         return
     plan, sources = run.plan, run.sources
-    pads = Pads.of(read_key(plan.pseudonyms), plan.purpose, "customer", plan.pseudonyms.key_id)
+    pads = pads_of(plan)
     with no_values_in_errors("prepare", sources.texts):
         if not isinstance(plan.sources.customers.duplicates, KeepLatest):
             refuse_duplicates(run)

@@ -16,8 +16,7 @@ from pyarrow import csv
 import evenhand
 from evenhand.plan.geometry import to_fixed
 from evenhand.plan.load import parse_plan
-from evenhand.prepare.keys import read_key
-from evenhand.prepare.pseudonym import Pads
+from evenhand.prepare.keys import pads_of
 from evenhand.privacy.noise import SeededNoise
 from evenhand.tables import catalog
 
@@ -50,7 +49,7 @@ def bank(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> evenhand.Resul
 def pseudonym(result: evenhand.Result, customer_id: object) -> bytes:
     import hashlib
 
-    pads = Pads.of(read_key(result.plan.pseudonyms), result.plan.purpose, "customer", result.plan.pseudonyms.key_id)
+    pads = pads_of(result.plan)
     return hashlib.sha256(pads.outer + hashlib.sha256(pads.inner + str(customer_id).encode()).digest()).digest()
 
 

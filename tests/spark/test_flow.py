@@ -13,11 +13,12 @@ import pytest
 from conftest import write_key
 from evenhand.api import run
 from evenhand.errors import Blocked
-from evenhand.plan.load import fingerprint, parse_plan
+from evenhand.plan.load import canonical, fingerprint, parse_plan
 from evenhand.result import Result
 from evenhand.tables import catalog
 from sample import CONSENT, KEY, NOW, granted, in_folder, people, plan_yaml, write_source, write_sources
 
+ROOT = Path(__file__).parents[2]
 COUNT, REFUSED = 3000, 100  # customers, and how many of them said no
 
 
@@ -142,6 +143,19 @@ def test_the_report_is_there_and_names_no_customer(result: Result) -> None:
 
 def test_the_result_prints_itself(result: Result) -> None:
     assert "flow-1" in str(result) or str(result.report) in str(result)
+
+
+def test_the_page_on_notebooks_runs_as_it_stands(spark: Any, result: Result, tmp_path: Path) -> None:
+    page = (ROOT / "docs/notebook.md").read_text(encoding="utf-8")
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(canonical(result.plan), encoding="utf-8")  # JSON is YAML
+    names: dict[str, Any] = {"spark": spark}
+    for code in re.findall(r"```python\n(.*?)```", page, flags=re.S):
+        exec(code.replace("conf/demo.yaml", str(plan)), names)
+    mine, theirs = names["segments"], names["result"].segments
+    assert mine.join(theirs, ["pseudonym", "segment"]).count() == mine.count() == theirs.count() == COUNT - REFUSED
+    for counted in ("summed", "tallied"):
+        assert names[counted].agg({"n": "sum"}).first()[0] == COUNT - REFUSED
 
 
 def test_nobody_asked_for_a_seed_and_two_runs_draw_different_noise(spark: Any, result: Result) -> None:

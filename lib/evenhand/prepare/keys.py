@@ -8,6 +8,8 @@ from pathlib import Path
 
 from evenhand.errors import KeyFileError
 from evenhand.plan.data import Pseudonyms
+from evenhand.plan.models import Plan
+from evenhand.prepare.pseudonym import Pads
 
 LEAST_BYTES = 32  # as long as the digest (RFC 2104, section 3)
 
@@ -30,6 +32,11 @@ def read_key(pseudonyms: Pseudonyms) -> bytes:
             f"{where} is too short; at least {LEAST_BYTES} bytes are needed, for instance from: openssl rand -hex 32"
         )
     return key
+
+
+def pads_of(plan: Plan) -> Pads:
+    """The pads of the plan's key for the pseudonyms of its customers; raises as `read_key`."""
+    return Pads.of(read_key(plan.pseudonyms), plan.purpose, "customer", plan.pseudonyms.key_id)
 
 
 def _from_file(path: Path) -> bytes:
