@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from sample import KEY, in_folder, plan_yaml
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
 
+ROOT = Path(__file__).parents[1]
 SETTINGS = {
     "spark.driver.memory": "3g",  # Delta keeps the plans of every table that a test made; full, Java collects garbage only
     "spark.sql.shuffle.partitions": "2",  # tiny tables; each partition is a task to schedule
@@ -76,4 +79,23 @@ def plan(tmp_path: Path, key_file: Path) -> Callable[..., Plan]:
 def write_key(path: Path, key: bytes, mode: int = 0o600) -> Path:
     path.write_bytes(key)
     os.chmod(path, mode)
+    return path
+
+
+def make_demo(folder: Path, customers: int) -> Path:
+    """The demo's tables at reduced size, as `scripts/demo` makes them; hands back their folder."""
+    sources = folder / "sources"
+    command = [sys.executable, str(ROOT / "scripts/generate_demo.py"), "--out", str(sources), "--customers", str(customers)]
+    subprocess.run(command, check=True, capture_output=True, cwd=folder)
+    return sources
+
+
+def demo_plan(sources: Path, folder: Path, expected: int) -> Path:
+    """The demo's plan with key, zones and reports in a folder; hands back its path."""
+    folder.mkdir(exist_ok=True)
+    write_key(folder / "key", KEY)
+    plan = (ROOT / "conf/demo.yaml").read_text(encoding="utf-8").replace("data/demo/sources", str(sources))
+    plan = plan.replace("data/demo", str(folder)).replace("expected_customers: 200000", f"expected_customers: {expected}")
+    path = folder / "plan.yaml"
+    path.write_text(plan, encoding="utf-8")
     return path

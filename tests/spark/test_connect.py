@@ -16,13 +16,12 @@ from typing import Any
 
 import pytest
 
-from conftest import SETTINGS, write_key
+from conftest import SETTINGS, demo_plan, make_demo
 from evenhand.api import run
 from evenhand.plan.load import load_plan
 from evenhand.privacy.noise import SeededNoise
-from sample import KEY
 
-HERE, ROOT = Path(__file__).parent, Path(__file__).parents[2]
+HERE = Path(__file__).parent
 CUSTOMERS, AS_OF = 10_000, "2026-11-01"
 pytestmark = pytest.mark.slow
 
@@ -70,14 +69,9 @@ def is_listening(port: int) -> bool:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo's tables at reduced size, and its plan twice, each with places of its own to write to."""
     found = tmp_path_factory.mktemp("connect")
-    script = [sys.executable, str(ROOT / "scripts/generate_demo.py"), "--out", str(found / "sources")]
-    subprocess.run([*script, "--customers", str(CUSTOMERS)], check=True, capture_output=True, cwd=found)
+    sources = make_demo(found, CUSTOMERS)
     for name in ("classic", "remote"):
-        (found / name).mkdir()
-        write_key(found / name / "key", KEY)
-        plan = (ROOT / "conf/demo.yaml").read_text(encoding="utf-8").replace("data/demo/sources", str(found / "sources"))
-        plan = plan.replace("data/demo", str(found / name)).replace("expected_customers: 200000", "expected_customers: 8000")
-        (found / name / "plan.yaml").write_text(plan, encoding="utf-8")
+        demo_plan(sources, found / name, expected=8_000)
     return found
 
 

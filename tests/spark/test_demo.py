@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import runpy
 import subprocess
@@ -13,7 +12,8 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from conftest import ROOT, demo_plan, make_demo
+
 CUSTOMERS = 20_000
 Submit = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -22,24 +22,11 @@ Submit = Callable[..., "subprocess.CompletedProcess[str]"]
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo's tables, key and plan, everything in one folder."""
     folder = tmp_path_factory.mktemp("demo")
-    script = [
-        sys.executable,
-        str(ROOT / "scripts/generate_demo.py"),
-        "--out",
-        str(folder / "sources"),
-        "--customers",
-        str(CUSTOMERS),
-    ]
-    subprocess.run(script, check=True, capture_output=True, cwd=folder)
-    plan = (ROOT / "conf/demo.yaml").read_text(encoding="utf-8").replace("data/demo", str(folder))
-    plan = plan.replace("expected_customers: 200000", "expected_customers: 16000")
+    path = demo_plan(make_demo(folder, CUSTOMERS), folder, expected=16_000)
+    plan = path.read_text(encoding="utf-8")
     # At this size "other" would be now large enough to judge, now not, and its small cells would hide others with them.
     assert "female: [female]" in plan
-    plan = plan.replace("female: [female]", "female: [female, other]")
-    (folder / "plan.yaml").write_text(plan, encoding="utf-8")
-    key = os.open(folder / "key", os.O_CREAT | os.O_WRONLY, 0o600)
-    os.write(key, b"0123456789abcdef" * 4)
-    os.close(key)
+    path.write_text(plan.replace("female: [female]", "female: [female, other]"), encoding="utf-8")
     return folder
 
 
