@@ -27,6 +27,7 @@ from evenhand.privacy.spread import spread_out
 from evenhand.privacy.summary import COUNT, OFFSETS, Summary, boxes_of, read_summary
 from evenhand.segment import refine
 from evenhand.segment.assign import CENTER_BITS, rounded_centers
+from evenhand.segment.check import SURE_FROM, without
 from evenhand.segment.choose_k import silhouettes, simplified_silhouette
 from evenhand.segment.cluster import fast_fit, squared_distances
 from evenhand.segment.intervals import center_ends, cost_ends, silhouette_ends
@@ -121,6 +122,36 @@ def test_centers_costs_and_silhouettes_lie_in_their_intervals(mode: str, custome
             missed[2:] += ((means < low - 1e-6) | (means > high + 1e-6)).ravel()
     assert judged > RUNS / 4
     assert missed.max() <= allowed(judged)
+
+
+@pytest.mark.parametrize(("mode", "customers"), CASES)
+def test_costs_lie_in_their_intervals_after_a_check_has_left_boxes_out(mode: str, customers: int) -> None:
+    """The segment that the noise makes smallest is taken for one that noise made, whose boxes then are left out."""
+    world = World.of(mode, customers)
+    exact, answers = world.answers(RUNS)
+    missed, judged = 0, 0
+    for answer in answers:
+        kept = read_summary(answer, world.plan, world.found)
+        if len(kept.boxes) < 2 * K:
+            continue
+        points = spread_out(kept, world.found, world.plan)
+        fit = fast_fit(points, K, 1)
+        nearest = squared_distances(points.points, fit.centers).argmin(axis=1)
+        smallest = np.arange(K) == np.bincount(nearest, points.weights, K).argmin()
+        left = without(points, fit, smallest, SURE_FROM * answer.noise(COUNT).like_laplace)
+        if len(np.unique(left.boxes)) < K:
+            continue
+        judged += 1
+        assert len(left.points) < len(points.points)
+        again = fast_fit(left, K, 1)
+        low, high = cost_ends(answer, world.boxes, left, again)
+        counts = exact[COUNT][left.boxes] / np.bincount(left.boxes)[left.boxes]
+        cost = squared_distances(left.points, again.centers).min(axis=1) @ counts
+        missed += not low - 1e-9 <= cost <= high + 1e-9
+        assert low <= again.cost * (1 + 1e-9)
+        assert high >= again.cost * (1 - 1e-9)
+    assert judged > RUNS / 4
+    assert missed <= allowed(judged)
 
 
 def test_intervals_of_fits_and_centers_become_narrow_where_people_are_many() -> None:
