@@ -106,12 +106,14 @@ class Store:
         Raises:
             OutputError: naming the first location that holds something else; nothing was touched.
         """
-        for zone, place in self._places.items():
-            self._check_place(f"output.{zone}", place)
         with ThreadPoolExecutor(READERS) as pool:
-            list(pool.map(self._check, ALL))
+            checks = [pool.submit(self._check_place, zone) for zone in self._places]
+            checks += [pool.submit(self._check, spec) for spec in ALL]
+            for check in checks:
+                check.result()
 
-    def _check_place(self, where: str, place: Place) -> None:
+    def _check_place(self, zone: str) -> None:
+        where, place = f"output.{zone}", self._places[zone]
         if place.path and (is_file(self.spark, place.path) or not is_missing(self.spark, f"{place.path}/_delta_log")):
             raise OutputError(f"{where}.path: {place.path} is a file or itself a table; name a folder, for the tables to be in")
         if place.catalog_schema:
