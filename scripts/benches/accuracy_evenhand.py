@@ -36,6 +36,10 @@ class StandIn:
         self._noisy = noisy
         self._noise = {p.name: p.noise for p in parts}
 
+    @classmethod
+    def of(cls, exact: Mapping[str, np.ndarray], parts: tuple[Part, ...], noise: SeededNoise) -> StandIn:
+        return cls({p.name: noise.add(exact[p.name], p.noise) for p in parts}, parts)
+
     def __getitem__(self, part: str) -> np.ndarray:
         return self._noisy[part]
 
@@ -51,11 +55,7 @@ def private_centers(rows: np.ndarray, plan: Plan, seed: int) -> np.ndarray | Non
     """Centers in the unit cube, shape (k, features); None where the noise leaves too little to cluster."""
     noise = SeededNoise(seed)
 
-    def ask(parts: tuple[Part, ...], exact: Exact) -> StandIn:
-        found = exact(rows)
-        return StandIn({p.name: noise.add(found[p.name], p.noise) for p in parts}, parts)
-
-    centers = learned(plan, ask)
+    centers = learned(plan, lambda parts, exact: StandIn.of(exact(rows), parts, noise))
     return None if centers is None else centers / 2**CENTER_BITS / STEPS
 
 

@@ -40,7 +40,7 @@ class Draw:
 
     def answer(self, exact: Mapping[str, np.ndarray], costs: Mapping[str, float]) -> StandIn:
         parts = tuple(Part(name, len(exact[name]), 1, cost, "bench") for name, cost in costs.items())
-        return StandIn(exact, parts, self.noise)
+        return StandIn.of(exact, parts, self.noise)
 
     def table(self, segment: np.ndarray, k: int, joint: int) -> np.ndarray:
         return np.bincount(self.group * k + segment, minlength=joint * k).astype(np.int64)
@@ -52,10 +52,10 @@ def balanced_run(rows: np.ndarray, group: np.ndarray, plan: Plan, seed: int) -> 
     names, noise = plan.feature_names, draw.noise
     found = None
     if method.marginals:
-        found = marginals.read_marginals(StandIn(marginals._vectors(bins(rows), names), marginals._parts(plan), noise), plan)
+        found = marginals.read_marginals(StandIn.of(marginals._vectors(bins(rows), names), marginals._parts(plan), noise), plan)
     boxes = summary.boxes_of(plan, found)
     exact = summary._vectors(box_table(rows, boxes), boxes, plan.privacy.unit)
-    release = StandIn(exact, summary._parts(plan, boxes), noise)
+    release = StandIn.of(exact, summary._parts(plan, boxes), noise)
     learned = summary.read_summary(release, plan, found)
     points = spread_out(learned, found, plan)
     asked = {
@@ -75,7 +75,7 @@ def balanced_run(rows: np.ndarray, group: np.ndarray, plan: Plan, seed: int) -> 
         for number in range(1, len(method.refinements) + 1):
             step = refine.Step.around(number, centers, points, plan.privacy.unit)
             centers = refine.moved(
-                StandIn(refine._vectors(step_table(rows, step), step), refine._parts(step, plan, k), noise), step
+                StandIn.of(refine._vectors(step_table(rows, step), step), refine._parts(step, plan, k), noise), step
             )
         starts = [centers / 2**CENTER_BITS, fit.centers]
         fair = mitigate.mitigated(draw, draw, plan, learned, found, starts)

@@ -40,7 +40,7 @@ def answer(plan: Plan) -> Any:
     exact = {part.name: np.zeros(part.cells, dtype=np.int64) for part in parts}
     exact[tallies.group_part("gender")] = WOMEN_AND_MEN.ravel()
     exact[tallies.SIZE] = WOMEN_AND_MEN.sum(axis=0)
-    return StandIn(exact, parts, SeededNoise(1))
+    return StandIn.of(exact, parts, SeededNoise(1))
 
 
 def test_a_small_cell_takes_the_smallest_along_that_keep_it(published: dict[str, list[dict[str, Any]]]) -> None:
