@@ -20,7 +20,7 @@ from faults import FAULTS, noise_halved, only_observed_noised
 from world import CASES, METHODS, Exact, audit_plan, exact_answers, exact_bounds, moved
 
 RUNS, AS_READ, AS_READ_FAULTY, CENTERS = 12_000, 6_000, 15_000, 400
-LEARNING, LEARNING_FAULTY = 300, 600
+LEARNING, LEARNING_FAULTY = 150, 500
 Answers = dict[str, Exact]
 
 
