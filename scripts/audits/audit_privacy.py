@@ -19,7 +19,7 @@ PATH_EPSILON = 2.0  # of the audited way from the summary to the centers
 STEPS = "histograms, boxes, a step"
 GAUSSIAN_RUNS = 200_000  # its conversion to ε leaves room, so that a factor of two shows in many runs only
 # Of a release, of the summary as it is read, of the centers learned from it, of all that is asked to learn.
-RUNS = {"full": (60_000, 20_000, 1_500, 2_000), "quick": (20_000, 15_000, 400, 800)}
+RUNS = {"full": (60_000, 20_000, 1_500, 1_500), "quick": (20_000, 15_000, 400, 800)}
 
 
 def releases(spark: SparkSession, runs: int) -> list[Finding]:
@@ -53,7 +53,7 @@ def paths(spark: SparkSession, as_read: int, centers: int, learning: int) -> lis
         answer = exact_answers(spark, plan, extra, only=["summary"])["summary"]
         for to_centers, runs in ((False, as_read), (True, centers)):
             findings.append(audit_path(without, answer, plan, case, runs, to_centers))
-    plan = audit_plan(PATH_EPSILON, STEPS)
+    plan = audit_plan(EPSILON, STEPS)
     nobody_more = fixed_point(spark, plan, [])
     for case, extra in CASES.items():
         findings += audit_learning(nobody_more, fixed_point(spark, plan, extra), plan, case, learning)
