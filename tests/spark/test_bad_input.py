@@ -182,13 +182,13 @@ def test_a_file_where_reports_should_go_is_told_before_any_work(
 
 
 def test_a_folder_in_the_place_of_the_report_is_told_before_any_work(
-    alone: dict[str, Any], tmp_path: Path, plan: Callable[..., Plan]
+    spark: Any, alone: dict[str, Any], tmp_path: Path, plan: Callable[..., Plan]
 ) -> None:
     built = plan(alone)
     page = report_path(built, "bad-1")
     page.mkdir(parents=True)
     with pytest.raises(OutputError, match="output.reports: .* is a folder, a file must go there"):
-        run(built, as_of=NOW, run_id="bad-1")
+        run(built, spark, as_of=NOW, run_id="bad-1")
     assert not (tmp_path / "open").exists()
     assert not (tmp_path / "restricted").exists()
 

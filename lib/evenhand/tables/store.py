@@ -107,27 +107,33 @@ class Store:
             OutputError: naming the first location that holds something else; nothing was touched.
         """
         with ThreadPoolExecutor(READERS) as pool:
-            checks = [pool.submit(self._check_place, zone) for zone in self._places]
-            checks += [pool.submit(self._check, spec) for spec in ALL]
-            for check in checks:
-                check.result()
+            list(pool.map(self._require_schema, self._places))
+            there = list(pool.map(self._check, ALL))
+            used = {spec.zone for spec, is_there in zip(ALL, there, strict=True) if is_there}
+            # Where a table of ours is, all is well; to look at the place itself Spark lists everything below it.
+            list(pool.map(self._require_folder, [zone for zone in self._places if zone not in used]))
 
-    def _check_place(self, zone: str) -> None:
-        where, place = f"output.{zone}", self._places[zone]
-        if place.path and (is_file(self.spark, place.path) or not is_missing(self.spark, f"{place.path}/_delta_log")):
-            raise OutputError(f"{where}.path: {place.path} is a file or itself a table; name a folder, for the tables to be in")
-        if place.catalog_schema:
-            try:
-                found = self.spark.catalog.databaseExists(place.catalog_schema)
-            except SPARK_ERRORS:
-                found = False
-            if not found:
-                raise OutputError(f"{where}.schema: {place.catalog_schema} is missing; create it, or name one that is there")
+    def _require_schema(self, zone: str) -> None:
+        schema = self._places[zone].catalog_schema
+        if not schema:
+            return
+        try:
+            found = self.spark.catalog.databaseExists(schema)
+        except SPARK_ERRORS:
+            found = False
+        if not found:
+            raise OutputError(f"output.{zone}.schema: {schema} is missing; create it, or name one that is there")
 
-    def _check(self, spec: TableSpec) -> None:
+    def _require_folder(self, zone: str) -> None:
+        path = self._places[zone].path
+        if path and (is_file(self.spark, path) or not is_missing(self.spark, f"{path}/_delta_log")):
+            raise OutputError(f"output.{zone}.path: {path} is a file or itself a table; name a folder, for the tables to be in")
+
+    def _check(self, spec: TableSpec) -> bool:
+        """Whether the table is there, which then is Evenhand's."""
         schema = self._schema(spec)
         if schema is None:
-            return
+            return False
         found = {f.name: f.dataType.simpleString() for f in schema}
         for name, wanted in _types(spec).items():
             if found.get(name) != wanted.simpleString():
@@ -135,6 +141,7 @@ class Store:
                     f"{self.address(spec)} holds something else than Evenhand's table {spec.name} (column {name} is "
                     f"{found.get(name, 'missing')}, not {wanted.simpleString()}); name another output location"
                 )
+        return True
 
     def _schema(self, spec: TableSpec) -> StructType | None:
         try:
