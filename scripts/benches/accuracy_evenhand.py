@@ -54,7 +54,6 @@ Ask = Callable[[tuple[Part, ...], Exact], StandIn]
 def private_centers(rows: np.ndarray, plan: Plan, seed: int) -> np.ndarray | None:
     """Centers in the unit cube, shape (k, features); None where the noise leaves too little to cluster."""
     noise = SeededNoise(seed)
-
     centers = learned(plan, lambda parts, exact: StandIn.of(exact(rows), parts, noise))
     return None if centers is None else centers / 2**CENTER_BITS / STEPS
 
