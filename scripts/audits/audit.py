@@ -84,13 +84,17 @@ def _statistics(part: Part, exact: Integers, a: Integers, b: Integers, runs: int
     """
     many = replace(part, cells=runs * len(exact))
     noisy = mechanism(many, np.tile(exact, runs)).reshape(runs, len(exact))
-    if part.unit == "epsilon":
-        far, near = (np.abs(noisy - c).reshape(runs, -1, part.width).max(axis=2) for c in (a, b))
-        ratio = (far - near).sum(axis=1) / part.noise.scale
-    else:
-        ratio = ((noisy - a).astype(np.float64) ** 2 - (noisy - b).astype(np.float64) ** 2).sum(axis=1) / part.noise.scale**2
     widest = int(np.argmax(np.abs(a - b)))
-    return np.stack([ratio, (noisy == a).sum(axis=1), noisy[:, widest]], axis=1).astype(np.float64)
+    return np.stack([log_ratio(part, noisy, a, b), (noisy == a).sum(axis=1), noisy[:, widest]], axis=1).astype(np.float64)
+
+
+def log_ratio(part: Part, noisy: Integers, a: Integers, b: Integers) -> Floats:
+    """How much likelier the claimed noise makes each run of `noisy` (runs, cells) on `b` than on `a`: the logarithm, of Gaussian noise twice that, (runs,)."""
+    if part.unit == "epsilon":
+        far, near = (np.abs(noisy - c).reshape(len(noisy), -1, part.width).max(axis=2) for c in (a, b))
+        return np.asarray((far - near).sum(axis=1) / part.noise.scale)
+    squares = ((noisy - c).astype(np.float64) ** 2 for c in (a, b))
+    return np.asarray(np.subtract(*squares).sum(axis=1) / part.noise.scale**2)
 
 
 def audit_path(

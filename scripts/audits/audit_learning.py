@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 from numpy.typing import NDArray
 from pyspark.sql import SparkSession
 
 from accuracy_evenhand import Exact, StandIn, learned
-from audit import ALARM, AUDITS, Finding, Mechanism, sound
+from audit import ALARM, AUDITS, Finding, Mechanism, log_ratio, sound
 from bound import epsilon_lower_bound
 from evenhand.plan.method import Method
 from evenhand.plan.models import Plan
-from evenhand.privacy.release import Integers, Part
+from evenhand.privacy.release import Part
 from world import POPULATION, Row, prepared
 
 Rows = NDArray[np.int64]
@@ -44,17 +42,11 @@ def _run(rows: Rows, one: Rows, other: Rows, plan: Plan, mechanism: Mechanism) -
         mine, a, b = exact(rows), exact(one), exact(other)
         noisy = {p.name: mechanism(p, mine[p.name]) for p in parts}
         for part in parts:
-            seen[:] += _evidence(part, noisy, a, b)
+            found, first, second = noisy[part.name], a[part.name], b[part.name]
+            seen[0] += log_ratio(part, found[None], first, second)[0]
+            seen[1] += (found == first)[first != second].sum()
         return StandIn(noisy, parts)
 
     centers = learned(plan, ask)
     width = max(plan.segments.candidates) * len(plan.features)
     return [*seen, *(np.full(width, -1.0) if centers is None else np.sort(centers, axis=0).ravel())]
-
-
-def _evidence(
-    part: Part, noisy: Mapping[str, Integers], a: Mapping[str, Integers], b: Mapping[str, Integers]
-) -> tuple[float, int]:
-    found, first, second = noisy[part.name], a[part.name], b[part.name]
-    far, near = (np.abs(found - exact).reshape(-1, part.width).max(axis=1) for exact in (first, second))
-    return float((far - near).sum() / part.noise.scale), int((found == first)[first != second].sum())
