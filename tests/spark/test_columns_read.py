@@ -19,7 +19,7 @@ FEATURES, GROUPS = "tenure spent visits", "gender age_band"
 BALANCED = {"method": "balanced", "attributes": ["gender"], "justification": "For this test.", "bounds": {"at_least": 0.5}}
 PLANS: dict[str, dict[str, Any]] = {
     "nearest-center": {},
-    "balanced, bounds to find": {"fairness.mitigation": BALANCED, "features.1.bounds": REMOVED},
+    "balanced-bounds-to-find": {"fairness.mitigation": BALANCED, "features.1.bounds": REMOVED},
 }
 SOURCES = {  # the columns of the plan, and the id alone to count those without one and to find those with two
     "customers": ["customer_id years sex age", "customer_id"],
@@ -62,7 +62,7 @@ def columns_read(spark: Any, world: Path, name: str) -> dict[str, set[frozenset[
     before = executed(spark)
     changes = in_folder(world) | {"privacy.epsilon": 30.0, "privacy.population_total": 100.0, "privacy.expected_customers": 500}
     try:
-        run(parse_plan(plan_yaml(changes | PLANS[name])), spark, as_of=NOW, run_id=name.split(",")[0])
+        run(parse_plan(plan_yaml(changes | PLANS[name])), spark, as_of=NOW, run_id=name)
     finally:
         spark.conf.unset("spark.sql.maxMetadataStringLength")
     found: dict[str, set[frozenset[str]]] = {}

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from conftest import write_key
+from conftest import ROOT, write_key
 from evenhand.api import run
 from evenhand.errors import Blocked
 from evenhand.plan.load import canonical, fingerprint, parse_plan
@@ -18,7 +18,6 @@ from evenhand.result import Result
 from evenhand.tables import catalog
 from sample import CONSENT, KEY, NOW, granted, in_folder, people, plan_yaml, write_source, write_sources
 
-ROOT = Path(__file__).parents[2]
 COUNT, REFUSED = 3000, 100  # customers, and how many of them said no
 
 
