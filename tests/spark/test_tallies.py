@@ -29,7 +29,7 @@ from sample import plan_yaml
 N, K = 400, 3
 
 
-@pytest.mark.parametrize(("most", "expected"), [(4_096, 1), (8, 2)], ids=["one batch", "several batches"])
+@pytest.mark.parametrize(("most", "expected"), [(256, 1), (8, 2)], ids=["one batch", "several batches"])
 def test_every_part_is_counted_to_the_last_integer(spark: Any, monkeypatch: pytest.MonkeyPatch, most: int, expected: int) -> None:
     monkeypatch.setattr(groups, "MOST_CODES", most)
     changes = {"fairness.intersections": [["age_band", "gender"]]} if most > 8 else {}

@@ -10,7 +10,7 @@ from evenhand.plan.features import Attribute
 from evenhand.plan.models import Plan
 
 TIMES = " × "
-MOST_CODES = 4_096  # joint groups that are counted together: with all segments they still fit the processor's cache
+MOST_CODES = 256  # joint groups that are counted together: with twenty segments their sums still fit the processor's cache
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """What is released about the segments: their sizes, the sums of the features, and the tables of groups by segment.
 
-One pass over the people whatever the number of features, attributes and intersections: customers are counted by segment
-and joint group, and what is asked about is added up from that, still exact and inside the door's question.
+One pass over the people whatever the number of features, attributes and intersections: customers are counted by joint
+group and segment, and what is asked about is added up from that, still exact and inside the door's question.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ SQUARES = "squares of the features"
 MIDDLE = STEPS // 2
 COST_STEPS = 2**16  # a squared distance in fixed point
 COST_BOUND = 0.25  # of the greatest squared distance in the unit cube; farther away than that counts as that far
+SQUARED = -1  # the cell of everybody's squares
+MOST_PARTITIONS = 1_000_000  # above what any table has
 SQUARES_SHARE = 0.2  # of the proxies' ε for the features' spread, the rest for the groups' means
 
 
@@ -57,25 +59,35 @@ def segment_tallies(assigned: DataFrame, k: int, plan: Plan) -> Question:
     """
     names = plan.feature_names
     cost = F.least((F.col("distance") / cost_unit(len(names))).cast("bigint"), F.lit(COST_STEPS - 1).cast("bigint"))
-    rows = assigned.select("segment", cost.alias("cost"), _codes(plan).alias("codes"), *names)
-    sums = [F.sum(F.col(n).cast("bigint")).alias(f"s{j}") for j, n in enumerate(names)]
-    squares = [F.sum(F.col(n).cast("bigint") * F.col(n)).alias(f"q{j}") for j, n in enumerate(names)]
+    found = assigned.select("segment", cost.alias("cost"), *names, *plan.attribute_names)
+    if len(batches(plan)) > 1:
+        # Changes no partition, but Spark writes the code for the counting apart from that for distances, short enough to compile.
+        found = found.coalesce(MOST_PARTITIONS)
+    rows = found.select("cost", *names, F.explode(_cells(k, plan)).alias("cell"))
     # A cost's square in steps of 2^16, so that it is as large as the cost at most.
     costs = [F.sum("cost").alias("c"), F.sum(F.shiftright(F.col("cost") * F.col("cost"), 16)).alias("cc")]
-    exploded = (
-        rows.withColumn("code", F.explode("codes")) if len(batches(plan)) > 1 else rows.withColumn("code", F.col("codes")[0])
-    )
-    counted = exploded.groupBy("segment", "code").agg(F.count("*").alias("n"), *sums, *squares, *costs)
+    powers = [_power(F.col(n).cast("bigint")) for n in names]
+    sums = [F.sum(power).alias(f"s{j}") for j, power in enumerate(powers)]
+    counted = rows.groupBy("cell").agg(F.count("*").alias("n"), *costs, *sums)
     return Question(TALLIES, counted, lambda table: _vectors(table, k, plan), _parts(k, plan))
 
 
-def _codes(plan: Plan) -> Column:
-    """The customer's joint group in each batch, the batches one after the other."""
-    codes, offset = [], 0
+def _cells(k: int, plan: Plan) -> Column:
+    """The customer's cells: the segment and joint group in each batch, the batches one after the other, then the squares'.
+
+    One small number each, for which Spark's hash map has a place of its own; of two columns many would share one.
+    """
+    cells, offset = [], 0
     for batch in batches(plan):
-        codes.append(joint_code([(a.name, len(a.group_names)) for a in batch]) + F.lit(offset))
+        code = joint_code([(a.name, len(a.group_names)) for a in batch])
+        cells.append(code * F.lit(k) + F.col("segment") + F.lit(offset * k - 1))
         offset += GroupTable(batch).size
-    return F.array(*codes)
+    return F.array(*cells, F.lit(SQUARED))
+
+
+def _power(value: Column) -> Column:
+    """Squares are asked for of everybody only, so they are added up in a cell of their own."""
+    return F.when(F.col("cell") == SQUARED, value * value).otherwise(value)
 
 
 def _vectors(table: pa.Table, k: int, plan: Plan) -> Mapping[str, Integers]:
@@ -91,7 +103,7 @@ def _vectors(table: pa.Table, k: int, plan: Plan) -> Mapping[str, Integers]:
             sums = [cubes.by_group(t, f"s{j}").sum(axis=1) - counts.sum(axis=1) * MIDDLE for j in range(d)]
             vectors[feature_part(t.name)] = np.stack(sums, axis=1).ravel()
     n = int(size.sum())
-    totals = [(int(cubes.by_segment(f"q{j}").sum()), int(cubes.by_segment(f"s{j}").sum())) for j in range(d)]
+    totals = [(cubes.squared(f"s{j}"), int(cubes.by_segment(f"s{j}").sum())) for j in range(d)]
     vectors[SQUARES] = np.array([q - 2 * MIDDLE * s + n * MIDDLE**2 for q, s in totals], dtype=np.int64)
     return vectors
 
@@ -108,6 +120,9 @@ class _Cubes:
         added: Integers = self._cube(0, column).reshape(-1, self._k).sum(axis=0)
         return added
 
+    def squared(self, column: str) -> int:
+        return int(self._table[column][self._table["cell"] == SQUARED].sum())
+
     def by_group(self, table: GroupTable, column: str) -> Integers:
         """Shape (groups, segments)."""
         number = next(i for i, batch in enumerate(self._batches) if all(a in batch for a in table.attributes))
@@ -118,10 +133,11 @@ class _Cubes:
         return np.transpose(added, (*in_order, len(kept))).reshape(table.size, self._k)
 
     def _cube(self, number: int, column: str) -> Integers:
-        start = sum(self._sizes[:number])
-        own = (self._table["code"] >= start) & (self._table["code"] < start + self._sizes[number])
-        full = np.zeros((self._sizes[number], self._k), dtype=np.int64)
-        full[self._table["code"][own] - start, self._table["segment"][own] - 1] = self._table[column][own]
+        start, size = self._k * sum(self._sizes[:number]), self._k * self._sizes[number]
+        cells = self._table["cell"] - start
+        own = (cells >= 0) & (cells < size)
+        full = np.zeros(size, dtype=np.int64)
+        full[cells[own]] = self._table[column][own]
         return full.reshape(*(len(a.group_names) for a in self._batches[number]), self._k)
 
 
