@@ -244,6 +244,13 @@ def test_a_line_break_in_a_path_does_not_break_the_line(
     )
 
 
+@pytest.mark.parametrize("name", ["a[1", "a{1}", "*"])
+def test_a_path_is_no_pattern(
+    alone: dict[str, Any], tmp_path: Path, plan_file: Write, refused: Callable[..., str], name: str
+) -> None:
+    assert f"{tmp_path}/{name} is missing" in refused(plan_file(alone | {"sources.customers.path": str(tmp_path / name)}), 2)
+
+
 def test_a_missing_source_is_told(spark: Any, tmp_path: Path, plan_file: Write, refused: Callable[..., str]) -> None:
     write_source(spark, tmp_path / "consent", granted(["a"]), CONSENT)
     write_source(spark, tmp_path / "purchases", [], PURCHASES)

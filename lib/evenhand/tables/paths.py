@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -47,7 +48,7 @@ def is_file(spark: SparkSession, path: str) -> bool:
     """Whether a file stands at a path, no folder, wherever Spark finds it."""
     path = absolute(path).rstrip("/")
     try:
-        files = spark.read.format("binaryFile").load(path).inputFiles()
+        files = spark.read.format("binaryFile").load(_literal(path)).inputFiles()
     except SPARK_ERRORS:
         return False
     return any(unquote(urlsplit(f).path) == unquote(urlsplit(path).path) for f in files)
@@ -56,7 +57,12 @@ def is_file(spark: SparkSession, path: str) -> bool:
 def is_missing(spark: SparkSession, path: str) -> bool:
     """Whether nothing stands at a path, wherever Spark finds it."""
     try:
-        spark.read.format("binaryFile").load(absolute(path)).schema  # noqa: B018
+        spark.read.format("binaryFile").load(_literal(absolute(path))).schema  # noqa: B018
     except SPARK_ERRORS as wrong:
         return condition_of(wrong) == "PATH_NOT_FOUND"
     return False
+
+
+def _literal(path: str) -> str:
+    """Spark reads a path of files as a pattern; none of its signs means anything here."""
+    return re.sub(r"([\\\[\]{}*?])", r"\\\1", path)
