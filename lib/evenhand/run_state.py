@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, TypeVar
@@ -119,7 +119,8 @@ class Run:
     def magnitudes(self) -> Release:
         """The noisy histograms of the features whose bounds the plan leaves out."""
         rows = magnitudes(self.sources, self.plan, self.as_of)
-        return self.door.release(magnitude_histograms(rows, self.plan))
+        question = replace(magnitude_histograms(rows, self.plan), texts=tuple(self.sources.texts))
+        return self.door.release(question)
 
     def write_later(self, spec: TableSpec, rows: pa.Table | Callable[[], DataFrame | pa.Table]) -> None:
         self.later(lambda: self.store.write(spec, rows() if callable(rows) else rows, self.run_id))

@@ -281,6 +281,13 @@ def test_a_value_that_breaks_an_expression_is_not_repeated(
     assert expected in line
 
 
+def test_columns_of_text_are_named_when_bounds_are_to_be_found_too(
+    alone: dict[str, Any], plan_file: Write, refused: Callable[..., str]
+) -> None:
+    expression, expected = SPOILED["a_text_that_is_no_number"]
+    assert expected in refused(plan_file(alone | {"features.1.expression": expression, "features.1.bounds": REMOVED}), 1)
+
+
 def test_an_error_of_java_itself_is_named_and_its_message_is_not_repeated(spark: Any) -> None:
     with pytest.raises(DataError) as wrong, no_values_in_errors("counting"):
         spark._jvm.java.util.Objects.requireNonNull(None, "secret-diagnosis")

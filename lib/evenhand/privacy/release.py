@@ -81,12 +81,16 @@ class Question:
 
     `rows` is lazy and still exact; nothing but the door may run it. The parts compose sequentially: the question costs
     the sum of their costs, all of one unit.
+
+    A question about the sources themselves has `texts`, their columns of text that `rows` computes with: a value there
+    may yet stop Spark, so nothing is spent before it is done.
     """
 
     name: str
     rows: DataFrame
     vectors: Callable[[pa.Table], Mapping[str, Integers]]
     parts: tuple[Part, ...]
+    texts: tuple[str, ...] | None = None
 
     @property
     def cost(self) -> float:
@@ -147,10 +151,11 @@ class Door:
         """
         if self._resumed and (stored := self._stored(question)) is not None:
             return stored
-        with no_values_in_errors(f"computing {question.name}"), ThreadPoolExecutor(1) as pool:
-            spent = pool.submit(self._spend, question)  # beside the pass over the people, and done before any noise
+        with no_values_in_errors(f"computing {question.name}", question.texts or ()), ThreadPoolExecutor(1) as pool:
+            # Spent before any noise is drawn; beside the pass over the people where that cannot stop on a value.
+            spent = pool.submit(self._spend, question) if question.texts is None else None
             exact = question.vectors(question.rows.toArrow())
-            spent.result()
+            spent.result() if spent else self._spend(question)
         noisy = add_noise(question.parts, exact, self._noise)
         del exact
         self._store.append_once(RELEASES, self._answer(question, noisy), f"{self._run_id}/{question.name}")
