@@ -66,7 +66,7 @@ def segment_tallies(assigned: DataFrame, k: int, plan: Plan) -> Question:
     rows = found.select("cost", *names, F.explode(_cells(k, plan)).alias("cell"))
     # A cost's square in steps of 2^16, so that it is as large as the cost at most.
     costs = [F.sum("cost").alias("c"), F.sum(F.shiftright(F.col("cost") * F.col("cost"), 16)).alias("cc")]
-    powers = [_power(F.col(n).cast("bigint")) for n in names]
+    powers = [_power(F.col(n).cast("bigint") - MIDDLE) for n in names]
     sums = [F.sum(power).alias(f"s{j}") for j, power in enumerate(powers)]
     counted = rows.groupBy("cell").agg(F.count("*").alias("n"), *costs, *sums)
     return Question(TALLIES, counted, lambda table: _vectors(table, k, plan), _parts(k, plan))
@@ -85,26 +85,20 @@ def _cells(k: int, plan: Plan) -> Column:
     return F.array(*cells, F.lit(SQUARED))
 
 
-def _power(value: Column) -> Column:
+def _power(offset: Column) -> Column:
     """Squares are asked for of everybody only, so they are added up in a cell of their own."""
-    return F.when(F.col("cell") == SQUARED, value * value).otherwise(value)
+    return F.when(F.col("cell") == SQUARED, offset * offset).otherwise(offset)
 
 
 def _vectors(table: pa.Table, k: int, plan: Plan) -> Mapping[str, Integers]:
-    tables, cubes = group_tables(plan), _Cubes(table, k, plan)
-    size = cubes.by_segment("n")
-    d = len(plan.features)
-    vectors = {SIZE: size, SUMS: np.stack([cubes.by_segment(f"s{j}") - size * MIDDLE for j in range(d)], axis=1).ravel()}
-    for t in tables:
-        counts = cubes.by_group(t, "n")
-        vectors[group_part(t.name)] = counts.ravel()
+    cubes, sums = _Cubes(table, k, plan), [f"s{j}" for j in range(len(plan.features))]
+    vectors = {SIZE: cubes.by_segment("n"), SUMS: np.stack([cubes.by_segment(s) for s in sums], axis=1).ravel()}
+    for t in group_tables(plan):
+        vectors[group_part(t.name)] = cubes.by_group(t, "n").ravel()
         vectors[cost_part(t.name)] = np.stack([cubes.by_group(t, c).sum(axis=1) for c in ("c", "cc")], axis=1).ravel()
         if len(t.attributes) == 1:
-            sums = [cubes.by_group(t, f"s{j}").sum(axis=1) - counts.sum(axis=1) * MIDDLE for j in range(d)]
-            vectors[feature_part(t.name)] = np.stack(sums, axis=1).ravel()
-    n = int(size.sum())
-    totals = [(cubes.squared(f"s{j}"), int(cubes.by_segment(f"s{j}").sum())) for j in range(d)]
-    vectors[SQUARES] = np.array([q - 2 * MIDDLE * s + n * MIDDLE**2 for q, s in totals], dtype=np.int64)
+            vectors[feature_part(t.name)] = np.stack([cubes.by_group(t, s).sum(axis=1) for s in sums], axis=1).ravel()
+    vectors[SQUARES] = np.array([cubes.squared(s) for s in sums], dtype=np.int64)
     return vectors
 
 
