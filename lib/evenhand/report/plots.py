@@ -21,6 +21,8 @@ from evenhand.report.facts import Facts
 from evenhand.report.words import interval, number
 
 WRAP = 30
+# Around a chart: its texts are measured in Helvetica, and the reader may have a wider font.
+ROOM = {"left": 32, "right": 28, "top": 5, "bottom": 5}
 MOST_RATIO = 20.0
 LINE = "|"  # where the charts break a label
 
@@ -124,7 +126,7 @@ def _specification(name: str) -> str:
 
 
 def _svg(name: str, data: dict[str, list[dict[str, Any]]], text: str, **size: int) -> str:
-    chart = json.loads(_specification(name)) | size | {"datasets": data}
+    chart = json.loads(_specification(name)) | size | {"datasets": data, "padding": ROOM}
     svg = _drawn(json.dumps(chart, default=str))
     unique = re.sub(r"\W+", "-", f"{name}-{text[:60]}").lower()
     svg = re.sub(r'\bid="([^"]+)"', rf'id="{unique}-\1"', svg)
