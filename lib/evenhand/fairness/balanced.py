@@ -24,6 +24,8 @@ ROUNDING = 1e-4  # of the cost: how far a program over some columns may be from 
 NOBODY = 1e-9  # of all customers
 MISSING = 20.0  # times the greatest distance: what a customer costs whom a bound misses
 REACH = 0.01  # squared distance in the unit cube; a program over the cells so near a border is solved in hundredths of a second
+MARGIN = 5e-4
+FIRST_CELLS = 4_000  # solved over all segments within a second or two
 DOUBT = 20.0  # how much further it reaches, by price
 
 
@@ -50,11 +52,11 @@ def balanced(
     cells: Cells, constraints: Constraints, start: Floats, duals: Floats | None = None, rounds: int = ITERATIONS
 ) -> Balanced:
     """Assignment and centers in turn from some centers, until the cost stops falling; the cost never rises."""
-    centers, reach, last = start, np.inf if duals is None else REACH, np.inf
-    duals = np.zeros((len(constraints.coefficients), len(start))) if duals is None else duals
+    centers, last = start, np.inf
+    duals = _first_duals(cells, constraints, start) if duals is None else duals
     while True:
-        found = assigned(cells, constraints, centers, duals, reach)
-        reach, duals, rounds = REACH, found.duals, rounds - 1
+        found = assigned(cells, constraints, centers, duals, REACH)
+        duals, rounds = found.duals, rounds - 1
         if rounds <= 0 or found.cost > last * (1 - LEAST_GAIN):
             return Balanced(centers, found.shares, found.duals, found.cost)
         last, centers = found.cost, _moved(cells, found.shares, centers)
@@ -67,7 +69,7 @@ def assigned(cells: Cells, constraints: Constraints, centers: Floats, duals: Flo
     that is one alone. Then into those that are within reach at the prices found, until none is left that would be cheaper.
     """
     distances = cells.distances(centers)
-    live = _within(cells, constraints, distances, duals, reach)
+    live, margin = _within(cells, constraints, distances, duals, reach), MARGIN
     while True:
         solved, missing = _program(cells, constraints, distances, live)
         reduced = distances + constraints.prices(solved.duals)[cells.groups]
@@ -77,8 +79,16 @@ def assigned(cells: Cells, constraints: Constraints, centers: Floats, duals: Flo
             return solved
         if live.all():
             raise InfeasibleBounds("fairness.mitigation.bounds: no assignment meets them all; nothing was published")
-        live |= _within(cells, constraints, distances, solved.duals, reach)
-        reach *= 2
+        live |= reduced <= reduced.min(axis=1, keepdims=True) + margin
+        margin *= 2
+
+
+def _first_duals(cells: Cells, constraints: Constraints, centers: Floats) -> Floats:
+    """A guess, from the heaviest cells alone: a program over all of them takes longer than their number grows."""
+    duals, most, reach = np.zeros((len(constraints.coefficients), len(centers))), FIRST_CELLS, np.inf
+    while most < 4 * len(cells.weights):
+        duals, most, reach = assigned(cells.heaviest(most), constraints, centers, duals, reach).duals, 4 * most, REACH
+    return duals
 
 
 def _within(cells: Cells, constraints: Constraints, distances: Floats, duals: Floats, reach: float) -> NDArray[np.bool_]:
