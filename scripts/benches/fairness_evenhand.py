@@ -102,9 +102,9 @@ def _segments(draw: Draw, centers: Centers, fair_map: FairMap) -> np.ndarray:
     """What `with_segment` says."""
     first, second, number = _choices(draw, centers, fair_map)
     moved = np.concatenate([fair_map.moved, np.zeros((*fair_map.moved.shape[:3], 1), dtype=np.int64)], axis=3)
-    to = (fair_map.far.cumsum(axis=2)[draw.group, first] <= draw.hashes[1][:, None]).sum(axis=1)
+    passed = (fair_map.far[:, :, ::-1].cumsum(axis=2)[draw.group, first] <= draw.hashes[1][:, None]).sum(axis=1)
     near = draw.hashes[0] < moved[draw.group, first, second, number]
-    return np.where(near, second, np.where(to < len(centers), to, first))
+    return np.where(near, second, np.where(passed < len(centers), len(centers) - 1 - passed, first))
 
 
 def _sizes(draw: Draw, centers: Centers, number: int, plan: Plan) -> Ask:

@@ -13,7 +13,7 @@ from evenhand.fairness.balanced import assigned, balanced
 from evenhand.fairness.blind import fair_lloyd, group_costs
 from evenhand.fairness.bounds import Constraints, constraints_of, judged_members
 from evenhand.fairness.cells import Cells
-from evenhand.fairness.estimate import Counted, Presence, Prior
+from evenhand.fairness.estimate import Counted, Expected, Presence, Prior, variances
 from evenhand.fairness.moves import chosen
 from evenhand.fairness.tradeoff import after, before, curve
 from evenhand.fairness.tradeoff_noise import Ground
@@ -205,6 +205,12 @@ def uneven() -> tuple[Presence, Constraints, np.ndarray]:
     return presence, Constraints(np.array([[0.65, -0.35]])), np.array([0.1, 0.2])
 
 
+def known_from(boxes: Presence, deviation: float) -> Prior:
+    """Boxes without noise, and a count of those near that says the same."""
+    none = Presence(np.zeros_like(boxes.near), np.zeros_like(boxes.rest), boxes.luck)
+    return Prior.of(Expected(boxes, variances(boxes, none), none.near[..., 0]), boxes.near, deviation)
+
+
 def after_moves(presence: Presence, moves: Moves) -> np.ndarray:
     gone = moves.near * presence.near
     stay = presence.sizes - gone.sum(axis=(2, 3))
@@ -218,12 +224,31 @@ def test_moves_bring_every_segment_within_its_bound_at_the_least_cost() -> None:
     far = np.full((2, 2, 2), 10.0)
     none = Moves.none(presence.near.shape)
     moves = chosen(presence, far, none, constraints, edges, 0.05, 1e-9)
-    assert (constraints.surplus(after_moves(presence, moves)) >= 4.9).all()  # the bound, and five to spare
+    assert (constraints.surplus(after_moves(presence, moves)) >= 2.9).all()  # the bound, and three to spare
     assert moves.near[1, 1, 0, 0] == pytest.approx(1.0)  # the nearest all, of the next only as many as it takes
     assert 0 < moves.near[1, 1, 0, 1] < 1
     assert not moves.far.any()
     again = chosen(presence, far, moves, constraints, edges, 0.05, 1e-9)
     np.testing.assert_allclose(again.near, moves.near, atol=1e-6)  # nothing new is known, so there is nothing left to do
+
+
+def test_a_correction_that_must_be_sure_takes_from_those_far_what_those_near_may_not_give() -> None:
+    """A hundredth of those near a segment may be moved, however cheap they are: how many they are is not known well."""
+    presence, constraints, edges = uneven()
+    none, trusted = Moves.none(presence.near.shape), np.full_like(presence.near, 0.01)
+    moves = chosen(presence, np.full((2, 2, 2), 1.0), none, constraints, edges, 0.05, 1e-9, trusted)
+    assert moves.near.max() == pytest.approx(0.01) and moves.far.any()
+    assert (constraints.surplus(after_moves(presence, moves)) >= -1e-6).all()
+
+
+def test_those_who_moved_may_be_more_than_were_there() -> None:
+    """Of a segment in which nobody is left, more are thought near the next than the count finds; the others still move."""
+    presence, constraints, edges = uneven()
+    presence.near[0, 0, 1], presence.rest[0, 0] = [20, 40], 240.0
+    presence.rest[1] = [300.0, -260.0]
+    held = Moves(np.where(presence.near > 0, 1.0, 0.0), np.full((2, 2, 2), 0.1))
+    moves = chosen(presence, np.full((2, 2, 2), 1.0), held, constraints, edges, 0.05, 1e-9)
+    assert not np.array_equal(moves.near, held.near)
 
 
 def test_where_nobody_is_near_a_segment_a_share_of_those_far_from_it_goes_there() -> None:
@@ -239,7 +264,7 @@ def test_a_count_after_moves_corrects_what_the_boxes_let_expect() -> None:
     truth = Presence(np.zeros((1, 2, 2, 1)), np.array([[500.0, 500.0]]), np.zeros((1, 2)))
     truth.near[0, 1, 0] = 160
     boxes = Presence(truth.near * 100 / 160, np.array([[500.0, 560.0]]), np.zeros((1, 2)))
-    prior = Prior.of(boxes, boxes.near, deviation=1e6)
+    prior = known_from(boxes, 1e6)
     half = Moves(np.where(boxes.near > 0, 0.5, 0.0), np.zeros((1, 2, 2)))
     first = Counted(truth.sizes, 0.1, Moves.none(truth.near.shape))
     assert prior.given([first]).sizes == pytest.approx(truth.sizes, abs=1)
@@ -252,6 +277,35 @@ def test_a_count_after_moves_corrects_what_the_boxes_let_expect() -> None:
 def test_what_the_hash_added_to_a_segment_is_known_at_the_next_choice() -> None:
     sizes = Presence(np.zeros((1, 2, 2, 1)), np.array([[100.0, 10_000.0]]), np.zeros((1, 2)))
     moves = Moves(np.zeros((1, 2, 2, 1)), np.array([[[0.0, 0.0], [0.01, 0.0]]]))
-    prior = Prior.of(sizes, sizes.near, deviation=1.0)
+    prior = known_from(sizes, 1.0)
     counted = [Counted(sizes.sizes, 0.1, Moves.none(sizes.near.shape)), Counted(np.array([[212.0, 9_888.0]]), 0.1, moves)]
     assert prior.given(counted).luck[0] == pytest.approx([12, -12], abs=0.5)
+
+
+def test_a_count_is_believed_over_what_its_parts_add_up_to() -> None:
+    """Five are thought near segment 1 and nobody else is in segment 0, where a count finds nobody."""
+    boxes = Presence(np.zeros((1, 2, 2, 1)), np.array([[0.0, 500.0]]), np.zeros((1, 2)))
+    boxes.near[0, 0, 1] = 5
+    found = known_from(boxes, 1e6).given([Counted(np.array([[0.0, 500.0]]), 0.01, Moves.none(boxes.near.shape))])
+    assert found.near[0, 0, 1, 0] > 1
+    assert found.sizes[0] == pytest.approx([0, 500], abs=0.1)
+
+
+def test_a_count_is_believed_where_the_boxes_know_of_nobody() -> None:
+    boxes = Presence(np.zeros((1, 10, 10, 1)), np.zeros((1, 10)), np.zeros((1, 10)))
+    found = known_from(boxes, 20.0).given([Counted(np.full((1, 10), 200.0), 20.0, Moves.none(boxes.near.shape))])
+    assert found.sizes[0] == pytest.approx(np.full(10, 200.0), abs=5)
+    nobody = known_from(boxes, 20.0).given([Counted(np.array([[25.0, -25.0] * 5]), 20.0, Moves.none(boxes.near.shape))])
+    assert nobody.sizes[0] == pytest.approx(np.zeros(10), abs=3)  # within the noise, so the boxes are believed
+
+
+def test_a_program_that_starts_from_the_heaviest_cells_ends_as_cheap(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan, cells = plan_with({"at_least": 0.8, "at_most": 1.25}), lopsided()
+    constraints = constraints_of(plan, cells.totals(), 0.0)
+    whole = balanced(cells, constraints, STARTS, rounds=1)
+    monkeypatch.setattr("evenhand.fairness.balanced.FIRST_CELLS", 12)
+    some = balanced(cells, constraints, STARTS, rounds=1)
+    assert some.cost == pytest.approx(whole.cost, rel=1e-3)
+    few = cells.heaviest(12)
+    np.testing.assert_allclose(few.totals(), cells.totals())
+    assert len(few.weights) <= 12 < len(cells.weights)

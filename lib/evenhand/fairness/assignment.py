@@ -102,9 +102,12 @@ def with_segment(prepared: DataFrame, centers: Centers, fair_map: FairMap | None
     if fair_map.far.any():
         found = found.withColumn(FAR, F.get(F.col(FAR), F.col(FIRST) - 1))
         place = F.pmod(F.shiftright(code, OTHER_BITS), F.lit(HASH_STEPS))
-        # The shares of the segments one after another; the hash falls into one of them, or behind all, which is to stay.
+        # The shares of the segments one after another, the smallest segment's first, since a share moves those behind it when it
+        # changes; the hash falls into one of them, or behind all, which is to stay.
         passed = reduce(lambda a, b: a + b, [(place >= F.get(F.col(FAR), F.lit(j))).cast("int") for j in range(len(centers))])
-        segment = F.when(moves, F.col(SECOND)).when(passed < F.lit(len(centers)), passed + 1).otherwise(F.col(FIRST))
+        segment = (
+            F.when(moves, F.col(SECOND)).when(passed < F.lit(len(centers)), F.lit(len(centers)) - passed).otherwise(F.col(FIRST))
+        )
     assigned = found.select(*prepared.columns, segment.alias("segment"))
     return assigned.withColumn("distance", squared_distance(F.col("segment"), centers, plan.feature_names))
 
@@ -117,7 +120,7 @@ def with_margin(prepared: DataFrame, centers: Centers, fair_map: FairMap, plan: 
     listed = {
         GROUP: np.arange(len(fair_map.prices), dtype=np.int32),
         PRICES: pa.array((fair_map.prices * NUMBERS).astype(np.float64).tolist(), pa.list_(pa.float64())),
-        FAR: pa.array(fair_map.far.cumsum(axis=2).tolist(), pa.list_(pa.list_(pa.int64()))),
+        FAR: pa.array(fair_map.far[:, :, ::-1].cumsum(axis=2).tolist(), pa.list_(pa.list_(pa.int64()))),
     }
     table = F.broadcast(prepared.sparkSession.createDataFrame(pa.table(listed)))
     rows = prepared.withColumn(GROUP, JointGroups.of(plan).code).join(table, GROUP)

@@ -20,6 +20,7 @@ Floats = NDArray[np.float64]
 DOUBT = 0.5  # how far what the boxes let expect is from the truth, as a fraction; from trials
 LEAST_VARIANCE = 25.0  # of those who are not near another segment
 LEAST_NEAR = 0.5  # customers; cells below are left as they are
+SURELY = 2.0  # times the expected square: ten segments' mean square is above that one time in forty
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,17 @@ class Counted:
     moves: Moves
 
 
-def expected(cells: Cells, centers: Floats, prices: Floats, edges: Floats) -> tuple[Presence, Floats]:
-    """What the boxes let expect, and what it costs to go from a segment to another, by joint group: (joint groups, k, k)."""
+@dataclass(frozen=True)
+class Expected:
+    """What the boxes let expect: `mean` and `variance`, and the `costs` (joint groups, k, k) of going from a segment to another."""
+
+    mean: Presence
+    variance: Presence
+    costs: Floats
+
+
+def expected(cells: Cells, centers: Floats, prices: Floats, edges: Floats, noise: float) -> Expected:
+    """From cells whose weights have a variance of `noise`."""
     joint, k = prices.shape
     distances = cells.distances(centers)
     paid = distances + prices[cells.groups]
@@ -58,16 +68,28 @@ def expected(cells: Cells, centers: Floats, prices: Floats, edges: Floats) -> tu
     first = np.take_along_axis(paid, two, axis=1)
     number = np.searchsorted(edges, first[:, 1] - first[:, 0], side="right")
     is_near = number < len(edges)
-    near, rest, costs = np.zeros((joint, k, k, len(edges))), np.zeros((joint, k)), np.zeros((joint, k, k))
-    np.add.at(near, tuple(a[is_near] for a in (cells.groups, two[:, 0], two[:, 1], number)), cells.weights[is_near])
-    np.add.at(rest, tuple(a[~is_near] for a in (cells.groups, two[:, 0])), cells.weights[~is_near])
+
+    def presence(figures: Floats) -> Presence:
+        near, rest = np.zeros((joint, k, k, len(edges))), np.zeros((joint, k))
+        np.add.at(near, tuple(a[is_near] for a in (cells.groups, two[:, 0], two[:, 1], number)), figures[is_near])
+        np.add.at(rest, tuple(a[~is_near] for a in (cells.groups, two[:, 0])), figures[~is_near])
+        return Presence(near, rest, np.zeros_like(rest))
+
+    mean, noises = presence(cells.weights), presence(np.full(len(cells.weights), noise))
+    costs = np.zeros((joint, k, k))
     own = np.take_along_axis(distances, two[:, :1], axis=1)
     np.add.at(costs, (cells.groups, two[:, 0]), (distances - own) * cells.weights[:, None])
-    found = Presence(near, rest, np.zeros_like(rest))
     # Where the boxes know of nobody: as far as the centers are apart.
     apart = ((centers[:, None] - centers) ** 2).sum(axis=2)
-    size = found.sizes[:, :, None]
-    return found, np.where(size > 0, np.maximum(costs / np.where(size > 0, size, 1.0), 0.0), apart)
+    size = mean.sizes[:, :, None]
+    costs = np.where(size > 0, np.maximum(costs / np.where(size > 0, size, 1.0), 0.0), apart)
+    return Expected(mean, variances(mean, noises), costs)
+
+
+def variances(mean: Presence, noises: Presence) -> Presence:
+    """Of what boxes let expect, given the variances of the noise in it."""
+    near = (DOUBT * mean.near) ** 2 + mean.near + 1.0 + noises.near
+    return Presence(near, (DOUBT * mean.rest) ** 2 + mean.rest + LEAST_VARIANCE + noises.rest, mean.luck)
 
 
 @dataclass(frozen=True)
@@ -78,16 +100,17 @@ class Prior:
     variance: Presence
 
     @classmethod
-    def of(cls, boxes: Presence, near: Floats, deviation: float) -> Prior:
+    def of(cls, boxes: Expected, near: Floats, deviation: float) -> Prior:
         """From the boxes and a noisy count of those `near` another segment."""
-        doubt, noise = (DOUBT * boxes.near) ** 2 + boxes.near + 1.0, deviation**2
-        mean = np.maximum(boxes.near + (near - boxes.near) * doubt / (doubt + noise), 0.0)
+        doubt, noise, known = boxes.variance.near, deviation**2, boxes.mean.near
+        mean = np.maximum(known + (near - known) * doubt / (doubt + noise), 0.0)
         mean[:, range(near.shape[1]), range(near.shape[1])] = 0.0
-        rest = (DOUBT * boxes.rest) ** 2 + boxes.rest + LEAST_VARIANCE
-        return cls(Presence(mean, boxes.rest, boxes.luck), Presence(doubt * noise / (doubt + noise), rest, boxes.luck))
+        mean = np.where(known >= LEAST_NEAR, mean, known)  # of very many cells of nobody, noise would make a crowd
+        rest, luck = boxes.variance.rest, boxes.mean.luck
+        return cls(Presence(mean, boxes.mean.rest, luck), Presence(doubt * noise / (doubt + noise), rest, luck))
 
     def given(self, counted: Sequence[Counted]) -> Presence:
-        """The estimate when these tables were counted, no figure negative."""
+        """The estimate when these tables were counted; `rest` may be negative, where `near` is too many or where nobody is."""
         near, rest, luck = self.mean.near.copy(), self.mean.rest.copy(), self.mean.luck.copy()
         went, joint, k = _moved(self.mean, counted[-1].moves), *rest.shape
         for group in range(joint):
@@ -97,17 +120,25 @@ class Prior:
             sums = sparse.vstack([_sums(c.moves, group, cells) for c in counted]).tocsr()
             seen = np.concatenate([c.counts[group] for c in counted])
             noise = np.repeat([c.deviation**2 for c in counted], k)
+            # Where the first count is further off than it and the boxes can be, the boxes know less than was thought.
+            beside, could = seen[:k] - sums[:k] @ mean, sums[:k].multiply(sums[:k]) @ variance + noise[:k]
+            variance[:k] += max(0.0, float((beside**2).mean() - SURELY * could.mean()))
             spread = sums.multiply(variance).tocsr()
             found = mean + spread.T @ np.linalg.solve((spread @ sums.T).toarray() + np.diag(noise), seen - sums @ mean)
-            rest[group], luck[group] = np.maximum(found[:k], 0.0), found[k : 2 * k]
-            near[group][cells] = np.maximum(found[2 * k :], 0.0)
+            luck[group], kept = found[k : 2 * k], np.maximum(found[2 * k :], 0.0)
+            near[group][cells] = kept
+            # The sums are known far better than their parts: what a part is made larger by is taken off where it is now.
+            made, moved = kept - found[2 * k :], counted[-1].moves.near[group][cells]
+            off = np.bincount(cells[0], weights=made * (1 - moved), minlength=k)
+            off += np.bincount(cells[1], weights=made * moved, minlength=k)
+            rest[group] = found[:k] - off
         return Presence(near, rest, luck)
 
 
 def _moved(presence: Presence, moves: Moves) -> Floats:
     """How many customers leave or reach each segment, shape (joint groups, k): the variance of the hash is about that."""
     near = moves.near * presence.near
-    far = moves.far * (presence.sizes - near.sum(axis=(2, 3)))[:, :, None]
+    far = moves.far * np.maximum(presence.sizes - near.sum(axis=(2, 3)), 0.0)[:, :, None]
     return near.sum(axis=(1, 3)) + near.sum(axis=(2, 3)) + far.sum(axis=1) + far.sum(axis=2)  # type: ignore[no-any-return]
 
 

@@ -34,6 +34,9 @@ from evenhand.segment.assign import Centers, rounded_centers
 
 Floats = NDArray[np.float64]
 STARTS = 2  # the cheapest unconstrained fits that balancing starts from; the best of them need not lead to the best
+# How uncertain a correction may be, in deviations of the count before it, by each cell of those near another segment: the
+# cheapest are chosen, and so those of whom too many are expected. No count comes after the last correction.
+TRUST, LAST_TRUST = 0.5, 0.1
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ def mitigated(
         found = min((balanced(coarse, constraints, start, rounds=rounds) for start in tried), key=lambda b: b.cost)
         fine = fine_cells(summary, counts, boxes, marginals)
         found = _largest_first(balanced(fine, constraints, found.centers, found.duals, rounds), fine)
-        centers, fair_map = _on_customers(door, prepared, plan, found, fine, constraints, reach)
+        centers, fair_map = _on_customers(door, prepared, plan, found, fine, constraints, ground)
 
     def tradeoff() -> list[Point]:
         with threadpool_limits(1):  # the cores are for the people, whom the assessment counts meanwhile
@@ -80,24 +83,28 @@ def mitigated(
 
 
 def _on_customers(
-    door: Door, prepared: DataFrame, plan: Plan, found: Balanced, fine: Cells, constraints: Constraints, reach: float
+    door: Door, prepared: DataFrame, plan: Plan, found: Balanced, fine: Cells, constraints: Constraints, ground: Ground
 ) -> tuple[Centers, FairMap]:
     """The assignment that meets the bounds among the customers themselves: prices, and moves after each further question."""
     joint, mean_cost = JointGroups.of(plan).count, found.cost / float(fine.weights.sum())
     edges, prices = edges_of(mean_cost, joint, len(found.centers)), constraints.prices(found.duals)
     centers, fair_map = rounded_centers(found.centers * STEPS), FairMap.of(prices, edges)
     release = door.release(margins(prepared, centers, fair_map, plan))
-    boxes, costs = expected(fine, found.centers, prices, edges)
-    prior = Prior.of(boxes, release[NEAR].reshape(boxes.near.shape).astype(np.float64), release.noise(NEAR).deviation)
-    moves = Moves.none(boxes.near.shape)
-    counted = [_counted(release, moves)]
-    for number in range(Method.of(plan).balances + 1):
-        presence = prior.given(counted)
-        bounds = constraints_of(plan, presence.sizes.sum(axis=1), reach)
-        moves = chosen(presence, costs, moves, bounds, edges, mean_cost, counted[-1].deviation)
+    # A box's noise is divided among its points, as if it fell on each of them alone.
+    noise = ground.noise.deviation**2 * len(ground.cells.weights) / len(fine.weights)
+    boxes = expected(fine, found.centers, prices, edges, noise)
+    prior = Prior.of(boxes, release[NEAR].reshape(boxes.mean.near.shape).astype(np.float64), release.noise(NEAR).deviation)
+    moves = Moves.none(boxes.mean.near.shape)
+    counted, counts = [_counted(release, moves)], Method.of(plan).balances
+    for number in range(1, counts + 2):
+        presence, deviation = prior.given(counted), counted[-1].deviation
+        bounds = constraints_of(plan, presence.sizes.sum(axis=1), ground.reach)
+        trust = np.inf if number == 1 else TRUST if number <= counts else LAST_TRUST
+        most = trust * deviation / np.sqrt(prior.variance.near)
+        moves = chosen(presence, boxes.costs, moves, bounds, edges, mean_cost, deviation, most)
         fair_map = fair_map.moving(moves)
-        if number < Method.of(plan).balances:
-            counted.append(_counted(door.release(balance_check(prepared, centers, fair_map, number + 1, plan)), moves))
+        if number <= counts:
+            counted.append(_counted(door.release(balance_check(prepared, centers, fair_map, number, plan)), moves))
     return centers, fair_map
 
 

@@ -12,21 +12,30 @@ from evenhand.fairness.bounds import Constraints
 from evenhand.fairness.estimate import LEAST_NEAR, Presence
 
 Floats = NDArray[np.float64]
-SHORTFALL, SAFE = 1000.0, 15.0  # in mean costs: what a missing customer costs in an average segment; one above is worth
+SHORTFALL, SAFE = 1000.0, 10.0  # in mean costs: what a missing customer costs in an average segment; one above is worth
 SAFETY = (1.0, 0.25, 0.05)  # of that worth, for the first, second and third deviation of the noise above the bound
-SPARE = 5.0  # customers of the first besides; nobody can be divided, and the hash divides evenly on average only
+SPARE = 3.0  # customers of the first besides; nobody can be divided, and the hash divides evenly on average only
 LEAST_SIZE = 50.0  # customers of a segment, below which a missing one is no worse
 CHANGE = 0.3  # in mean costs, of every move that was not there before: known moves are better known than new ones
+LEAST_STAY = 1.0  # customers
 ORIGINS = 10  # segments from which those who are not near may go to another one: those where it costs least
 
 
 def chosen(
-    presence: Presence, costs: Floats, before: Moves, constraints: Constraints, edges: Floats, mean_cost: float, deviation: float
+    presence: Presence,
+    costs: Floats,
+    before: Moves,
+    constraints: Constraints,
+    edges: Floats,
+    mean_cost: float,
+    deviation: float,
+    most_changed: Floats | float = np.inf,
 ) -> Moves:
     """The moves of least cost under which the bounds hold; what is missed counts by its share of the segment.
 
     `costs` (joint groups, k, k) of going from a segment to any other, `before` the moves so far, `deviation` that of the last
-    count's noise. Small segments are kept above their bound first: the same noise is more of them.
+    count's noise, `most_changed` by how much a share of those near, in the shape of `near`, may differ from the one before.
+    Small segments are kept above their bound first: the same noise is more of them.
     """
     near, sizes = presence.near, presence.sizes
     joint, k = sizes.shape
@@ -37,23 +46,32 @@ def chosen(
     at_cells, at_arcs = tuple(cells.T), tuple(arcs.T)
     group, first, second = np.concatenate([cells[:, :3], arcs]).T
     held = before.near[at_cells] * near[at_cells]
-    stay = sizes - (before.near * near).sum(axis=(2, 3))
+    change_near = np.broadcast_to(most_changed, near.shape)[at_cells] * near[at_cells]
+    stay = np.maximum(sizes - (before.near * near).sum(axis=(2, 3)), 0.0)
     held = np.concatenate([held, before.far[at_arcs] * stay[at_arcs[:2]]])
     most = np.concatenate([near[at_cells], sizes[at_arcs[:2]]])
     price = np.concatenate([_middles(edges)[cells[:, 3]], costs[at_arcs]])
     leaves = sparse.csr_matrix((np.ones(len(group)), (group * k + first, np.arange(len(group)))), shape=(joint * k, len(group)))
     flow = sparse.vstack([_flow(group, first, second, constraints, k), leaves]).tocsr()
     room = np.concatenate([constraints.surplus(sizes + presence.luck).ravel(), sizes.ravel()]) - flow @ held
+    room[lines:] = np.maximum(room[lines:], 0.0)  # where more are near than there are, all of them may have left
     # Above and below the bounds, by segment; a customer is worth the more the smaller the segment is.
     step = np.repeat(deviation * np.linalg.norm(constraints.coefficients, axis=1), k)
     of_segment = sizes.sum(axis=0)
     weight = mean_cost * np.tile(of_segment.mean() / np.maximum(of_segment, LEAST_SIZE), lines // k)
     one = sparse.vstack([sparse.eye(lines), sparse.csr_matrix((joint * k, lines))])
     system = sparse.hstack([flow, -flow, -one, *[one] * len(SAFETY)]).tocsr()
+    changes = np.concatenate([change_near, np.full(len(arcs), np.inf)])
     change = CHANGE * mean_cost * held.any()
     worth = np.concatenate([SHORTFALL * weight, *(-SAFE * weight * share for share in SAFETY)])
     limits = np.concatenate(
-        [np.maximum(most - held, 0.0), held, np.full(lines, np.inf), step + SPARE, *[step] * (len(SAFETY) - 1)]
+        [
+            np.minimum(np.maximum(most - held, 0.0), changes),
+            np.minimum(held, changes),
+            np.full(lines, np.inf),
+            step + SPARE,
+            *[step] * (len(SAFETY) - 1),
+        ]
     )
     solved = linprog(
         np.concatenate([price + change, change - price, worth]),
@@ -65,7 +83,7 @@ def chosen(
     if solved.status != 0:
         return before
     more, less = np.split(solved.x[: 2 * len(group)], 2)
-    return _shares(presence, at_cells, at_arcs, held + more - less)
+    return _shares(presence, before, at_cells, at_arcs, held + more - less)
 
 
 def _arcs(sizes: Floats, costs: Floats, constraints: Constraints) -> NDArray[np.int64]:
@@ -90,13 +108,19 @@ def _flow(group: Floats, first: Floats, second: Floats, constraints: Constraints
 
 
 def _shares(
-    presence: Presence, at_cells: tuple[NDArray[np.int64], ...], at_arcs: tuple[NDArray[np.int64], ...], moved: Floats
+    presence: Presence,
+    before: Moves,
+    at_cells: tuple[NDArray[np.int64], ...],
+    at_arcs: tuple[NDArray[np.int64], ...],
+    moved: Floats,
 ) -> Moves:
     moves = Moves.none(presence.near.shape)
     to_next, anywhere = np.split(moved, [len(at_cells[0])])
     moves.near[at_cells] = np.clip(to_next / presence.near[at_cells], 0.0, 1.0)
     stay = presence.sizes - (moves.near * presence.near).sum(axis=(2, 3))
-    moves.far[at_arcs] = np.clip(anywhere / np.maximum(stay[at_arcs[:2]], 1e-9), 0.0, 1.0)
+    moves.far[at_arcs] = np.clip(anywhere / np.maximum(stay[at_arcs[:2]], 1.0), 0.0, 1.0)
+    # Where hardly anybody is thought to be left, whoever is goes where it went before.
+    moves.far[:] = np.where(stay[:, :, None] < LEAST_STAY, before.far, moves.far)
     moves.far[:] /= np.maximum(moves.far.sum(axis=2, keepdims=True), 1.0)
     return moves
 
