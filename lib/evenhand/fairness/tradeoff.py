@@ -71,11 +71,10 @@ def after(ground: Ground, constraints: Constraints, centers: Floats, duals: Floa
 
 def curve(ground: Ground, plan: Plan, start: Floats) -> list[Point]:
     """From the loosest bound, where the unconstrained centers are best, to the tightest, each starting from the one before."""
-    points, centers, duals = [], start, np.zeros((0, 0))
+    points: list[Point] = []
+    centers, duals = start, None
     for bound in BOUNDS:
         constraints = constraints_of(plan, ground.cells.totals(), ground.reach, at_least=bound)
-        if duals.size == 0:
-            duals = np.zeros((len(constraints.coefficients), len(start)))
         found = balanced(ground.cells, constraints, centers, duals, ROUNDS)
         centers, duals = found.centers, found.duals
         choice = Choice(centers, found.shares, constraints.prices(duals))
