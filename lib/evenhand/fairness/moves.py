@@ -15,6 +15,7 @@ Floats = NDArray[np.float64]
 SHORTFALL, SAFE = 1000.0, 10.0  # in mean costs: what a missing customer costs in an average segment; one above is worth
 SAFETY = (1.0, 0.25, 0.05)  # of that worth, for the first, second and third deviation of the noise above the bound
 SPARE = 3.0  # customers of the first besides; nobody can be divided, and the hash divides evenly on average only
+MOST_SAFE = 0.25  # of a segment: one that is nearly empty is not filled for the sake of its margin
 LEAST_SIZE = 50.0  # customers of a segment, below which a missing one is no worse
 CHANGE = 0.3  # in mean costs, of every move that was not there before: known moves are better known than new ones
 LEAST_STAY = 1.0  # customers
@@ -57,7 +58,8 @@ def chosen(
     room[lines:] = np.maximum(room[lines:], 0.0)  # where more are near than there are, all of them may have left
     # Above and below the bounds, by segment; a customer is worth the more the smaller the segment is.
     step = np.repeat(deviation * np.linalg.norm(constraints.coefficients, axis=1), k)
-    of_segment = sizes.sum(axis=0)
+    of_segment = np.maximum(sizes.sum(axis=0), 0.0)
+    step = np.minimum(step, MOST_SAFE * np.tile(of_segment, lines // k))
     weight = mean_cost * np.tile(of_segment.mean() / np.maximum(of_segment, LEAST_SIZE), lines // k)
     one = sparse.vstack([sparse.eye(lines), sparse.csr_matrix((joint * k, lines))])
     system = sparse.hstack([flow, -flow, -one, *[one] * len(SAFETY)]).tocsr()
