@@ -26,7 +26,6 @@ NOBODY = 1e-9  # of all customers
 MISSING = 20.0  # times the greatest distance: what a customer costs whom a bound misses
 REACH = 0.01  # squared distance in the unit cube; a program over the cells so near a border is solved in hundredths of a second
 MARGIN = 5e-4  # squared distance, for segments that would be cheaper
-WIDER = 2.0
 FIRST_CELLS = 4_000  # solved over all segments within a second or two
 DOUBT = 20.0  # how much further it reaches, by price
 
@@ -83,12 +82,8 @@ def assigned(
             return solved
         if live.all():
             raise InfeasibleBounds("fairness.mitigation.bounds: no assignment meets them all; nothing was published")
-        if met:
-            live |= reduced <= reduced.min(axis=1, keepdims=True) + margin
-            margin *= 2
-        else:  # duals at the price of a missing customer say nothing of who should go where
-            reach *= WIDER
-            live |= _within(cells, constraints, distances, duals, reach)
+        live |= reduced <= reduced.min(axis=1, keepdims=True) + margin
+        margin *= 2
 
 
 def _guess(cells: Cells, constraints: Constraints, centers: Floats, duals: Floats | None) -> tuple[Floats, float]:
