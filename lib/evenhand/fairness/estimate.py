@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 DOUBT = 0.5  # how far what the boxes let expect is from the truth, as a fraction; from trials
 LEAST_VARIANCE = 25.0  # of those who are not near another segment
 LEAST_NEAR = 0.5  # customers; cells below are left as they are
-SURELY = 2.0  # times the expected square: ten segments' mean square is above that one time in forty
+SURELY = 2.0  # times the expected square: the mean square of ten segments is above that one time in thirty, were it normal
 
 
 @dataclass(frozen=True)
