@@ -131,10 +131,14 @@ def test_a_share_of_a_segment_goes_where_the_map_sends_it_and_all_others_stay(re
     moves.far[:, 0, 1:3] = [0.25, 0.5]
     centers, _ = read_centers(result.centers)
     prepared = result.store.read(catalog.PREPARED, "balanced-1")
-    still, moved = (
+    fewer = Moves.none(shape)
+    fewer.far[:, 0, 1:3] = [0.1, 0.5]
+    still, moved, fewer_moved = (
         {bytes(r.pseudonym): r.segment for r in with_segment(prepared, centers, stored.moving(m), result.plan).collect()}
-        for m in (Moves.none(shape), moves)
+        for m in (Moves.none(shape), moves, fewer)
     )
+    # Another share for the larger segment leaves everybody who is bound for the smaller one where they were.
+    assert all(fewer_moved[p] == 3 for p, segment in moved.items() if segment == 3)
     assert {moved[p] for p, segment in still.items() if segment == 1} == {1, 2, 3}
     assert all(moved[p] == segment for p, segment in still.items() if segment > 1)
     of_first = [moved[p] for p, segment in still.items() if segment == 1]

@@ -251,6 +251,25 @@ def test_those_who_moved_may_be_more_than_were_there() -> None:
     assert not np.array_equal(moves.near, held.near)
 
 
+def test_those_of_a_segment_whom_all_are_thought_to_have_left_go_where_they_went_before() -> None:
+    presence, constraints, edges = uneven()
+    presence.rest[1, 1] = -0.5
+    held = Moves(np.where(presence.near > 0, 1.0, 0.0), np.zeros((2, 2, 2)))
+    held.far[1, 1, 0] = 0.3
+    moves = chosen(presence, np.full((2, 2, 2), 1.0), held, constraints, edges, 0.05, 1e-9, 0.0)
+    assert moves.far[1, 1, 0] == 0.3
+    assert moves.far.sum() > 0.31  # and of the others some go where the bound is missed
+
+
+def test_a_nearly_empty_segment_is_not_filled_for_the_sake_of_its_margin() -> None:
+    """Four customers, all of group 1, and a count that is off by twenty: a few of group 0 make them even, not dozens."""
+    presence = Presence(np.zeros((2, 2, 2, 1)), np.array([[1000.0, 0.0], [1000.0, 4.0]]), np.zeros((2, 2)))
+    constraints, none = Constraints(np.array([[0.65, -0.35]])), Moves.none((2, 2, 2, 1))
+    moves = chosen(presence, np.full((2, 2, 2), 1.0), none, constraints, np.array([0.1]), 0.05, 20.0)
+    came = after_moves(presence, moves)[0, 1]
+    assert 2 < came < 15
+
+
 def test_where_nobody_is_near_a_segment_a_share_of_those_far_from_it_goes_there() -> None:
     presence, constraints, edges = uneven()
     alone = Presence(np.zeros_like(presence.near), presence.sizes, presence.luck)

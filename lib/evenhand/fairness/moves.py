@@ -120,7 +120,7 @@ def _shares(
     to_next, anywhere = np.split(moved, [len(at_cells[0])])
     moves.near[at_cells] = np.clip(to_next / presence.near[at_cells], 0.0, 1.0)
     stay = presence.sizes - (moves.near * presence.near).sum(axis=(2, 3))
-    moves.far[at_arcs] = np.clip(anywhere / np.maximum(stay[at_arcs[:2]], 1.0), 0.0, 1.0)
+    moves.far[at_arcs] = np.clip(anywhere / np.maximum(stay[at_arcs[:2]], LEAST_STAY), 0.0, 1.0)
     # Where hardly anybody is thought to be left, whoever is goes where it went before.
     moves.far[:] = np.where(stay[:, :, None] < LEAST_STAY, before.far, moves.far)
     moves.far[:] /= np.maximum(moves.far.sum(axis=2, keepdims=True), 1.0)
