@@ -20,7 +20,7 @@ from evenhand.plan.groups import group_tables
 from evenhand.report.facts import Facts
 from evenhand.report.words import interval, number
 
-WRAP = 30
+WRAP, NARROW = 30, 11  # characters in a line: of a segment's name, and below a column of the heat map
 # Around a chart: its texts are measured in Helvetica, and the reader may have a wider font.
 ROOM = {"left": 32, "right": 28, "top": 5, "bottom": 5}
 MOST_RATIO = 20.0
@@ -57,7 +57,11 @@ def _profiles(facts: Facts) -> str:
             away = 0.0 if mean is None else (row["value"] - mean) / spread
             shown = number(row["value"], max(row["high"] - row["low"], abs(row["value"]) * 0.01))
             title = LINE.join(
-                textwrap.wrap(f"{feature.name.replace('_', ' ')}{f' ({feature.unit})' if feature.unit else ''}", 14)
+                textwrap.wrap(
+                    f"{feature.name.replace('_', ' ')}{f' ({feature.unit})' if feature.unit else ''}",
+                    NARROW,
+                    break_long_words=False,
+                )
             )
             rows.append(
                 {"name": _name(facts, row["segment"]), "feature": title, "away": max(-2.0, min(2.0, away)), "shown": shown}
