@@ -123,7 +123,10 @@ def test_the_group_s_own_share_is_feasible_and_a_little_more_is_not() -> None:
     with pytest.raises(InfeasibleBounds):
         constraints_of(plan_with({"shares": {"gender": {"female": [share + 0.01, 1]}}}), cells.totals(), 0.0)
     within_noise = plan_with({"shares": {"gender": {"female": [share + 0.01, 1]}}})
-    assert constraints_of(within_noise, cells.totals(), 0.02 * cells.totals().sum()).coefficients[0, 0] > 0
+    everybody = float(cells.totals().sum())
+    assert constraints_of(within_noise, cells.totals(), 0.006 * everybody).coefficients[0, 0] > 0
+    with pytest.raises(InfeasibleBounds):
+        constraints_of(within_noise, cells.totals(), 0.004 * everybody)
 
 
 def test_a_group_too_small_to_judge_is_named_and_nothing_is_asked_for_it() -> None:

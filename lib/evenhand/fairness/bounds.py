@@ -16,6 +16,7 @@ from evenhand.plan.models import Plan
 from evenhand.privacy.groups import JointGroups
 
 Floats = NDArray[np.float64]
+SURELY = 2.0  # times the reach of a total; a run stopped in error has spent its budget for nothing
 SLACK = 1e-3  # a bound at the group's very share of everybody leaves a program no room to round in
 
 
@@ -76,7 +77,7 @@ def constraints_of(plan: Plan, totals: Floats, reach: float, at_least: float | N
 
 
 def _refuse_infeasible(attribute: str, group: str, low: float, high: float, share: float, reach: float) -> None:
-    if low > share + reach or high < share - reach:
+    if low > share + SURELY * reach or high < share - SURELY * reach:
         raise InfeasibleBounds(
             f"fairness.mitigation.bounds.shares.{attribute}.{group}: {group} are about {share:.3f} of everybody, so no "
             f"assignment gives them between {low:g} and {high:g} of every segment; the tightest feasible bounds are "
