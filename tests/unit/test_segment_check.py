@@ -6,7 +6,7 @@ import numpy as np
 
 from evenhand.plan.geometry import STEPS
 from evenhand.privacy.summary import Summary
-from evenhand.segment.check import without
+from evenhand.segment.check import made_by_noise, without
 from evenhand.segment.cluster import Fit
 
 
@@ -19,3 +19,10 @@ def test_the_boxes_of_a_segment_that_noise_made_are_taken_out_and_those_of_a_sma
     # Box 1 is small beside the large ones of its segment, as only noise may be; 2 and 3 are all that theirs has.
     np.testing.assert_array_equal(kept.boxes, [0, 0, 2, 3])
     np.testing.assert_array_equal(kept.weights, [500, 500, 15, 15])
+
+
+def test_a_segment_that_passed_by_luck_is_found_by_the_second_count() -> None:
+    first, second = np.array([900, 120, 300]), np.array([880, -30, 190])
+    np.testing.assert_array_equal(made_by_noise([first], 37.0), [False, False, False])
+    np.testing.assert_array_equal(made_by_noise([first, second], 37.0), [False, True, False])
+    np.testing.assert_array_equal(made_by_noise([second], 37.0), [False, True, False])
