@@ -73,10 +73,13 @@ def read_centers(stored: DataFrame) -> tuple[Centers, list[str]]:
 
 def assignment_map(found: FairMap) -> pa.Table:
     """One row a joint group; `moved` and `far` hold the cells of which a share moves."""
+    groups, integers = len(found.prices), pa.list_(pa.int64())
     columns = {
-        "joint_group": pa.array(np.arange(len(found.prices)), pa.int32()),
-        "prices": pa.array(found.prices.tolist(), pa.list_(pa.int64())),
-        "edges": pa.array([found.edges.tolist()] * len(found.prices), pa.list_(pa.int64())),
+        "joint_group": pa.array(np.arange(groups), pa.int32()),
+        "centers": pa.array([found.centers.tolist()] * groups, pa.list_(integers)),
+        "prices": pa.array(found.prices.tolist(), integers),
+        "edges": pa.array([found.edges.tolist()] * groups, integers),
+        "reach": pa.array(found.reach.tolist(), integers),
     }
     for name, shares in (("moved", found.moved), ("far", found.far)):
         maps = [[(int(cell), int(row[cell])) for cell in np.flatnonzero(row)] for row in shares.reshape(len(shares), -1)]
@@ -85,14 +88,15 @@ def assignment_map(found: FairMap) -> pa.Table:
 
 
 def read_assignment_map(stored: DataFrame) -> FairMap:
-    found = stored.orderBy("joint_group").select("prices", "edges", "moved", "far").collect()
-    prices, edges = np.array([row.prices for row in found], dtype=np.int64), np.array(found[0].edges, dtype=np.int64)
+    found = stored.orderBy("joint_group").collect()
+    prices, reach = (np.array([row[name] for row in found], dtype=np.int64) for name in ("prices", "reach"))
+    centers, edges = (np.array(found[0][name], dtype=np.int64) for name in ("centers", "edges"))
     groups, k = prices.shape
     moved, far = (np.zeros((groups, cells), dtype=np.int64) for cells in (k * k * len(edges), k * k))
     for group, row in enumerate(found):
         for shares, of_row in ((moved, row.moved), (far, row.far)):
             shares[group, list(of_row)] = list(of_row.values())
-    return FairMap(prices, edges, moved.reshape(groups, k, k, len(edges)), far.reshape(groups, k, k))
+    return FairMap(centers, prices, edges, reach, moved.reshape(groups, k, k, len(edges)), far.reshape(groups, k, k))
 
 
 def tradeoff(points: list[Point]) -> pa.Table:

@@ -142,10 +142,10 @@ def questions(found: DataFrame, plan: Plan) -> list[Question]:
     if plan.fairness.mitigation is not None:
         found, joint = found.withColumn("pseudonym", F.lit(b"the same for everybody")), JointGroups.of(plan).count
         prices = np.linspace(-0.1, 0.1, 2 * joint).reshape(joint, 2)
-        fair_map = FairMap.of(prices, edges_of(0.05, joint, 2))
-        asked += [group_counts(found, boxes_of(plan, marginals), plan), margins(found, centers, fair_map, plan)]
+        fair_map = FairMap.of(centers, prices, edges_of(0.05, joint, 2), np.full(prices.shape, 0.2))
+        asked += [group_counts(found, boxes_of(plan, marginals), plan), margins(found, fair_map, plan)]
         fair_map = fair_map.moving(Moves(np.full(fair_map.moved.shape, 0.5), np.full(fair_map.far.shape, 0.25)))
-        asked.append(balance_check(found, centers, fair_map, 1, plan))
+        asked.append(balance_check(found, fair_map, 1, plan))
     return [*asked, segment_tallies(with_segment(found, centers, fair_map, plan), 2, plan)]
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from accuracy_evenhand import StandIn, bins, box_table, nearest, step_table
 from evenhand.fairness import margins, mitigate
 from evenhand.fairness.assignment import HASH_STEPS, SCORE_UNIT, FairMap
+from evenhand.fairness.choices import Choices
 from evenhand.plan.geometry import STEPS, Boxes
 from evenhand.plan.method import GROUPS, MARGINS, Method, balance
 from evenhand.plan.models import Plan
@@ -83,28 +84,24 @@ def balanced_run(rows: np.ndarray, group: np.ndarray, plan: Plan, seed: int) -> 
         for each in patches:
             each.stop()
     assert fair.fair_map is not None
-    return fair.centers / 2**CENTER_BITS / STEPS, _segments(draw, fair.centers, fair.fair_map)
+    return fair.centers / 2**CENTER_BITS / STEPS, _segments(draw, fair.fair_map)
 
 
-def _choices(draw: Draw, centers: Centers, fair_map: FairMap) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _choices(draw: Draw, fair_map: FairMap) -> Choices:
     """First and second segment, and the bin of the lead, as `with_margin` has them."""
-    points, at = (draw.rows + 0.5) / STEPS, centers / 2**CENTER_BITS / STEPS
+    points, at = (draw.rows + 0.5) / STEPS, fair_map.centers / 2**CENTER_BITS / STEPS
     paid = (points**2).sum(axis=1)[:, None] - 2 * points @ at.T + (at**2).sum(axis=1)
     paid += (fair_map.prices / SCORE_UNIT)[draw.group]
-    row, first = np.arange(len(paid)), paid.argmin(axis=1)
-    best = paid[row, first]
-    paid[row, first] = np.inf
-    second = paid.argmin(axis=1)
-    return first, second, np.searchsorted(fair_map.edges / SCORE_UNIT, paid[row, second] - best, side="right")
+    return Choices.of(paid, fair_map.edges / SCORE_UNIT, (fair_map.reach / SCORE_UNIT)[draw.group])
 
 
-def _segments(draw: Draw, centers: Centers, fair_map: FairMap) -> np.ndarray:
+def _segments(draw: Draw, fair_map: FairMap) -> np.ndarray:
     """What `with_segment` says."""
-    first, second, number = _choices(draw, centers, fair_map)
+    choices, k = _choices(draw, fair_map), len(fair_map.centers)
     moved = np.concatenate([fair_map.moved, np.zeros((*fair_map.moved.shape[:3], 1), dtype=np.int64)], axis=3)
-    passed = (fair_map.far[:, :, ::-1].cumsum(axis=2)[draw.group, first] <= draw.hashes[1][:, None]).sum(axis=1)
-    near = draw.hashes[0] < moved[draw.group, first, second, number]
-    return np.where(near, second, np.where(passed < len(centers), len(centers) - 1 - passed, first))
+    passed = (fair_map.far[:, :, ::-1].cumsum(axis=2)[draw.group, choices.first] <= draw.hashes[1][:, None]).sum(axis=1)
+    near = draw.hashes[0] < moved[draw.group, choices.first, choices.second, choices.bin]
+    return np.where(near, choices.second, np.where(passed < k, k - 1 - passed, choices.first))
 
 
 def _sizes(draw: Draw, centers: Centers, number: int, plan: Plan) -> Ask:
@@ -121,17 +118,16 @@ def _groups(draw: Draw, boxes: Boxes, plan: Plan) -> Ask:
     return lambda d: d.answer(exact, {groups.COUNTS: Method.of(plan).questions[GROUPS]})
 
 
-def _margins(draw: Draw, centers: Centers, fair_map: FairMap, plan: Plan) -> Ask:
-    joint, k, cost = groups.JointGroups.of(plan).count, len(centers), Method.of(plan).questions[MARGINS]
-    first, second, number = _choices(draw, centers, fair_map)
+def _margins(draw: Draw, fair_map: FairMap, plan: Plan) -> Ask:
+    joint, k, cost = groups.JointGroups.of(plan).count, len(fair_map.centers), Method.of(plan).questions[MARGINS]
+    choices = _choices(draw, fair_map)
     near = np.zeros((joint, k, k, fair_map.bins), dtype=np.int64)
-    some = number < fair_map.bins
-    np.add.at(near, tuple(a[some] for a in (draw.group, first, second, number)), 1)
-    exact = {margins.SEGMENTS: draw.table(first, k, joint), margins.NEAR: near.ravel()}
+    np.add.at(near, tuple(a[choices.is_near] for a in (draw.group, choices.first, choices.second, choices.bin)), 1)
+    exact = {margins.SEGMENTS: draw.table(choices.first, k, joint), margins.NEAR: near.ravel()}
     share = margins.SEGMENTS_SHARE
     return lambda d: d.answer(exact, {margins.SEGMENTS: cost * share, margins.NEAR: cost * (1 - share)})
 
 
-def _balance(draw: Draw, centers: Centers, fair_map: FairMap, number: int, plan: Plan) -> Ask:
-    exact = {margins.SEGMENTS: draw.table(_segments(draw, centers, fair_map), len(centers), groups.JointGroups.of(plan).count)}
+def _balance(draw: Draw, fair_map: FairMap, number: int, plan: Plan) -> Ask:
+    exact = {margins.SEGMENTS: draw.table(_segments(draw, fair_map), len(fair_map.centers), groups.JointGroups.of(plan).count)}
     return lambda d: d.answer(exact, {margins.SEGMENTS: Method.of(plan).questions[balance(number)]})

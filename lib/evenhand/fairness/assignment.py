@@ -29,7 +29,7 @@ MOST_PRICE = 64.0  # squared distances in the unit cube are at most 60; beyond n
 HASH_STEPS = 1 << 20
 OTHER_BITS = 24  # from which bit of the hash another choice is made
 GROUP, CELL, MOVED, FIRST, SECOND, PRICES = "joint_group", "_cell", "_moved", "_first", "_second", "_prices"
-FAR = "_far"
+FAR, REACH = "_far", "_reach"
 
 
 @dataclass(frozen=True)
@@ -49,25 +49,27 @@ class Moves:
 
 @dataclass(frozen=True)
 class FairMap:
-    """`prices` (joint groups, k) and ascending `edges` (bins,) in units of the score; `moved` (joint groups, k, k, bins)
-    and `far` (joint groups, k, k), shares of 2^20.
+    """The `centers` by which customers choose, `prices` and `reach` (joint groups, k) and ascending `edges` (bins,) in units
+    of the score; `moved` (joint groups, k, k, bins) and `far` (joint groups, k, k), shares of 2^20.
 
     Of the customers of a joint group who are in segment i, have j next, and lose less than the bin's upper edge and not less
-    than its lower one by going there, `moved` of 2^20 go there. Of those then left in segment i `far` go to segment j.
+    than its lower one by going there, `moved` of 2^20 go there. Of those then left in segment i `far` go to segment j. Next is
+    the smallest segment to which a customer would lose less than its `reach` by going, if there is one.
     """
 
+    centers: Centers
     prices: Integers
     edges: Integers
+    reach: Integers
     moved: Integers
     far: Integers
 
     @classmethod
-    def of(cls, prices: Floats, edges: Floats) -> FairMap:
-        """A map without moves, from prices and edges in squared distances of the unit cube."""
-        fixed = np.rint(np.clip(prices, -MOST_PRICE, MOST_PRICE) * SCORE_UNIT).astype(np.int64)
-        groups, k = prices.shape
-        moved = np.zeros((groups, k, k, len(edges)), dtype=np.int64)
-        return cls(fixed, np.rint(edges * SCORE_UNIT).astype(np.int64), moved, np.zeros((groups, k, k), dtype=np.int64))
+    def of(cls, centers: Centers, prices: Floats, edges: Floats, reach: Floats) -> FairMap:
+        """A map without moves, from prices, edges and reach in squared distances of the unit cube."""
+        fixed, steps, near = (_in_scores(np.clip(a, -MOST_PRICE, MOST_PRICE)) for a in (prices, edges, reach))
+        moves = Moves.none((*prices.shape, prices.shape[1], len(edges)))
+        return cls(centers, fixed, steps, near, moves.near.astype(np.int64), moves.far.astype(np.int64))
 
     def moving(self, moves: Moves) -> FairMap:
         """The same with these moves."""
@@ -78,20 +80,22 @@ class FairMap:
     def bins(self) -> int:
         return len(self.edges)
 
-    def fingerprint(self, centers: Centers) -> str:
+    @property
+    def fingerprint(self) -> str:
         """Of the public side of a question asked under this map, so that a stored answer is never read for another."""
-        content = b"".join(a.astype("<i8").tobytes() for a in (centers, self.prices, self.edges, self.moved, self.far))
+        arrays = (self.centers, self.prices, self.edges, self.reach, self.moved, self.far)
+        content = b"".join(a.astype("<i8").tobytes() for a in arrays)
         return hashlib.sha256(content).hexdigest()[:16]
 
 
 def with_segment(prepared: DataFrame, centers: Centers, fair_map: FairMap | None, plan: Plan) -> DataFrame:
     """Restricted: the rows of `prepared` with `segment` and `distance`, the squared distance to its center in fixed point.
 
-    By the nearest center alone when there is no map.
+    By the nearest center alone when there is no map; with one, `centers` are those that the distance is to.
     """
     if fair_map is None:
         return nearest(prepared, centers, plan.feature_names)
-    found = with_margin(prepared, centers, fair_map, plan)
+    found = with_margin(prepared, fair_map, plan)
     group, cell = np.nonzero(fair_map.moved.reshape(len(fair_map.prices), -1))
     columns = {GROUP: group.astype(np.int32), CELL: cell.astype(np.int32), MOVED: fair_map.moved[fair_map.moved > 0]}
     # A customer beyond the last edge has no cell (null), and meets no move.
@@ -112,7 +116,7 @@ def with_segment(prepared: DataFrame, centers: Centers, fair_map: FairMap | None
     return assigned.withColumn("distance", squared_distance(F.col("segment"), centers, plan.feature_names))
 
 
-def with_margin(prepared: DataFrame, centers: Centers, fair_map: FairMap, plan: Plan) -> DataFrame:
+def with_margin(prepared: DataFrame, fair_map: FairMap, plan: Plan) -> DataFrame:
     """The rows with their joint group, first and second choice of segment, and the cell of the margin between them.
 
     The cell is (first * k + second) * bins + bin, segments from 0; null from the last edge on.
@@ -120,19 +124,29 @@ def with_margin(prepared: DataFrame, centers: Centers, fair_map: FairMap, plan: 
     listed = {
         GROUP: np.arange(len(fair_map.prices), dtype=np.int32),
         PRICES: pa.array((fair_map.prices * NUMBERS).astype(np.float64).tolist(), pa.list_(pa.float64())),
+        REACH: pa.array((fair_map.reach * NUMBERS).astype(np.float64).tolist(), pa.list_(pa.float64())),
         FAR: pa.array(fair_map.far[:, :, ::-1].cumsum(axis=2).tolist(), pa.list_(pa.list_(pa.int64()))),
     }
     table = F.broadcast(prepared.sparkSession.createDataFrame(pa.table(listed)))
     rows = prepared.withColumn(GROUP, JointGroups.of(plan).code).join(table, GROUP)
     # Prices are whole multiples of the packed number's room, so a sum is still an integer below 2^53 and exact.
-    priced = [score + F.get(F.col(PRICES), F.lit(j)) for j, score in enumerate(scores(centers, plan.feature_names))]
-    rows = rows.withColumn("_scores", F.sort_array(F.array(*priced)))
+    priced = [score + F.get(F.col(PRICES), F.lit(j)) for j, score in enumerate(scores(fair_map.centers, plan.feature_names))]
+    rows = rows.withColumn("_priced", F.array(*priced)).withColumn("_scores", F.sort_array("_priced"))
     best, next_best = (F.get(F.col("_scores"), F.lit(i)) for i in (0, 1))
+    for j in np.flatnonzero(fair_map.reach.any(axis=0)).tolist():  # the smallest segment comes last, and so first
+        of = F.get(F.col("_priced"), F.lit(j))
+        draws = (of > best) & (of - best < F.get(F.col(REACH), F.lit(j)))
+        next_best = F.when(draws, of).otherwise(next_best)
     rows = rows.withColumns({"_lead": next_best - best, FIRST: number_in(best), SECOND: number_in(next_best)})
     bin_number = F.lit(0)
     for edge in (fair_map.edges * NUMBERS).astype(np.float64).tolist():
         bin_number = bin_number + (F.col("_lead") >= F.lit(edge)).cast("int")
     rows = rows.withColumn("_bin", bin_number)
-    k, bins = len(centers), fair_map.bins
+    k, bins = len(fair_map.centers), fair_map.bins
     cell = ((F.col(FIRST) - 1) * F.lit(k) + (F.col(SECOND) - 1)) * F.lit(bins) + F.col("_bin")
     return rows.withColumn(CELL, F.when(F.col("_bin") < F.lit(bins), cell))
+
+
+def _in_scores(distances: Floats) -> Integers:
+    fixed: Integers = np.rint(distances * SCORE_UNIT).astype(np.int64)
+    return fixed

@@ -15,6 +15,7 @@ from scipy import sparse
 
 from evenhand.fairness.assignment import Moves
 from evenhand.fairness.cells import Cells
+from evenhand.fairness.choices import Choices
 
 Floats = NDArray[np.float64]
 DOUBT = 0.5  # how far what the boxes let expect is from the truth, as a fraction; from trials
@@ -59,26 +60,22 @@ class Expected:
     costs: Floats
 
 
-def expected(cells: Cells, centers: Floats, prices: Floats, edges: Floats, noise: float) -> Expected:
+def expected(cells: Cells, centers: Floats, choices: Choices, noise: float) -> Expected:
     """From cells whose weights have a variance of `noise`."""
-    joint, k = prices.shape
+    joint, k, is_near = cells.joint, len(centers), choices.is_near
     distances = cells.distances(centers)
-    paid = distances + prices[cells.groups]
-    two = np.argsort(paid, axis=1, kind="stable")[:, :2]
-    first = np.take_along_axis(paid, two, axis=1)
-    number = np.searchsorted(edges, first[:, 1] - first[:, 0], side="right")
-    is_near = number < len(edges)
 
     def presence(figures: Floats) -> Presence:
-        near, rest = np.zeros((joint, k, k, len(edges))), np.zeros((joint, k))
-        np.add.at(near, tuple(a[is_near] for a in (cells.groups, two[:, 0], two[:, 1], number)), figures[is_near])
-        np.add.at(rest, tuple(a[~is_near] for a in (cells.groups, two[:, 0])), figures[~is_near])
+        near, rest = np.zeros((joint, k, k, choices.bins)), np.zeros((joint, k))
+        places = (cells.groups, choices.first, choices.second, choices.bin)
+        np.add.at(near, tuple(a[is_near] for a in places), figures[is_near])
+        np.add.at(rest, tuple(a[~is_near] for a in places[:2]), figures[~is_near])
         return Presence(near, rest, np.zeros_like(rest))
 
     mean, noises = presence(cells.weights), presence(np.full(len(cells.weights), noise))
     costs = np.zeros((joint, k, k))
-    own = np.take_along_axis(distances, two[:, :1], axis=1)
-    np.add.at(costs, (cells.groups, two[:, 0]), (distances - own) * cells.weights[:, None])
+    own = np.take_along_axis(distances, choices.first[:, None], axis=1)
+    np.add.at(costs, (cells.groups, choices.first), (distances - own) * cells.weights[:, None])
     # Where the boxes know of nobody: as far as the centers are apart.
     apart = ((centers[:, None] - centers) ** 2).sum(axis=2)
     size = mean.sizes[:, :, None]

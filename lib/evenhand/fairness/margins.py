@@ -19,7 +19,6 @@ from evenhand.plan.method import MARGINS, Method, balance
 from evenhand.plan.models import Plan
 from evenhand.privacy.groups import JointGroups
 from evenhand.privacy.release import Integers, Part, Question
-from evenhand.segment.assign import Centers
 
 Floats = NDArray[np.float64]
 SEGMENTS, NEAR = "joint groups by segment", "near another segment"
@@ -35,12 +34,12 @@ def edges_of(mean_cost: float, joint: int, k: int) -> Floats:
     return edges
 
 
-def margins(prepared: DataFrame, centers: Centers, fair_map: FairMap, plan: Plan) -> Question:
+def margins(prepared: DataFrame, fair_map: FairMap, plan: Plan) -> Question:
     """Customers by joint group and segment, and by joint group, first and second segment, and lead of the first."""
-    k, joint, cost = len(centers), JointGroups.of(plan).count, Method.of(plan).questions[MARGINS]
+    k, joint, cost = len(fair_map.centers), JointGroups.of(plan).count, Method.of(plan).questions[MARGINS]
     cells = k * k * fair_map.bins
-    rows = with_margin(prepared, centers, fair_map, plan).groupBy(GROUP, FIRST, CELL).agg(F.count("*").alias("n"))
-    why = f"a customer is in one joint group and one segment; prices {fair_map.fingerprint(centers)}"
+    rows = with_margin(prepared, fair_map, plan).groupBy(GROUP, FIRST, CELL).agg(F.count("*").alias("n"))
+    why = f"a customer is in one joint group and one segment; prices {fair_map.fingerprint}"
     parts = (
         Part(SEGMENTS, joint * k, 1, cost * SEGMENTS_SHARE, why, plan.privacy.unit),
         Part(NEAR, joint * cells, 1, cost * (1 - SEGMENTS_SHARE), "and has at most one cell of nearness", plan.privacy.unit),
@@ -57,12 +56,12 @@ def margins(prepared: DataFrame, centers: Centers, fair_map: FairMap, plan: Plan
     return Question(MARGINS, rows, vectors, parts)
 
 
-def balance_check(prepared: DataFrame, centers: Centers, fair_map: FairMap, number: int, plan: Plan) -> Question:
+def balance_check(prepared: DataFrame, fair_map: FairMap, number: int, plan: Plan) -> Question:
     """Customers by joint group and segment under a map with its moves; asked several times, `number` from 1."""
-    k, joint, cost = len(centers), JointGroups.of(plan).count, Method.of(plan).questions[balance(number)]
-    assigned = with_segment(prepared.withColumn(GROUP, JointGroups.of(plan).code), centers, fair_map, plan)
+    k, joint, cost = len(fair_map.centers), JointGroups.of(plan).count, Method.of(plan).questions[balance(number)]
+    assigned = with_segment(prepared.withColumn(GROUP, JointGroups.of(plan).code), fair_map.centers, fair_map, plan)
     rows = assigned.groupBy(GROUP, "segment").agg(F.count("*").alias("n"))
-    why = f"a customer is in one joint group and one segment; assignment {fair_map.fingerprint(centers)}"
+    why = f"a customer is in one joint group and one segment; assignment {fair_map.fingerprint}"
 
     def vectors(table: pa.Table) -> Mapping[str, Integers]:
         counts = np.zeros(joint * k, dtype=np.int64)

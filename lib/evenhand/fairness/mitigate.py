@@ -18,6 +18,7 @@ from evenhand.fairness.balanced import ITERATIONS, Balanced, balanced
 from evenhand.fairness.blind import Blind, fair_lloyd
 from evenhand.fairness.bounds import Constraints, constraints_of, judged_members
 from evenhand.fairness.cells import Cells, fine_cells
+from evenhand.fairness.choices import Choices, drawing
 from evenhand.fairness.estimate import Counted, Prior, expected
 from evenhand.fairness.margins import NEAR, SEGMENTS, balance_check, edges_of, margins
 from evenhand.fairness.moves import chosen
@@ -87,12 +88,14 @@ def _on_customers(
 ) -> tuple[Centers, FairMap]:
     """The assignment that meets the bounds among the customers themselves: prices, and moves after each further question."""
     joint, mean_cost = JointGroups.of(plan).count, found.cost / float(fine.weights.sum())
-    edges, prices = edges_of(mean_cost, joint, len(found.centers)), constraints.prices(found.duals)
-    centers, fair_map = rounded_centers(found.centers * STEPS), FairMap.of(prices, edges)
-    release = door.release(margins(prepared, centers, fair_map, plan))
+    edges = edges_of(mean_cost, joint, len(found.centers))
     # A box's noise is divided among its points, as if it fell on each of them alone.
     noise = ground.noise.deviation**2 * len(ground.cells.weights) / len(fine.weights)
-    boxes = expected(fine, found.centers, prices, edges, noise)
+    prices, reach = drawing(fine, found.centers, found.shares, constraints.prices(found.duals), edges, noise)
+    fair_map = FairMap.of(rounded_centers(found.centers * STEPS), prices, edges, reach)
+    release = door.release(margins(prepared, fair_map, plan))
+    choices = Choices.of(fine.distances(found.centers) + prices[fine.groups], edges, reach[fine.groups])
+    boxes = expected(fine, found.centers, choices, noise)
     prior = Prior.of(boxes, release[NEAR].reshape(boxes.mean.near.shape).astype(np.float64), release.noise(NEAR).deviation)
     moves = Moves.none(boxes.mean.near.shape)
     counted, counts = [_counted(release, moves)], Method.of(plan).balances
@@ -101,11 +104,11 @@ def _on_customers(
         bounds = constraints_of(plan, presence.sizes.sum(axis=1), ground.reach)
         trust = np.inf if number == 1 else TRUST if number <= counts else LAST_TRUST
         most = trust * deviation / np.sqrt(prior.variance.near)
-        moves = chosen(presence, boxes.costs, moves, bounds, edges, mean_cost, deviation, most)
+        moves = chosen(presence, boxes.costs, prices, moves, bounds, edges, mean_cost, deviation, most)
         fair_map = fair_map.moving(moves)
         if number <= counts:
-            counted.append(_counted(door.release(balance_check(prepared, centers, fair_map, number, plan)), moves))
-    return centers, fair_map
+            counted.append(_counted(door.release(balance_check(prepared, fair_map, number, plan)), moves))
+    return fair_map.centers, fair_map
 
 
 def _counted(release: Release, moves: Moves) -> Counted:

@@ -12,9 +12,9 @@ from evenhand.fairness.bounds import Constraints
 from evenhand.fairness.estimate import LEAST_NEAR, Presence
 
 Floats = NDArray[np.float64]
-SHORTFALL, SAFE = 1000.0, 10.0  # in mean costs: what a missing customer costs in an average segment; one above is worth
-SAFETY = (1.0, 0.25, 0.05)  # of that worth, for the first, second and third deviation of the noise above the bound
-SPARE = 3.0  # customers of the first besides; nobody can be divided, and the hash divides evenly on average only
+SHORTFALL, SAFE = 1000.0, 7.0  # in mean costs: what a missing customer costs in an average segment; one above is worth
+SAFETY = (1.0, 0.1)  # of that worth, for the first and second deviation of the noise above the bound
+SPARE = 5.0  # customers of the first besides; nobody can be divided, and the hash divides evenly on average only
 MOST_SAFE = 0.25  # of a segment: one that is nearly empty is not filled for the sake of its margin
 LEAST_SIZE = 50.0  # customers of a segment, below which a missing one is no worse
 CHANGE = 0.3  # in mean costs, of every move that was not there before: known moves are better known than new ones
@@ -25,6 +25,7 @@ ORIGINS = 10  # segments from which those who are not near may go to another one
 def chosen(
     presence: Presence,
     costs: Floats,
+    prices: Floats,
     before: Moves,
     constraints: Constraints,
     edges: Floats,
@@ -34,9 +35,9 @@ def chosen(
 ) -> Moves:
     """The moves of least cost under which the bounds hold; what is missed counts by its share of the segment.
 
-    `costs` (joint groups, k, k) of going from a segment to any other, `before` the moves so far, `deviation` that of the last
-    count's noise, `most_changed` by how much a share of those near, in the shape of `near`, may differ from the one before.
-    Small segments are kept above their bound first: the same noise is more of them.
+    `costs` (joint groups, k, k) of going from a segment to any other, `prices` (joint groups, k) at which customers choose,
+    `before` the moves so far, `deviation` that of the last count's noise, `most_changed` by how much a share of those near, in
+    the shape of `near`, may differ from the one before. Small segments are kept above their bound first: the same noise is more of them.
     """
     near, sizes = presence.near, presence.sizes
     joint, k = sizes.shape
@@ -51,7 +52,9 @@ def chosen(
     stay = np.maximum(sizes - (before.near * near).sum(axis=(2, 3)), 0.0)
     held = np.concatenate([held, before.far[at_arcs] * stay[at_arcs[:2]]])
     most = np.concatenate([near[at_cells], sizes[at_arcs[:2]]])
-    price = np.concatenate([_middles(edges)[cells[:, 3]], costs[at_arcs]])
+    # A lead is in distance and prices; what a move costs is the distance alone.
+    lead, (of, here, there) = _middles(edges)[cells[:, 3]], at_cells[:3]
+    price = np.concatenate([lead + prices[of, here] - prices[of, there], costs[at_arcs]])
     leaves = sparse.csr_matrix((np.ones(len(group)), (group * k + first, np.arange(len(group)))), shape=(joint * k, len(group)))
     flow = sparse.vstack([_flow(group, first, second, constraints, k), leaves]).tocsr()
     room = np.concatenate([constraints.surplus(sizes + presence.luck).ravel(), sizes.ravel()]) - flow @ held

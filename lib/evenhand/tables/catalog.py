@@ -107,7 +107,8 @@ FAIRNESS_PROXIES = TableSpec(
 ASSIGNMENT_MAP = TableSpec(
     "assignment_map",
     "open",
-    "joint_group INT, prices ARRAY<BIGINT>, edges ARRAY<BIGINT>, moved MAP<INT, INT>, far MAP<INT, INT>, run_id STRING",
+    "joint_group INT, centers ARRAY<ARRAY<BIGINT>>, prices ARRAY<BIGINT>, edges ARRAY<BIGINT>, reach ARRAY<BIGINT>, "
+    "moved MAP<INT, INT>, far MAP<INT, INT>, run_id STRING",
 )
 FAIRNESS_TRADEOFF = TableSpec(
     "fairness_tradeoff",
