@@ -1,12 +1,15 @@
-"""First and second choice, segments too small for the boxes."""
+"""First and second choice, segments too small for the boxes, and centers that describe their members."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
+from evenhand.fairness.assignment import Moves
 from evenhand.fairness.cells import Cells
 from evenhand.fairness.choices import DRAWN, LESS, Choices, drawing
+from evenhand.fairness.estimate import Presence, expected
+from evenhand.fairness.members import TRUST, members_centers
 
 EDGES = np.array([0.1, 0.2, 0.4])
 CENTERS = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 2.0]])  # the last is far from everybody else
@@ -58,3 +61,24 @@ def test_without_noise_or_where_many_are_asked_for_nothing_changes() -> None:
         kept, reach = drawing(more, CENTERS, shares, prices, np.array([4.0]), noise)
         np.testing.assert_array_equal(kept, prices)
         assert not reach.any()
+
+
+def test_centers_go_where_the_members_are() -> None:
+    """A third of group 0 near segment 3 goes there, and twice as many are near it as the boxes let expect."""
+    cells, _, _ = far_off(200.0)
+    reach = np.array([[0, 0, 3.0], [0, 0, 0]])
+    choices = Choices.of(cells.distances(CENTERS), np.array([4.0]), reach[cells.groups])
+    boxes = expected(cells, CENTERS, choices, 0.0).mean
+    moves = Moves.none(boxes.near.shape)
+    moves.near[0, 0, 2, 0] = 1 / 3
+    near = boxes.near.copy()
+    near[0, 0, 2, 0] *= 2
+    found = members_centers(cells, CENTERS, choices, boxes, Presence(near, boxes.rest, boxes.luck), moves)
+    came = 600 / 3
+    assert found[2] == pytest.approx([0.0, 2.0 - TRUST * 1.7 * came / (came + 200)])
+    assert found[1] == pytest.approx(CENTERS[1])
+    # From the first center, which was the mean of those nearest to it, the same customers are gone.
+    left = 700 + 700 + 400 + 300
+    assert found[0] == pytest.approx([0.0, -TRUST * 0.3 * came / left])
+    nobody = members_centers(cells, CENTERS, choices, boxes, boxes, Moves.none(boxes.near.shape))
+    np.testing.assert_allclose(nobody, CENTERS)

@@ -21,6 +21,7 @@ from evenhand.fairness.cells import Cells, fine_cells
 from evenhand.fairness.choices import Choices, drawing
 from evenhand.fairness.estimate import Counted, Prior, expected
 from evenhand.fairness.margins import NEAR, SEGMENTS, balance_check, edges_of, margins
+from evenhand.fairness.members import members_centers
 from evenhand.fairness.moves import chosen
 from evenhand.fairness.tradeoff import Point, after, before, curve
 from evenhand.fairness.tradeoff_noise import Ground
@@ -86,7 +87,10 @@ def mitigated(
 def _on_customers(
     door: Door, prepared: DataFrame, plan: Plan, found: Balanced, fine: Cells, constraints: Constraints, ground: Ground
 ) -> tuple[Centers, FairMap]:
-    """The assignment that meets the bounds among the customers themselves: prices, and moves after each further question."""
+    """The assignment that meets the bounds among the customers themselves: prices, and moves after each further question.
+
+    With the centers that describe its segments.
+    """
     joint, mean_cost = JointGroups.of(plan).count, found.cost / float(fine.weights.sum())
     edges = edges_of(mean_cost, joint, len(found.centers))
     # A box's noise is divided among its points, as if it fell on each of them alone.
@@ -108,7 +112,10 @@ def _on_customers(
         fair_map = fair_map.moving(moves)
         if number <= counts:
             counted.append(_counted(door.release(balance_check(prepared, fair_map, number, plan)), moves))
-    return fair_map.centers, fair_map
+    if Method.of(plan).moves_centers:  # on the boxes they are where balancing put them, at the means of their members
+        return fair_map.centers, fair_map
+    described = members_centers(fine, found.centers, choices, boxes.mean, presence, moves)
+    return rounded_centers(described * STEPS), fair_map
 
 
 def _counted(release: Release, moves: Moves) -> Counted:

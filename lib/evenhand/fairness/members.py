@@ -1,0 +1,37 @@
+"""Centers that describe who is in a balanced segment, beside those by which customers choose."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evenhand.fairness.assignment import Moves
+from evenhand.fairness.cells import Cells
+from evenhand.fairness.choices import Choices
+from evenhand.fairness.estimate import LEAST_NEAR, Presence
+
+Floats = NDArray[np.float64]
+MOST_TIMES = 3.0  # how much larger than the boxes said a cell may turn out to be
+TRUST = 0.8  # of the shift; from trials
+
+
+def members_centers(cells: Cells, centers: Floats, choices: Choices, boxes: Presence, presence: Presence, moves: Moves) -> Floats:
+    """Centers (k, features) shifted from the means of those nearest to them to those of their members, as far as known.
+
+    Who comes from elsewhere and who leaves stands where the boxes say, as many as the counts say: `boxes` are what the boxes
+    let expect, `presence` is the last estimate.
+    """
+    group, near, row = cells.groups, choices.is_near, np.arange(len(cells.weights))
+    own = (group, choices.first)
+    at = tuple(a[near] for a in (*own, choices.second, choices.bin))
+    times, moved = (presence.rest / np.maximum(boxes.rest, LEAST_NEAR))[own], np.zeros(len(row))
+    times[near], moved[near] = presence.near[at] / np.maximum(boxes.near[at], LEAST_NEAR), moves.near[at]
+    weights = cells.weights * np.clip(times, 0.0, MOST_TIMES)
+    goes = (1 - moved)[:, None] * moves.far[own]
+    goes[row, choices.first] += (1 - moved) * (1 - moves.far[own].sum(axis=1))
+    goes[row, choices.second] += moved
+    size = weights @ goes
+    goes[row, cells.distances(centers).argmin(axis=1)] -= 1  # what is left is who came, and, below zero, who went
+    came = weights[:, None] * goes
+    shift: Floats = (came.T @ cells.points - came.sum(axis=0)[:, None] * centers) / np.maximum(size, 1.0)[:, None]
+    return centers + TRUST * shift
