@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,15 @@ import pytest
 from conftest import write_key
 from evenhand.api import run
 from evenhand.errors import InfeasibleBounds, RunConflict
-from evenhand.fairness.assignment import Moves, with_segment
+from evenhand.fairness.assignment import FIRST, GROUP, SCORE_UNIT, SECOND, Moves, with_margin, with_segment
+from evenhand.fairness.choices import Choices
+from evenhand.plan.geometry import STEPS
 from evenhand.plan.load import parse_plan
 from evenhand.plan.models import Plan
 from evenhand.privacy.noise import NoNoise
 from evenhand.result import Result
 from evenhand.rows import TRADEOFF, read_assignment_map, read_centers
+from evenhand.segment.assign import CENTER_BITS
 from evenhand.tables import catalog
 from sample import KEY, NOW, in_folder, people, plan_yaml, write_sources
 
@@ -145,6 +149,25 @@ def test_a_share_of_a_segment_goes_where_the_map_sends_it_and_all_others_stay(re
     shares = np.bincount(of_first, minlength=k + 1)[1:4] / len(of_first)
     # Five deviations; the key, and so the hash, is the test's own.
     assert np.abs(shares - [0.25, 0.25, 0.5]).max() < 2.5 / np.sqrt(len(of_first))
+
+
+def test_a_segment_that_draws_is_second_choice_of_those_within_its_reach(result: Result) -> None:
+    """The last segment draws some of every group."""
+    stored = read_assignment_map(result.store.read(catalog.ASSIGNMENT_MAP, "balanced-1"))
+    prepared, names = result.store.read(catalog.PREPARED, "balanced-1"), result.plan.feature_names
+    rows = with_margin(prepared, stored, result.plan).orderBy("pseudonym").collect()
+    points, group = np.array([[r[n] for n in names] for r in rows]), np.array([r[GROUP] for r in rows])
+    paid = ((points[:, None] - stored.centers / 2**CENTER_BITS) ** 2).sum(axis=2) / STEPS**2
+    paid += stored.prices[group] / SCORE_UNIT
+    reach = np.zeros_like(stored.reach)
+    reach[:, -1] = np.median(paid[:, -1] - paid.min(axis=1)) * SCORE_UNIT
+    again = with_margin(prepared, replace(stored, reach=reach), result.plan).orderBy("pseudonym").collect()
+    for found, draws in ((rows, stored.reach), (again, reach)):
+        choices = Choices.of(paid, stored.edges / SCORE_UNIT, draws[group] / SCORE_UNIT)
+        np.testing.assert_array_equal([r[FIRST] - 1 for r in found], choices.first)
+        np.testing.assert_array_equal([r[SECOND] - 1 for r in found], choices.second)
+    changed = [r[SECOND] for r, before in zip(again, rows, strict=True) if r[SECOND] != before[SECOND]]
+    assert set(changed) == {len(stored.centers)}
 
 
 def test_the_price_of_fairness_and_the_statistics_before_and_after_are_published(result: Result) -> None:
