@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from evenhand.errors import InfeasibleBounds
+from evenhand.errors import DataError, InfeasibleBounds
 from evenhand.fairness.assignment import Moves
 from evenhand.fairness.balanced import assigned, balanced
 from evenhand.fairness.blind import fair_lloyd, group_costs
@@ -15,6 +15,7 @@ from evenhand.fairness.bounds import Constraints, constraints_of, judged_members
 from evenhand.fairness.cells import Cells
 from evenhand.fairness.estimate import Counted, Expected, Presence, Prior, variances
 from evenhand.fairness.moves import chosen
+from evenhand.fairness.program import solved
 from evenhand.fairness.tradeoff import after, before, curve
 from evenhand.fairness.tradeoff_noise import Ground
 from evenhand.plan.load import parse_plan
@@ -343,3 +344,8 @@ def test_a_program_that_starts_from_the_heaviest_cells_ends_as_cheap(monkeypatch
     few = cells.heaviest(12)
     np.testing.assert_allclose(few.totals(), cells.totals())
     assert len(few.weights) <= 12 < len(cells.weights)
+
+
+def test_a_program_without_a_solution_stops_the_run_in_one_line() -> None:
+    with pytest.raises(DataError, match=r"HiGHS found no solution \(.*\); nothing was published$"):
+        solved(np.array([1.0]), A_ub=np.array([[1.0]]), b_ub=np.array([-1.0]), bounds=(0, None))

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.optimize import linprog
 
-from evenhand.errors import DataError, InfeasibleBounds
+from evenhand.errors import InfeasibleBounds
 from evenhand.fairness.bounds import Constraints
 from evenhand.fairness.cells import Cells
+from evenhand.fairness.program import solved
 
 Floats = NDArray[np.float64]
 ITERATIONS = 40
@@ -74,12 +74,12 @@ def assigned(
     distances = cells.distances(centers)
     live, margin = _within(cells, constraints, distances, duals, reach), MARGIN
     while True:
-        solved, missing = _program(cells, constraints, distances, live)
-        reduced = distances + constraints.prices(solved.duals)[cells.groups]
-        behind = (solved.shares * (reduced - reduced.min(axis=1, keepdims=True))).sum(axis=1) @ cells.weights
+        found, missing = _program(cells, constraints, distances, live)
+        reduced = distances + constraints.prices(found.duals)[cells.groups]
+        behind = (found.shares * (reduced - reduced.min(axis=1, keepdims=True))).sum(axis=1) @ cells.weights
         met = missing <= NOBODY * cells.weights.sum()
-        if met and (live.all() or behind <= rounding * solved.cost):
-            return solved
+        if met and (live.all() or behind <= rounding * found.cost):
+            return found
         if live.all():
             raise InfeasibleBounds("fairness.mitigation.bounds: no assignment meets them all; nothing was published")
         live |= reduced <= reduced.min(axis=1, keepdims=True) + margin
@@ -129,12 +129,10 @@ def _program(cells: Cells, constraints: Constraints, distances: Floats, live: ND
     price = np.concatenate([distances[cell, segment] * cells.weights[cell], np.full(base.size, MISSING * distances.max())])
     if price.size == 0:
         return Assignment(shares, base.reshape(-1, k), _cost(cells, shares, distances)), 0.0
-    solved = linprog(price, A_ub=bound, b_ub=base, A_eq=one, b_eq=np.ones(len(free)), bounds=(0, None), method="highs-ds")
-    if solved.x is None:
-        raise DataError(f"fairness.mitigation: HiGHS found no solution ({solved.message.split('.')[0]}); nothing was published")
-    shares[cell, segment] = solved.x[:count]
-    duals = -solved.ineqlin.marginals.reshape(-1, k)
-    return Assignment(shares, duals, _cost(cells, shares, distances)), float(solved.x[count:].sum())
+    found = solved(price, A_ub=bound, b_ub=base, A_eq=one, b_eq=np.ones(len(free)), bounds=(0, None))
+    shares[cell, segment] = found.x[:count]
+    duals = -found.ineqlin.marginals.reshape(-1, k)
+    return Assignment(shares, duals, _cost(cells, shares, distances)), float(found.x[count:].sum())
 
 
 def _cost(cells: Cells, shares: Floats, distances: Floats) -> float:

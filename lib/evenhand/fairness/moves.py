@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.optimize import linprog
 
 from evenhand.fairness.assignment import Moves
 from evenhand.fairness.bounds import Constraints
 from evenhand.fairness.estimate import LEAST_NEAR, Presence
+from evenhand.fairness.program import solved
 
 Floats = NDArray[np.float64]
 SHORTFALL, SAFE = 1000.0, 7.0  # in mean costs: what a missing customer costs in an average segment; one above is worth
@@ -78,16 +78,13 @@ def chosen(
             *[step] * (len(SAFETY) - 1),
         ]
     )
-    solved = linprog(
+    found = solved(
         np.concatenate([price + change, change - price, worth]),
         A_ub=system,
         b_ub=room,
         bounds=np.stack([np.zeros_like(limits), limits], axis=1),
-        method="highs-ds",
     )
-    if solved.status != 0:
-        return before
-    more, less = np.split(solved.x[: 2 * len(group)], 2)
+    more, less = np.split(found.x[: 2 * len(group)], 2)
     return _shares(presence, before, at_cells, at_arcs, held + more - less)
 
 
