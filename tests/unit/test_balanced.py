@@ -15,6 +15,7 @@ from evenhand.fairness.bounds import Constraints, constraints_of, judged_members
 from evenhand.fairness.cells import Cells
 from evenhand.fairness.estimate import Counted, Expected, Presence, Prior, variances
 from evenhand.fairness.moves import chosen
+from evenhand.fairness.prices import smooth_duals
 from evenhand.fairness.program import solved
 from evenhand.fairness.tradeoff import after, before, curve
 from evenhand.fairness.tradeoff_noise import Ground
@@ -102,7 +103,7 @@ def test_a_guess_of_prices_changes_the_time_and_not_the_answer() -> None:
     cells, plan = lopsided(), plan_with({"at_least": 0.9})
     constraints = constraints_of(plan, cells.totals(), 0.0)
     none = np.zeros((len(constraints.coefficients), 3))
-    whole = assigned(cells, constraints, STARTS, none)
+    whole = assigned(cells, constraints, STARTS, none, reach=np.inf)
     for guess in (none, whole.duals, whole.duals * 3 + 0.1):
         assert assigned(cells, constraints, STARTS, guess, reach=1e-4).cost == pytest.approx(whole.cost, rel=1e-3)
 
@@ -334,16 +335,23 @@ def test_a_count_is_believed_where_the_boxes_know_of_nobody() -> None:
     assert nobody.sizes[0] == pytest.approx(np.zeros(10), abs=3)  # within the noise, so the boxes are believed
 
 
-def test_a_program_that_starts_from_the_heaviest_cells_ends_as_cheap(monkeypatch: pytest.MonkeyPatch) -> None:
-    plan, cells = plan_with({"at_least": 0.8, "at_most": 1.25}), lopsided()
+@pytest.mark.parametrize("at_least", [0.5, 0.8, 0.9, 1.0])
+def test_smooth_prices_bound_the_cost_of_the_program_closely_from_below(at_least: float) -> None:
+    plan, cells = plan_with({"at_least": at_least}), lopsided()
     constraints = constraints_of(plan, cells.totals(), 0.0)
-    whole = balanced(cells, constraints, STARTS, rounds=1)
-    monkeypatch.setattr("evenhand.fairness.balanced.FIRST_CELLS", 12)
-    some = balanced(cells, constraints, STARTS, rounds=1)
-    assert some.cost == pytest.approx(whole.cost, rel=1e-3)
-    few = cells.heaviest(12)
-    np.testing.assert_allclose(few.totals(), cells.totals())
-    assert len(few.weights) <= 12 < len(cells.weights)
+    whole = assigned(cells, constraints, STARTS, np.zeros((len(constraints.coefficients), 3)), reach=np.inf)
+    for guess in (None, whole.duals, whole.duals * 1.2 + 0.01):
+        duals = smooth_duals(cells, constraints, STARTS, guess)
+        assert duals.min() >= 0
+        paid = cells.distances(STARTS) + constraints.prices(duals)[cells.groups]
+        assert 0.998 * whole.cost < paid.min(axis=1) @ cells.weights <= whole.cost * (1 + 1e-9)
+
+
+def test_without_bounds_there_are_no_prices() -> None:
+    cells = lopsided()
+    nothing = Constraints(np.zeros((0, cells.joint)))
+    found = balanced(cells, nothing, STARTS, rounds=1)
+    np.testing.assert_array_equal(found.shares.argmax(axis=1), cells.distances(STARTS).argmin(axis=1))
 
 
 def test_a_program_without_a_solution_stops_the_run_in_one_line() -> None:

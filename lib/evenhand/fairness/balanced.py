@@ -15,18 +15,16 @@ from scipy import sparse
 from evenhand.errors import InfeasibleBounds
 from evenhand.fairness.bounds import Constraints
 from evenhand.fairness.cells import Cells
+from evenhand.fairness.prices import MISSING, smooth_duals
 from evenhand.fairness.program import solved
 
 Floats = NDArray[np.float64]
 ITERATIONS = 40
 LEAST_GAIN = 3e-5  # of the cost, by an iteration, to go on
 ROUNDING = 1e-4  # of the cost: how far a program over some columns may be from the one over all
-ROUGHLY = 1e-2  # the same for a guess
 NOBODY = 1e-9  # of all customers
-MISSING = 20.0  # times the greatest distance: what a customer costs whom a bound misses
-REACH = 0.01  # squared distance in the unit cube; a program over the cells so near a border is solved in hundredths of a second
+REACH = 0.003  # squared distance in the unit cube: how far from a border cells are decided by a program, given its prices nearly
 MARGIN = 5e-4  # squared distance, for segments that would be cheaper
-FIRST_CELLS = 4_000  # solved over all segments within a second or two
 DOUBT = 20.0  # how much further it reaches, by price
 
 
@@ -54,22 +52,20 @@ def balanced(
 ) -> Balanced:
     """Assignment and centers in turn from some centers, until the cost stops falling; the cost never rises."""
     centers, last = start, np.inf
-    duals, reach = _guess(cells, constraints, start, duals)
+    duals = smooth_duals(cells, constraints, start, duals)
     while True:
-        found = assigned(cells, constraints, centers, duals, reach)
-        duals, reach, rounds = found.duals, REACH, rounds - 1
+        found = assigned(cells, constraints, centers, duals)
+        duals, rounds = found.duals, rounds - 1
         if rounds <= 0 or found.cost > last * (1 - LEAST_GAIN):
             return Balanced(centers, found.shares, found.duals, found.cost)
         last, centers = found.cost, _moved(cells, found.shares, centers)
 
 
-def assigned(
-    cells: Cells, constraints: Constraints, centers: Floats, duals: Floats, reach: float = np.inf, rounding: float = ROUNDING
-) -> Assignment:
+def assigned(cells: Cells, constraints: Constraints, centers: Floats, duals: Floats, reach: float = REACH) -> Assignment:
     """The cheapest assignment of the cells to fixed centers that meets the constraints (Bera et al. 2019, the fractional LP).
 
     `duals` are a guess: a cell is let into the segments that are within `reach` of its best at those prices, and fixed where
-    that is one alone. Then into those that are cheaper at the prices found, until what is left to gain is `rounding` of the cost.
+    that is one alone. Then into those that are cheaper at the prices found, until what is left to gain is a rounding of the cost.
     """
     distances = cells.distances(centers)
     live, margin = _within(cells, constraints, distances, duals, reach), MARGIN
@@ -78,25 +74,12 @@ def assigned(
         reduced = distances + constraints.prices(found.duals)[cells.groups]
         behind = (found.shares * (reduced - reduced.min(axis=1, keepdims=True))).sum(axis=1) @ cells.weights
         met = missing <= NOBODY * cells.weights.sum()
-        if met and (live.all() or behind <= rounding * found.cost):
+        if met and (live.all() or behind <= ROUNDING * found.cost):
             return found
         if live.all():
             raise InfeasibleBounds("fairness.mitigation.bounds: no assignment meets them all; nothing was published")
         live |= reduced <= reduced.min(axis=1, keepdims=True) + margin
         margin *= 2
-
-
-def _guess(cells: Cells, constraints: Constraints, centers: Floats, duals: Floats | None) -> tuple[Floats, float]:
-    """Duals and how far to reach from them, from the heaviest cells alone, then from four times as many.
-
-    A program over very many cells takes far longer than their number grows, unless it starts near its end.
-    """
-    reach, most = np.inf if duals is None else REACH, FIRST_CELLS
-    duals = np.zeros((len(constraints.coefficients), len(centers))) if duals is None else duals
-    while most < len(cells.weights):
-        duals = assigned(cells.heaviest(most), constraints, centers, duals, reach, ROUGHLY).duals
-        reach, most = REACH, 4 * most
-    return duals, reach
 
 
 def _within(cells: Cells, constraints: Constraints, distances: Floats, duals: Floats, reach: float) -> NDArray[np.bool_]:

@@ -47,15 +47,6 @@ class Cells:
         np.add.at(table, self.groups, shares * self.weights[:, None])
         return table
 
-    def heaviest(self, most: int) -> Cells:
-        """About so many cells at most, as many of each joint group, standing for all customers of it."""
-        by_group = np.lexsort((-self.weights, self.groups))
-        number = np.arange(len(by_group)) - np.searchsorted(self.groups[by_group], self.groups[by_group])
-        kept = by_group[number < max(most // self.joint, 1)]
-        found = Cells(self.points[kept], self.weights[kept], self.groups[kept], self.joint)
-        scale = self.totals() / np.maximum(found.totals(), 1e-12)
-        return Cells(found.points, found.weights * scale[found.groups], found.groups, self.joint)
-
     def distances(self, centers: Floats) -> Floats:
         """Squared distances to centers in the unit cube, shape (n, k)."""
         return distances(self.points, centers)

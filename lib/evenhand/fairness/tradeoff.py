@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from evenhand.fairness.balanced import REACH, assigned, balanced
+from evenhand.fairness.balanced import assigned, balanced
 from evenhand.fairness.bounds import Constraints, constraints_of, least_judged
 from evenhand.fairness.cells import distances
 from evenhand.fairness.intervals import Estimate
@@ -64,7 +64,7 @@ def before(ground: Ground, centers: Floats, plan: Plan, stage: str = "before", s
 
 def after(ground: Ground, constraints: Constraints, centers: Floats, duals: Floats, start: Floats, plan: Plan) -> Point:
     """The cheapest assignment within the bounds, near these duals; the price is over the cost at the unconstrained `start`."""
-    found = assigned(ground.cells, constraints, centers, duals, REACH)
+    found = assigned(ground.cells, constraints, centers, duals)
     choice = Choice(centers, found.shares, constraints.prices(found.duals))
     return _point(ground, choice, plan, "after", None, start)
 
