@@ -43,7 +43,7 @@ TRUST, LAST_TRUST = 0.5, 0.1
 
 @dataclass(frozen=True)
 class Mitigated:
-    """`fair_map` is None when the nearest center decides; `tradeoff` is for the report, and takes eight linear programs."""
+    """`fair_map` is None when the nearest center decides; `tradeoff` is for the report, and takes eight more programs."""
 
     centers: Centers
     fair_map: FairMap | None
