@@ -14,7 +14,7 @@ from evenhand.fairness.blind import fair_lloyd, group_costs
 from evenhand.fairness.bounds import Constraints, constraints_of, judged_members
 from evenhand.fairness.cells import Cells
 from evenhand.fairness.estimate import Counted, Expected, Presence, Prior, variances
-from evenhand.fairness.moves import chosen
+from evenhand.fairness.moves import Terms, chosen
 from evenhand.fairness.prices import smooth_duals
 from evenhand.fairness.program import solved
 from evenhand.fairness.tradeoff import after, before, curve
@@ -231,12 +231,12 @@ def test_moves_bring_every_segment_within_its_bound_at_the_least_cost() -> None:
     presence, constraints, edges = uneven()
     far = np.full((2, 2, 2), 10.0)
     none = Moves.none(presence.near.shape)
-    moves = chosen(presence, far, NO_PRICES, none, constraints, edges, 0.05, 1e-9)
+    moves = chosen(presence, Terms(far, NO_PRICES, edges, 0.05), none, constraints, 1e-9)
     assert (constraints.surplus(after_moves(presence, moves)) >= 4.9).all()  # the bound, and five to spare
     assert moves.near[1, 1, 0, 0] == pytest.approx(1.0)  # the nearest all, of the next only as many as it takes
     assert 0 < moves.near[1, 1, 0, 1] < 1
     assert not moves.far.any()
-    again = chosen(presence, far, NO_PRICES, moves, constraints, edges, 0.05, 1e-9)
+    again = chosen(presence, Terms(far, NO_PRICES, edges, 0.05), moves, constraints, 1e-9)
     np.testing.assert_allclose(again.near, moves.near, atol=1e-6)  # nothing new is known, so there is nothing left to do
 
 
@@ -244,7 +244,9 @@ def test_who_is_in_a_segment_for_its_price_alone_goes_back_first() -> None:
     """Group 1 is paid 0.5 for being in segment 1: those near its border save as much by leaving it as they were paid."""
     presence, constraints, edges = uneven()
     prices = np.array([[0.0, 0.0], [0.0, -0.5]])
-    moves = chosen(presence, np.full((2, 2, 2), 10.0), prices, Moves.none(presence.near.shape), constraints, edges, 0.05, 1e-9)
+    moves = chosen(
+        presence, Terms(np.full((2, 2, 2), 10.0), prices, edges, 0.05), Moves.none(presence.near.shape), constraints, 1e-9
+    )
     assert moves.near[1, 1, 0] == pytest.approx([1.0, 177 / 200], abs=0.01)  # as many as segment 0 may have, not 35
     assert (constraints.surplus(after_moves(presence, moves)) >= -1e-6).all()
 
@@ -253,7 +255,7 @@ def test_a_correction_that_must_be_sure_takes_from_those_far_what_those_near_may
     """A hundredth of those near a segment may be moved, however cheap they are: how many they are is not known well."""
     presence, constraints, edges = uneven()
     none, trusted = Moves.none(presence.near.shape), np.full_like(presence.near, 0.01)
-    moves = chosen(presence, np.full((2, 2, 2), 1.0), NO_PRICES, none, constraints, edges, 0.05, 1e-9, trusted)
+    moves = chosen(presence, Terms(np.full((2, 2, 2), 1.0), NO_PRICES, edges, 0.05), none, constraints, 1e-9, trusted)
     assert moves.near.max() == pytest.approx(0.01) and moves.far.any()
     assert (constraints.surplus(after_moves(presence, moves)) >= -1e-6).all()
 
@@ -264,7 +266,7 @@ def test_those_who_moved_may_be_more_than_were_there() -> None:
     presence.near[0, 0, 1], presence.rest[0, 0] = [20, 40], 240.0
     presence.rest[1] = [300.0, -260.0]
     held = Moves(np.where(presence.near > 0, 1.0, 0.0), np.full((2, 2, 2), 0.1))
-    moves = chosen(presence, np.full((2, 2, 2), 1.0), NO_PRICES, held, constraints, edges, 0.05, 1e-9)
+    moves = chosen(presence, Terms(np.full((2, 2, 2), 1.0), NO_PRICES, edges, 0.05), held, constraints, 1e-9)
     assert not np.array_equal(moves.near, held.near)
 
 
@@ -273,7 +275,7 @@ def test_those_of_a_segment_whom_all_are_thought_to_have_left_go_where_they_went
     presence.rest[1, 1] = -0.5
     held = Moves(np.where(presence.near > 0, 1.0, 0.0), np.zeros((2, 2, 2)))
     held.far[1, 1, 0] = 0.3
-    moves = chosen(presence, np.full((2, 2, 2), 1.0), NO_PRICES, held, constraints, edges, 0.05, 1e-9, 0.0)
+    moves = chosen(presence, Terms(np.full((2, 2, 2), 1.0), NO_PRICES, edges, 0.05), held, constraints, 1e-9, 0.0)
     assert moves.far[1, 1, 0] == 0.3
     assert moves.far.sum() > 0.31  # and of the others some go where the bound is missed
 
@@ -282,7 +284,7 @@ def test_a_nearly_empty_segment_is_not_filled_for_the_sake_of_its_margin() -> No
     """Four customers, all of group 1, and a count that is off by twenty: a few of group 0 make them even, not dozens."""
     presence = Presence(np.zeros((2, 2, 2, 1)), np.array([[1000.0, 0.0], [1000.0, 4.0]]), np.zeros((2, 2)))
     constraints, none = Constraints(np.array([[0.65, -0.35]])), Moves.none((2, 2, 2, 1))
-    moves = chosen(presence, np.full((2, 2, 2), 1.0), NO_PRICES, none, constraints, np.array([0.1]), 0.05, 20.0)
+    moves = chosen(presence, Terms(np.full((2, 2, 2), 1.0), NO_PRICES, np.array([0.1]), 0.05), none, constraints, 20.0)
     came = after_moves(presence, moves)[0, 1]
     assert 2 < came < 15
 
@@ -290,7 +292,9 @@ def test_a_nearly_empty_segment_is_not_filled_for_the_sake_of_its_margin() -> No
 def test_where_nobody_is_near_a_segment_a_share_of_those_far_from_it_goes_there() -> None:
     presence, constraints, edges = uneven()
     alone = Presence(np.zeros_like(presence.near), presence.sizes, presence.luck)
-    moves = chosen(alone, np.full((2, 2, 2), 10.0), NO_PRICES, Moves.none(presence.near.shape), constraints, edges, 0.05, 1e-9)
+    moves = chosen(
+        alone, Terms(np.full((2, 2, 2), 10.0), NO_PRICES, edges, 0.05), Moves.none(presence.near.shape), constraints, 1e-9
+    )
     assert moves.far.any() and not moves.near.any()
     assert (constraints.surplus(after_moves(alone, moves)) >= -1e-6).all()
 

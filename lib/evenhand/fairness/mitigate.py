@@ -22,7 +22,7 @@ from evenhand.fairness.choices import Choices, drawing
 from evenhand.fairness.estimate import Counted, Prior, expected
 from evenhand.fairness.margins import NEAR, SEGMENTS, balance_check, edges_of, margins
 from evenhand.fairness.members import members_centers
-from evenhand.fairness.moves import chosen
+from evenhand.fairness.moves import Terms, chosen
 from evenhand.fairness.tradeoff import Point, after, before, curve
 from evenhand.fairness.tradeoff_noise import Ground
 from evenhand.plan.geometry import STEPS
@@ -101,14 +101,14 @@ def _on_customers(
     choices = Choices.of(fine.distances(found.centers) + prices[fine.groups], edges, reach[fine.groups])
     boxes = expected(fine, found.centers, choices, noise)
     prior = Prior.of(boxes, release[NEAR].reshape(boxes.mean.near.shape).astype(np.float64), release.noise(NEAR).deviation)
-    moves = Moves.none(boxes.mean.near.shape)
+    terms, moves = Terms(boxes.costs, prices, edges, mean_cost), Moves.none(boxes.mean.near.shape)
     counted, counts = [_counted(release, moves)], Method.of(plan).balances
     for number in range(1, counts + 2):
         presence, deviation = prior.given(counted), counted[-1].deviation
         bounds = constraints_of(plan, presence.sizes.sum(axis=1), ground.reach)
         trust = np.inf if number == 1 else TRUST if number <= counts else LAST_TRUST
         most = trust * deviation / np.sqrt(prior.variance.near)
-        moves = chosen(presence, boxes.costs, prices, moves, bounds, edges, mean_cost, deviation, most)
+        moves = chosen(presence, terms, moves, bounds, deviation, most)
         fair_map = fair_map.moving(moves)
         if number <= counts:
             counted.append(_counted(door.release(balance_check(prepared, fair_map, number, plan)), moves))
