@@ -86,7 +86,7 @@ def _within(cells: Cells, constraints: Constraints, distances: Floats, duals: Fl
     prices = constraints.prices(duals)[cells.groups]
     reduced = distances + prices
     paid = np.take_along_axis(prices, reduced.argmin(axis=1)[:, None], axis=1)
-    # High prices are the least certain: a segment of few customers far from all others has one of a hundred times REACH.
+    # High prices are the least certain: a segment of few customers far from all others has a price of hundreds of times REACH.
     live: NDArray[np.bool_] = reduced <= reduced.min(axis=1, keepdims=True) + reach * (
         1 + DOUBT * (np.abs(prices) + np.abs(paid))
     )
