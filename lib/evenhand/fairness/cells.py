@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 from scipy.stats import qmc
 
 from evenhand.plan.geometry import STEPS, Boxes
@@ -43,8 +44,9 @@ class Cells:
 
     def table(self, shares: Floats) -> Floats:
         """Joint group by segment, when each point goes to the segments in these shares, (n, k); shape (joint groups, k)."""
-        table = np.zeros((self.joint, shares.shape[1]))
-        np.add.at(table, self.groups, shares * self.weights[:, None])
+        count = len(self.weights)
+        members = sparse.csr_matrix((self.weights, (self.groups, np.arange(count))), shape=(self.joint, count))
+        table: Floats = members @ shares
         return table
 
     def distances(self, centers: Floats) -> Floats:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 from scipy.optimize import minimize
 
 from evenhand.fairness.bounds import Constraints
@@ -30,9 +29,6 @@ def smooth_duals(cells: Cells, constraints: Constraints, centers: Floats, guess:
     shape = (len(constraints.coefficients), len(centers))
     if shape[0] == 0:
         return np.zeros(shape)
-    by_group = sparse.csr_matrix(
-        (cells.weights, (cells.groups, np.arange(len(cells.weights)))), (cells.joint, len(cells.weights))
-    )
     # Of a small group few customers count in a surplus: in these units all duals are about as steep.
     unit = np.linalg.norm(constraints.coefficients * np.sqrt(cells.totals() / everyone), axis=1)[:, None]
     bounds = np.stack(np.broadcast_arrays(0.0, np.repeat(MISSING * distances.max() * unit, len(centers))), axis=1)
@@ -45,7 +41,7 @@ def smooth_duals(cells: Cells, constraints: Constraints, centers: Floats, guess:
         shares = np.exp((least - paid) / temperature)
         sums = shares.sum(axis=1, keepdims=True)
         value = float(cells.weights @ (least - temperature * np.log(sums))[:, 0])
-        return -value / everyone, (constraints.surplus(by_group @ (shares / sums)) / unit).ravel() / everyone
+        return -value / everyone, (constraints.surplus(cells.table(shares / sums)) / unit).ravel() / everyone
 
     options = {"maxiter": MOST_STEPS, "maxcor": REMEMBERED, "ftol": LEAST_GAIN}
     scaled = np.zeros(shape) if guess is None else guess * unit
