@@ -17,5 +17,8 @@ def solved(price: Any, **program: Any) -> OptimizeResult:
     """
     found = linprog(price, method="highs-ds", **program)
     if found.x is None:
-        raise DataError(f"fairness.mitigation: HiGHS found no solution ({found.message.split('.')[0]}); nothing was published")
+        why = found.message.split(".")[0]
+        raise DataError(
+            f"fairness.mitigation.bounds: HiGHS found no solution ({why}); nothing was published; state looser bounds"
+        )
     return found
