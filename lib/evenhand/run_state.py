@@ -22,6 +22,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from evenhand.errors import ArgumentError, Blocked, RunConflict
+from evenhand.governance.audit import BLOCK, PUBLISH, RESUME, START, AuditLog
 from evenhand.plan.load import canonical, fingerprint
 from evenhand.plan.method import BOUNDS, Method
 from evenhand.plan.models import Plan
@@ -52,7 +53,7 @@ class Run:
     plan: Plan
     spark: SparkSession
     store: Store
-    ledger: Ledger
+    audit: AuditLog
     door: Door
     run_id: str
     as_of: datetime
@@ -87,7 +88,8 @@ class Run:
             store = Store(spark, plan.output)
             newest = pool.submit(pin_versions, spark, plan)  # beside the checks: both are mostly waiting
             store.refuse_foreign_content()
-            ledger = Ledger(store, plan.privacy)
+            audit = AuditLog(store)
+            ledger = Ledger(store, audit, plan.privacy)
             affordable = pool.submit(ledger.refuse_exhausted, run_id, Loss.of(plan.privacy))
             found = _last_state(store, run_id)
             if found is None and not may_start:
@@ -100,9 +102,10 @@ class Run:
             sources = open_sources(spark, plan, versions)  # refuses a source that does not fit before anything is written
             affordable.result()
             door = Door(store, ledger, noise, run_id, _questions(plan), resumed=found is not None)
-            this = cls(plan, spark, store, ledger, door, run_id, moment, sources, status, noise, say, pool)
+            this = cls(plan, spark, store, audit, door, run_id, moment, sources, status, noise, say, pool)
             if found is None:
                 this.later(lambda: this.record(RUNNING))
+            this.later(lambda: audit.add(run_id, START if found is None else RESUME, this.stated))
             yield this
             this.wait()
 
@@ -155,14 +158,40 @@ class Run:
         }
         self.store.write(RUNS, pa.table(row), self.run_id)
 
+    @property
+    def stated(self) -> dict[str, object]:
+        """What the audit log says of a run that begins: what for, on what grounds, from which sources."""
+        plan, mitigation = self.plan, self.plan.fairness.mitigation
+        said: dict[str, object] = {
+            "plan": plan.name,
+            "fingerprint": fingerprint(plan),
+            "purpose": plan.purpose,
+            "description": plan.description,
+            "legal_basis": plan.legal_basis,
+            "as_of": self.as_of.isoformat(),
+            "sources": self.sources.versions,
+            "not_private": not self.noise.private,
+        }
+        if mitigation is not None:
+            attributes = [a.name for a in plan.mitigated]
+            said["mitigation"] = {
+                "method": mitigation.method,
+                "attributes": attributes,
+                "justification": mitigation.justification,
+            }
+        return said
+
     def publish(self, uneven: list[str]) -> None:
         """Make the run visible, or block it when the plan says that unevenness blocks.
 
         Raises:
             Blocked: with the findings; nothing is visible.
         """
+        blocked = uneven and self.plan.fairness.when_uneven == "block"
+        if blocked or self.status != PUBLISHED:  # before it is visible: nothing is that the log lacks
+            self.later(lambda: self.audit.add(self.run_id, BLOCK if blocked else PUBLISH, {"findings": uneven}))
         self.wait()
-        if uneven and self.plan.fairness.when_uneven == "block":
+        if blocked:
             self.record(BLOCKED, uneven)
             raise Blocked(f"run {self.run_id} is blocked, nothing was published: " + "; ".join(uneven))
         if self.status != PUBLISHED:

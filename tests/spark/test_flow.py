@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import re
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from conftest import ROOT, write_key
 from evenhand.api import run
 from evenhand.errors import Blocked
+from evenhand.governance.audit import AuditLog
 from evenhand.plan.load import canonical, fingerprint, parse_plan
 from evenhand.result import Result
 from evenhand.tables import catalog
@@ -114,9 +116,18 @@ def test_the_ledger_was_charged_once_and_itemized(result: Result) -> None:
     assert spent == [("testers", 100.0, "flow-1", pytest.approx(20.0))]
     entries = result.store.read(catalog.BUDGET_ENTRIES).collect()
     assert sum(r.epsilon for r in entries) == pytest.approx(20.0)
-    assert [(r.run_id, r.epsilon) for r in result.store.read(catalog.LEDGER_WITNESS).collect()] == [
-        ("flow-1", pytest.approx(20.0))
-    ]
+
+
+def test_the_audit_log_says_who_did_what_and_why(result: Result) -> None:
+    entries = [entry for entry, _ in AuditLog(result.store).entries() if entry.run_id == "flow-1"]
+    assert [e.action for e in entries] == ["start", "spend", "publish"]
+    assert {e.actor for e in entries} == {getpass.getuser()}
+    begun, spent, published = (json.loads(e.details) for e in entries)
+    assert begun["purpose"] == result.plan.purpose
+    assert begun["fingerprint"] == fingerprint(result.plan)
+    assert begun["sources"] == {"customers": 0, "consent": 1, "purchases": 0}
+    assert spent == {"population": "testers", "epsilon": pytest.approx(20.0), "delta": 0.0}
+    assert published["findings"] == result.store.read(catalog.RUNS, "flow-1").where("status = 'published'").first().reasons
 
 
 def test_every_entry_says_how_its_epsilon_is_made_up(result: Result) -> None:

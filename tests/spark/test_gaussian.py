@@ -11,6 +11,7 @@ import pytest
 
 from evenhand.api import run
 from evenhand.errors import BudgetExhausted, PlanError
+from evenhand.governance.audit import AuditLog
 from evenhand.plan.accounting import rho_of
 from evenhand.plan.models import Plan
 from evenhand.privacy.ledger import Ledger
@@ -77,7 +78,8 @@ def test_delta_is_refused_by_the_ledger_itself_and_renews_with_the_period(spark:
     yearly = plan(MODE | {"privacy.renews": "yearly"})
 
     def ledger(year: int) -> Ledger:
-        return Ledger(Store(spark, yearly.output), yearly.privacy, lambda: datetime(year, 5, 1, tzinfo=UTC))
+        store = Store(spark, yearly.output)
+        return Ledger(store, AuditLog(store), yearly.privacy, lambda: datetime(year, 5, 1, tzinfo=UTC))
 
     ledger(2026).reserve("r1", asked)
     with pytest.raises(BudgetExhausted, match="δ = 5e-07"):

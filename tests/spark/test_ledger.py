@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from evenhand.errors import BudgetExhausted, IntegrityError, PlanError
+from evenhand.governance.audit import AuditLog
 from evenhand.plan.models import Plan
 from evenhand.privacy.account import Loss
 from evenhand.privacy.ledger import Ledger
-from evenhand.tables.catalog import BUDGET, BUDGET_ENTRIES, LEDGER_WITNESS
+from evenhand.tables.catalog import AUDIT_LOG, BUDGET, BUDGET_ENTRIES
 from evenhand.tables.store import Store
 
 ASKED = {"summary": 0.6, "assessment": 0.4}  # ε of 1 of a total of 3
@@ -27,7 +28,8 @@ def at(year: int, month: int = 6) -> Callable[[], datetime]:
 def ledger(spark: Any, plan: Callable[..., Plan]) -> Callable[..., Ledger]:
     def build(changes: dict[str, Any] | None = None, now: Callable[[], datetime] | None = None) -> Ledger:
         found = plan(changes)
-        return Ledger(Store(spark, found.output), found.privacy, now or at(2026))
+        store = Store(spark, found.output)
+        return Ledger(store, AuditLog(store), found.privacy, now or at(2026))
 
     return build
 
@@ -95,7 +97,7 @@ def test_sixteen_at_once_never_spend_more_than_the_total_and_lose_no_entry(ledge
     assert spending(ledger(total)) == (1.2, pytest.approx(1.2), dict.fromkeys(winners, pytest.approx(0.1)))
     store = ledger()._store
     assert sorted((r.run_id, r.question) for r in store.read(BUDGET_ENTRIES).collect()) == [(w, "summary") for w in winners]
-    assert sorted(r.run_id for r in store.read(LEDGER_WITNESS).collect()) == winners
+    assert sorted(r.run_id for r in store.read(AUDIT_LOG).collect()) == winners
 
 
 def test_entries_are_numbered_without_a_gap_however_they_were_fought_for(ledger: Callable[..., Ledger]) -> None:
@@ -158,7 +160,7 @@ def tampered(spark: Any, how: str, address: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["rolled back", "emptied", "made cheaper"])
-def test_a_ledger_that_lacks_spending_that_was_witnessed_is_refused(spark: Any, ledger: Callable[..., Ledger], how: str) -> None:
+def test_a_ledger_that_lacks_spending_of_the_audit_log_is_refused(spark: Any, ledger: Callable[..., Ledger], how: str) -> None:
     for run in ("run-1", "run-2"):
         one = ledger()
         one.reserve(run, ASKED)
@@ -166,7 +168,7 @@ def test_a_ledger_that_lacks_spending_that_was_witnessed_is_refused(spark: Any, 
     tampered(spark, how, ledger()._store.address(BUDGET))
     for run in ("run-3", "run-3", "run-1"):  # a second try does not pass either, nor does a run that was paid for
         with pytest.raises(
-            IntegrityError, match=r"lacks spending that was witnessed, of run run-\d.*nothing was released"
+            IntegrityError, match=r"lacks spending that stands in the audit log, of run run-\d.*nothing was released"
         ) as wrong:
             ledger().reserve(run, ASKED)
         assert wrong.value.exit_code == 5
@@ -174,7 +176,7 @@ def test_a_ledger_that_lacks_spending_that_was_witnessed_is_refused(spark: Any, 
 
 
 @pytest.mark.parametrize("how", ["rolled back", "emptied"])
-def test_a_ledger_that_was_rolled_back_is_refused_without_a_witness_too(
+def test_a_ledger_that_was_rolled_back_is_refused_without_the_audit_log_too(
     spark: Any, ledger: Callable[..., Ledger], how: str
 ) -> None:
     """The number of the newest entry stays in Delta's log."""
@@ -195,7 +197,7 @@ def test_a_ledger_that_lacks_an_entry_in_between_is_refused(spark: Any, ledger: 
         ledger().reserve("run-3", ASKED)
 
 
-def test_a_process_that_died_between_spending_and_its_witness_goes_on(ledger: Callable[..., Ledger]) -> None:
+def test_a_process_that_died_between_spending_and_logging_it_goes_on(ledger: Callable[..., Ledger]) -> None:
     ledger().reserve("run-1", ASKED)
     for run in ("run-2", "run-1"):
         one = ledger()
@@ -203,7 +205,7 @@ def test_a_process_that_died_between_spending_and_its_witness_goes_on(ledger: Ca
         for question, epsilon in ASKED.items():
             one.itemize(run, question, epsilon, "test", "[]")
     assert spending(ledger()) == (3.0, 2.0, {"run-1": 1.0, "run-2": 1.0})
-    assert sorted(r.run_id for r in ledger()._store.read(LEDGER_WITNESS).collect()) == ["run-1", "run-2"]
+    assert sorted(r.run_id for r in ledger()._store.read(AUDIT_LOG).collect()) == ["run-1", "run-2"]
 
 
 YEARLY = {"privacy.renews": "yearly", "privacy.population_total": 1.5}

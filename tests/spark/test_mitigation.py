@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from evenhand.api import run
 from evenhand.errors import InfeasibleBounds, RunConflict
 from evenhand.fairness.assignment import FIRST, GROUP, SCORE_UNIT, SECOND, Moves, with_margin, with_segment
 from evenhand.fairness.choices import Choices
+from evenhand.governance.audit import AuditLog
 from evenhand.plan.geometry import STEPS
 from evenhand.plan.load import parse_plan
 from evenhand.plan.models import Plan
@@ -187,9 +189,15 @@ def test_the_price_of_fairness_and_the_statistics_before_and_after_are_published
             assert point[f"{figure}_high"] is None or point[figure] <= point[f"{figure}_high"]
 
 
-def test_the_report_repeats_the_justification(result: Result) -> None:
+def test_the_report_and_the_audit_log_repeat_the_justification(result: Result) -> None:
     page = result.report.read_text(encoding="utf-8")
     assert JUSTIFICATION in page
+    begun = next(e for e, _ in AuditLog(result.store).entries() if (e.run_id, e.action) == (result.run_id, "start"))
+    assert json.loads(begun.details)["mitigation"] == {
+        "method": "balanced",
+        "attributes": ["gender"],
+        "justification": JUSTIFICATION,
+    }
     assert "Price of fairness" in page
 
 

@@ -11,11 +11,11 @@ import pyarrow as pa
 from pyspark.sql import functions as F
 
 from evenhand.errors import ClosedDoor, IntegrityError
+from evenhand.governance.audit import SPEND, AuditLog
 from evenhand.plan.accounting import Unit
 from evenhand.plan.periods import period_of
 from evenhand.plan.privacy import Privacy
 from evenhand.privacy.account import SLACK, Account, Loss
-from evenhand.privacy.witness import Witness
 from evenhand.tables.catalog import BUDGET, BUDGET_ENTRIES
 from evenhand.tables.store import Store, timestamp
 
@@ -26,15 +26,16 @@ class Ledger:
     One row an entry, numbered from 1 through all periods. Reading what is left and appending would be a race, since blind
     appends never conflict. These are not blind: the entry's number stands in the commit as the version of a Delta
     transaction of the population, and Delta refuses or skips a commit whose number is taken. So an entry stands only
-    where what was read before it was the whole ledger.
+    where what was read before it was the whole ledger. The audit log, in the other zone, holds each spending too.
     """
 
-    def __init__(self, store: Store, privacy: Privacy, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        self._store, self._privacy, self._now = store, privacy, now
-        self._witness = Witness(store, privacy.population)
+    def __init__(
+        self, store: Store, audit: AuditLog, privacy: Privacy, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._store, self._audit, self._privacy, self._now = store, audit, privacy, now
         self._known: Account | None = None
         self._reserved: dict[str, dict[str, float]] = {}
-        self._unwitnessed: dict[str, float] = {}
+        self._unlogged: dict[str, Loss] = {}
 
     @property
     def unit(self) -> Unit:
@@ -69,18 +70,18 @@ class Ledger:
         Raises:
             BudgetExhausted: the population's total does not cover it; nothing was spent.
             PlanError: the plan states another total or renewal than the ledger was opened with; nothing was spent.
-            IntegrityError: the ledger is older than what was witnessed, or than its own newest entry or period.
+            IntegrityError: the ledger is older than the audit log, or than its own newest entry or period.
         """
         if self._reserved.get(run_id) == dict(questions):
             return
         loss = self._loss(questions)
         with ThreadPoolExecutor(1) as pool:
-            seeing = pool.submit(self._witness.seen)
+            logging = pool.submit(self._audit.spending, self._privacy.population)
             known = self._known or self.account()  # if others have spent since, the number is taken, and it is read again
             self._pay(known, run_id, loss)
-            seen = seeing.result()
-        account = self.account()  # after the witness: what was witnessed stood in the ledger before
-        self._witness.check(seen, account)
+            logged = logging.result()
+        account = self.account()  # after the log: what is in the log stood in the ledger before
+        account.check_holds(logged, self._store.address(BUDGET))
         while not account.check_paid(run_id, loss):
             if len(account.losses) <= len(known.losses):
                 raise IntegrityError(
@@ -89,8 +90,8 @@ class Ledger:
                 )
             self._pay(account, run_id, loss)
             known, account = account, self.account()
-        if run_id not in seen:
-            self._unwitnessed[run_id] = loss.epsilon
+        if run_id not in logged:
+            self._unlogged[run_id] = loss
         self._reserved[run_id] = dict(questions)
 
     def _loss(self, questions: Mapping[str, float]) -> Loss:
@@ -131,11 +132,14 @@ class Ledger:
     def itemize(self, run_id: str, question: str, cost: float, composition: str, parts: str) -> None:
         """Write what a question costs, how that is made up, and its parts (JSON); again, it changes nothing.
 
-        Before a run's first entry its spending is witnessed. The door does both beside the pass over the people, and waits
-        for them before it adds noise.
+        Before a run's first entry its spending goes into the audit log; a process that dies before leaves a spending that
+        the log lacks, which is no contradiction. The door does both beside the pass over the people, and waits for them
+        before it adds noise.
         """
-        if run_id in self._unwitnessed:
-            self._witness.record(run_id, self._unwitnessed.pop(run_id))
+        if run_id in self._unlogged:
+            loss = self._unlogged.pop(run_id)
+            spent = {"population": self._privacy.population, "epsilon": loss.epsilon, "delta": loss.delta}
+            self._audit.add(run_id, SPEND, spent)
         item = {
             "population": [self._privacy.population],
             "period": [(self._known or self.account()).periods.get(run_id)],

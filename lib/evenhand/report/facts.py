@@ -12,6 +12,7 @@ from typing import Any
 from pyspark.sql import functions as F
 
 from evenhand.errors import RunConflict
+from evenhand.governance.audit import AuditLog
 from evenhand.plan.groups import group_tables
 from evenhand.plan.load import fingerprint
 from evenhand.plan.models import Plan
@@ -204,7 +205,7 @@ def _everyone(store: Store, plan: Plan, run_id: str) -> tuple[dict[str, float | 
 
 
 def _budget(store: Store, plan: Plan, run_id: str) -> Budget:
-    account = Ledger(store, plan.privacy).account()
+    account = Ledger(store, AuditLog(store), plan.privacy).account()
     spent = account.spent(account.newest)
     answers = store.read(catalog.BUDGET_ENTRIES, run_id).orderBy("at").select("question", "parts").collect()
     parts = [{"question": a.question, **part} for a in answers for part in json.loads(a.parts)]

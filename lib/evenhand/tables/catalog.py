@@ -27,8 +27,11 @@ RELEASES = TableSpec(
     "run_id STRING, question STRING, parts STRING, noisy BINARY, not_private BOOLEAN, at TIMESTAMP",
     by_run=False,
 )
-LEDGER_WITNESS = TableSpec(
-    "ledger_witness", "restricted", "population STRING, run_id STRING, epsilon DOUBLE, at TIMESTAMP", by_run=False
+AUDIT_LOG = TableSpec(
+    "audit_log",
+    "restricted",
+    "sequence BIGINT, at TIMESTAMP, actor STRING, run_id STRING, action STRING, details STRING, previous_hash STRING, hash STRING",
+    by_run=False,
 )
 
 RUNS = TableSpec(
@@ -124,7 +127,7 @@ ALL = (
     SEGMENTS,
     DUPLICATES,
     INPUT_QUALITY,
-    LEDGER_WITNESS,
+    AUDIT_LOG,
     RUNS,
     BUDGET,
     BUDGET_ENTRIES,

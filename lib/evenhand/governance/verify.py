@@ -1,0 +1,65 @@
+"""Whether the records of the two zones agree: the audit log's chain, the ledger, what is published, whose tables these are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from evenhand.errors import IntegrityError
+from evenhand.governance.audit import PUBLISH, RESUME, START, AuditLog, Entry
+from evenhand.plan.models import Plan
+from evenhand.privacy.ledger import Ledger
+from evenhand.session import require_delta, settings
+from evenhand.tables.catalog import BUDGET, RUNS
+from evenhand.tables.store import Store
+
+
+def verify(plan: Plan, spark: SparkSession) -> str:
+    """Check all records of the plan's zones and of its population; hands back what was found, for a person. Writes nothing.
+
+    Raises:
+        IntegrityError: two records contradict each other.
+        OutputError: a location holds something that Evenhand did not write.
+    """
+    require_delta(spark)
+    with settings(spark, plan.time_zone):
+        store = Store(spark, plan.output)
+        store.refuse_foreign_content()
+        log = AuditLog(store)
+        logged = log.entries()
+        entries = [entry for entry, _ in logged]
+        spent = log.spending(plan.privacy.population)
+        account = Ledger(store, log, plan.privacy).account()  # after the log: what is in the log stood in the ledger before
+        account.check_holds(spent, store.address(BUDGET))
+        published = _checked_runs(store, entries)
+    newest = f", newest {logged[-1][1]}" if logged else ""
+    return "\n".join(
+        [
+            f"audit log: {len(entries)} entries, none missing or changed{newest}",
+            f"budget of {plan.privacy.population}: {len(account.losses)} runs have spent, as the audit log says",
+            f"runs: {published} published, each as the audit log says",
+        ]
+    )
+
+
+def _checked_runs(store: Store, entries: Sequence[Entry]) -> int:
+    """How many runs are published.
+
+    Raises:
+        IntegrityError: one is that the audit log does not know of, or knows with another plan.
+    """
+    if not store.exists(RUNS):
+        return 0
+    known = {e.run_id for e in entries if e.action == PUBLISH}
+    plans = {(e.run_id, json.loads(e.details)["fingerprint"]) for e in entries if e.action in (START, RESUME)}
+    runs = store.read(RUNS).where(F.col("status") == "published").select("run_id", "plan_fingerprint").distinct().collect()
+    for run_id, fingerprint in sorted(map(tuple, runs)):
+        if run_id not in known or (run_id, fingerprint) not in plans:
+            raise IntegrityError(
+                f"run {run_id} stands as published in {store.address(RUNS)}, and the audit log knows nothing of it, or of "
+                "another plan; find out who wrote it"
+            )
+    return len(runs)

@@ -1,0 +1,142 @@
+"""The audit log is one chain that is only added to, and the records of the zones must agree with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conftest import write_key
+from evenhand.api import run
+from evenhand.errors import IntegrityError
+from evenhand.governance.audit import AuditLog, Entry, first_broken
+from evenhand.governance.verify import verify
+from evenhand.plan.models import Plan
+from evenhand.tables.catalog import AUDIT_LOG, BUDGET, RUNS
+from evenhand.tables.store import Store
+from sample import KEY, NOW, people, write_sources
+
+CHANGES = {"privacy.epsilon": 3.0, "privacy.population_total": 9.0, "privacy.expected_customers": 500}
+
+
+def chain(length: int) -> list[tuple[Entry, str]]:
+    entries, previous = [], ""
+    for number in range(1, length + 1):
+        entry = Entry(number, 1_000_000 * number, "ada", "run-1", "start", "{}", previous)
+        entries.append((entry, entry.hash))
+        previous = entry.hash
+    return entries
+
+
+FIELDS = {
+    "sequence": 99,
+    "at": 5,
+    "actor": "bob",
+    "run_id": "run-2",
+    "action": "publish",
+    "details": '{"a":1}',
+    "previous": "0" * 64,
+}
+
+
+@given(st.integers(1, 8), st.data())
+def test_whatever_is_changed_taken_out_or_put_in_is_found_where_it_was(length: int, data: st.DataObject) -> None:
+    entries = chain(length)
+    assert first_broken(entries) is None
+    where = data.draw(st.integers(0, length - 1))
+    field = data.draw(st.sampled_from(sorted(FIELDS)))
+    changed = replace(entries[where][0], **{field: FIELDS[field]})
+    assert first_broken([*entries[:where], (changed, entries[where][1]), *entries[where + 1 :]]) == where + 1
+    again = changed, changed.hash  # with a hash that fits, the next entry gives it away, or its own place
+    found = first_broken([*entries[:where], again, *entries[where + 1 :]])
+    own_place = field in ("sequence", "previous")
+    assert found == (where + 1 if own_place else where + 2 if where + 1 < length else None)
+    if where + 1 < length:
+        assert first_broken([*entries[:where], *entries[where + 1 :]]) == where + 1
+    assert first_broken([*entries[: where + 1], entries[where], *entries[where + 1 :]]) == where + 2
+
+
+@pytest.fixture
+def log(spark: Any, plan: Callable[..., Plan]) -> Callable[[], AuditLog]:
+    """A process's view of the log; each call is another process."""
+    return lambda: AuditLog(Store(spark, plan().output))
+
+
+def test_writers_at_once_make_one_chain_and_lose_nothing(log: Callable[[], AuditLog]) -> None:
+    shared = log()
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(lambda i: (shared if i % 2 else log()).add(f"run-{i}", "start", {"number": i}), range(6)))
+    entries = log().entries()
+    assert [e.sequence for e, _ in entries] == [1, 2, 3, 4, 5, 6]
+    assert sorted((e.run_id, e.details) for e, _ in entries) == [(f"run-{i}", f'{{"number":{i}}}') for i in range(6)]
+
+
+def test_what_a_person_writes_comes_back_as_it_was(log: Callable[[], AuditLog]) -> None:
+    said = 'Beide Geschlechter müssen es bekommen; "gleich" viele,\nsagt § 3.'
+    log().add("run-1", "start", {"z": 1.0, "mitigation": {"justification": said}})
+    (entry, _), *rest = log().entries()
+    assert rest == []
+    assert (
+        entry.details
+        == '{"mitigation":{"justification":"Beide Geschlechter müssen es bekommen; \\"gleich\\" viele,\\nsagt § 3."},"z":1.0}'
+    )
+
+
+TAMPERED = {
+    "changed": ("UPDATE {} SET details = '{{}}' WHERE sequence = 2", "is broken at entry 2"),
+    "taken out": ("DELETE FROM {} WHERE sequence = 2", "is broken at entry 2"),
+    "emptied": ("DELETE FROM {}", "is older than its own newest entry"),
+    "rolled back": ("RESTORE TABLE {} TO VERSION AS OF 1", "is older than its own newest entry"),
+}
+
+
+@pytest.mark.parametrize("how", TAMPERED)
+def test_a_log_that_was_tampered_with_takes_no_entry(spark: Any, log: Callable[[], AuditLog], how: str) -> None:
+    for number in range(3):
+        log().add("run-1", "start", {"number": number})
+    statement, found = TAMPERED[how]
+    address = log()._store.address(AUDIT_LOG)
+    spark.sql(statement.format(address))
+    left = spark.table(address).count()
+    for _ in range(2):
+        with pytest.raises(IntegrityError, match=found) as wrong:
+            log().add("run-2", "start", {})
+        assert wrong.value.exit_code == 5
+        assert "\n" not in str(wrong.value)
+    assert spark.table(address).count() == left
+
+
+def test_records_that_contradict_the_log_are_found(spark: Any, plan: Callable[..., Plan], tmp_path: Path) -> None:
+    customers, purchases = people(300)
+    write_sources(spark, tmp_path, customers, purchases=purchases)
+    write_key(tmp_path / "key", KEY)
+    mine = plan(CHANGES)
+    assert "audit log: 0 entries" in verify(mine, spark)
+    store = run(mine, spark, as_of=NOW, run_id="r1").store
+    run(mine, spark, as_of=NOW, run_id="r1")
+    entries = AuditLog(store).entries()
+    assert [e.action for e, _ in entries] == ["start", "spend", "publish", "resume"]
+    said = verify(mine, spark)
+    assert f"audit log: 4 entries, none missing or changed, newest {entries[-1][1]}" in said
+    assert "budget of testers: 1 runs have spent" in said
+    assert "runs: 1 published" in said
+
+    def refused(table: Any, statement: str, why: str) -> None:
+        address = store.address(table)
+        version = spark.sql(f"DESCRIBE HISTORY {address}").first().version
+        spark.sql(statement.format(address))
+        with pytest.raises(IntegrityError, match=why):
+            verify(mine, spark)
+        spark.sql(f"RESTORE TABLE {address} TO VERSION AS OF {version}")
+
+    refused(AUDIT_LOG, "UPDATE {} SET actor = 'somebody else' WHERE action = 'publish'", "is broken at entry 3")
+    refused(BUDGET, "UPDATE {} SET epsilon = 0.1", "lacks spending that stands in the audit log, of run r1")
+    refused(RUNS, "UPDATE {} SET run_id = 'r2'", "run r2 stands as published .* knows nothing of it")
+    refused(RUNS, "UPDATE {} SET plan_fingerprint = 'another'", "run r1 stands as published .* or of another plan")
+    assert verify(mine, spark) == said
