@@ -17,6 +17,7 @@ from evenhand.api import run
 from evenhand.errors import IntegrityError
 from evenhand.governance.audit import AuditLog, Entry, first_broken
 from evenhand.governance.verify import verify
+from evenhand.plan.load import fingerprint
 from evenhand.plan.models import Plan
 from evenhand.tables.catalog import AUDIT_LOG, BUDGET, RUNS
 from evenhand.tables.store import Store
@@ -140,3 +141,5 @@ def test_records_that_contradict_the_log_are_found(spark: Any, plan: Callable[..
     refused(RUNS, "UPDATE {} SET run_id = 'r2'", "run r2 stands as published .* knows nothing of it")
     refused(RUNS, "UPDATE {} SET plan_fingerprint = 'another'", "run r1 stands as published .* or of another plan")
     assert verify(mine, spark) == said
+    AuditLog(store).add("r3", "start", {"fingerprint": fingerprint(mine)})
+    refused(RUNS, "UPDATE {} SET run_id = 'r3'", "run r3 stands as published .* knows nothing of it")

@@ -114,6 +114,13 @@ def test_no_exact_size_of_a_segment_or_a_group_reaches_the_page_or_the_terminal(
     assert str(sum(sizes)) not in published.stderr
 
 
+def test_the_records_of_the_run_are_verified_by_a_job(submit: Submit, folder: Path, published: Any) -> None:
+    done = submit("verify")
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert re.search(r"^audit log: \d+ entries, none missing or changed, newest [0-9a-f]{64}$", done.stdout, flags=re.M)
+    assert re.search(r"^runs: \d published, each as the audit log says$", done.stdout, flags=re.M)
+
+
 def test_the_steps_alone_do_the_same_under_one_run_id(
     spark: Any, folder: Path, submit: Submit, published: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
