@@ -23,9 +23,11 @@ from pyspark.sql import functions as F
 
 from evenhand.errors import ArgumentError, Blocked, RunConflict
 from evenhand.governance.audit import BLOCK, PUBLISH, RESUME, START, AuditLog
+from evenhand.governance.statement import statement
 from evenhand.plan.load import canonical, fingerprint
 from evenhand.plan.method import BOUNDS, Method
 from evenhand.plan.models import Plan
+from evenhand.prepare.keys import read_key
 from evenhand.prepare.magnitudes import magnitudes
 from evenhand.privacy.account import Loss
 from evenhand.privacy.bounds import magnitude_histograms, with_found_bounds
@@ -95,6 +97,7 @@ class Run:
             if found is None and not may_start:
                 raise RunConflict(f"--run-id: there is no run {run_id}; run the step prepare first, under the same id")
             if found is None:
+                read_key(plan.pseudonyms)  # a key that cannot be used is refused before anything is written
                 moment, status = _utc(as_of) if as_of else datetime.now(UTC), RUNNING
                 versions = newest.result()
             else:
@@ -105,7 +108,8 @@ class Run:
             this = cls(plan, spark, store, audit, door, run_id, moment, sources, status, noise, say, pool)
             if found is None:
                 this.later(lambda: this.record(RUNNING))
-            this.later(lambda: audit.add(run_id, START if found is None else RESUME, this.stated))
+            begun = statement(plan, moment, versions, noise.private)
+            this.later(lambda: audit.add(run_id, START if found is None else RESUME, begun))
             yield this
             this.wait()
 
@@ -158,36 +162,13 @@ class Run:
         }
         self.store.write(RUNS, pa.table(row), self.run_id)
 
-    @property
-    def stated(self) -> dict[str, object]:
-        """What the audit log says of a run that begins: what for, on what grounds, from which sources."""
-        plan, mitigation = self.plan, self.plan.fairness.mitigation
-        said: dict[str, object] = {
-            "plan": plan.name,
-            "fingerprint": fingerprint(plan),
-            "purpose": plan.purpose,
-            "description": plan.description,
-            "legal_basis": plan.legal_basis,
-            "as_of": self.as_of.isoformat(),
-            "sources": self.sources.versions,
-            "not_private": not self.noise.private,
-        }
-        if mitigation is not None:
-            attributes = [a.name for a in plan.mitigated]
-            said["mitigation"] = {
-                "method": mitigation.method,
-                "attributes": attributes,
-                "justification": mitigation.justification,
-            }
-        return said
-
     def publish(self, uneven: list[str]) -> None:
         """Make the run visible, or block it when the plan says that unevenness blocks.
 
         Raises:
             Blocked: with the findings; nothing is visible.
         """
-        blocked = uneven and self.plan.fairness.when_uneven == "block"
+        blocked = bool(uneven) and self.plan.fairness.when_uneven == "block"
         if blocked or self.status != PUBLISHED:  # before it is visible: nothing is that the log lacks
             self.later(lambda: self.audit.add(self.run_id, BLOCK if blocked else PUBLISH, {"findings": uneven}))
         self.wait()

@@ -142,7 +142,7 @@ def test_a_bad_key_is_told_before_anything_is_written(
     line = refused(plan, 2)
     assert "pseudonyms.key_file" in line
     assert KEY[:10].decode() not in line
-    assert not (tmp_path / "restricted").exists()
+    assert not (tmp_path / "restricted").exists() and not (tmp_path / "open").exists()
 
 
 @pytest.mark.parametrize("zone", ["open/budget", "restricted/prepared"])
