@@ -56,13 +56,14 @@ class Run:
     spark: SparkSession
     store: Store
     audit: AuditLog
-    door: Door
     run_id: str
     as_of: datetime
     sources: Sources
     status: str
     noise: NoiseSource
     say: Callable[[str], None]
+    _door: Door
+    _begun: Future[None]
     _pool: ThreadPoolExecutor
     _pending: list[Future[None]] = field(default_factory=list)
 
@@ -92,6 +93,7 @@ class Run:
             store.refuse_foreign_content()
             audit = AuditLog(store)
             ledger = Ledger(store, audit, plan.privacy)
+            unbroken = pool.submit(audit.check)
             affordable = pool.submit(ledger.refuse_exhausted, run_id, Loss.of(plan.privacy))
             found = _last_state(store, run_id)
             if found is None and not may_start:
@@ -104,14 +106,21 @@ class Run:
                 moment, versions, status = _resumed(found, plan, as_of)
             sources = open_sources(spark, plan, versions)  # refuses a source that does not fit before anything is written
             affordable.result()
+            unbroken.result()
             door = Door(store, ledger, noise, run_id, _questions(plan), resumed=found is not None)
-            this = cls(plan, spark, store, audit, door, run_id, moment, sources, status, noise, say, pool)
+            said = statement(plan, moment, versions, noise.private)
+            begun = pool.submit(audit.add, run_id, START if found is None else RESUME, said)
+            this = cls(plan, spark, store, audit, run_id, moment, sources, status, noise, say, door, begun, pool)
             if found is None:
                 this.later(lambda: this.record(RUNNING))
-            begun = statement(plan, moment, versions, noise.private)
-            this.later(lambda: audit.add(run_id, START if found is None else RESUME, begun))
             yield this
             this.wait()
+
+    @property
+    def door(self) -> Door:
+        """Open once the audit log says that the run has begun: a log that takes no entry costs no budget."""
+        self._begun.result()
+        return self._door
 
     @cached_property
     def bounded(self) -> Plan:
@@ -141,6 +150,7 @@ class Run:
         return self._pool.submit(read)
 
     def wait(self) -> None:
+        self._begun.result()
         while self._pending:
             self._pending.pop().result()
 

@@ -19,7 +19,7 @@ from evenhand.governance.audit import AuditLog, Entry, first_broken
 from evenhand.governance.verify import verify
 from evenhand.plan.load import fingerprint
 from evenhand.plan.models import Plan
-from evenhand.tables.catalog import AUDIT_LOG, BUDGET, RUNS
+from evenhand.tables.catalog import AUDIT_LOG, BUDGET, RUNS, SEGMENT_CENTERS
 from evenhand.tables.store import Store
 from sample import KEY, NOW, people, write_sources
 
@@ -141,5 +141,12 @@ def test_records_that_contradict_the_log_are_found(spark: Any, plan: Callable[..
     refused(RUNS, "UPDATE {} SET run_id = 'r2'", "run r2 stands as published .* knows nothing of it")
     refused(RUNS, "UPDATE {} SET plan_fingerprint = 'another'", "run r1 stands as published .* or of another plan")
     assert verify(mine, spark) == said
+    for how in ("changed", "rolled back"):
+        spark.sql(TAMPERED[how][0].format(store.address(AUDIT_LOG)))
+        with pytest.raises(IntegrityError, match=TAMPERED[how][1]):
+            run(mine, spark, as_of=NOW, run_id="r2")
+        assert [r.run_id for r in store.read(BUDGET).collect()] == ["r1"]  # nothing was spent
+        assert store.rows(SEGMENT_CENTERS, "r2") is None
+        spark.sql(f"RESTORE TABLE {store.address(AUDIT_LOG)} TO VERSION AS OF 3")  # with its four entries
     AuditLog(store).add("r3", "start", {"fingerprint": fingerprint(mine)})
     refused(RUNS, "UPDATE {} SET run_id = 'r3'", "run r3 stands as published .* knows nothing of it")

@@ -84,6 +84,11 @@ class AuditLog:
                     self._newest = newest
                     return
 
+    def check(self) -> None:
+        """Look at the whole chain before anything is added; raises as `entries`."""
+        with self._lock:
+            self._newest = _newest(self.entries())
+
     def entries(self) -> list[tuple[Entry, str]]:
         """All entries in order, each with the hash that stands beside it.
 
