@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from conftest import write_key
 from evenhand.api import run
-from evenhand.errors import IntegrityError
+from evenhand.errors import DataError, IntegrityError
 from evenhand.governance.audit import AuditLog, Entry, first_broken
 from evenhand.governance.verify import verify
 from evenhand.plan.load import fingerprint
@@ -125,7 +125,7 @@ def test_records_that_contradict_the_log_are_found(spark: Any, plan: Callable[..
     assert [e.action for e, _ in entries] == ["start", "spend", "publish", "resume"]
     said = verify(mine, spark)
     assert f"audit log: 4 entries, none missing or changed, newest {entries[-1][1]}" in said
-    assert "budget of testers: 1 runs have spent" in said
+    assert "budget of testers: 1 runs have spent, with all 1 that the audit log names" in said
     assert "runs: 1 published" in said
 
     def refused(table: Any, statement: str, why: str) -> None:
@@ -150,3 +150,7 @@ def test_records_that_contradict_the_log_are_found(spark: Any, plan: Callable[..
         spark.sql(f"RESTORE TABLE {store.address(AUDIT_LOG)} TO VERSION AS OF 3")  # with its four entries
     AuditLog(store).add("r3", "start", {"fingerprint": fingerprint(mine)})
     refused(RUNS, "UPDATE {} SET run_id = 'r3'", "run r3 stands as published .* knows nothing of it")
+    for file in (tmp_path / "open/budget").glob("*.parquet"):
+        file.unlink()
+    with pytest.raises(DataError, match=r"^verify: Spark stopped with \S+; nothing was published$"):
+        verify(mine, spark)

@@ -20,6 +20,7 @@ import pyarrow as pa
 from pyspark.sql import functions as F
 
 from evenhand.errors import IntegrityError
+from evenhand.plan.load import canonical_json
 from evenhand.tables.catalog import AUDIT_LOG
 from evenhand.tables.store import Store, timestamp
 
@@ -41,7 +42,7 @@ class Entry:
     @property
     def hash(self) -> str:
         """SHA-256 over all fields, unambiguously encoded, in hex."""
-        return hashlib.sha256(_canonical(astuple(self)).encode()).hexdigest()
+        return hashlib.sha256(canonical_json(astuple(self)).encode()).hexdigest()
 
 
 class AuditLog:
@@ -61,7 +62,7 @@ class AuditLog:
             newest = self._newest or _newest(self.entries())
             while True:
                 at = datetime.now(UTC)
-                entry = Entry(newest[0] + 1, _micros(at), _actor(), run_id, action, _canonical(details), newest[1])
+                entry = Entry(newest[0] + 1, _micros(at), _actor(), run_id, action, canonical_json(details), newest[1])
                 row = {
                     "sequence": [entry.sequence],
                     "at": timestamp(at),
@@ -130,11 +131,6 @@ def first_broken(entries: Sequence[tuple[Entry, str]]) -> int | None:
 
 def _newest(entries: Sequence[tuple[Entry, str]]) -> tuple[int, str]:
     return (entries[-1][0].sequence, entries[-1][1]) if entries else (0, "")
-
-
-def _canonical(value: object) -> str:
-    """JSON in one way only: sorted keys, no spaces."""
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 def _micros(at: datetime) -> int:

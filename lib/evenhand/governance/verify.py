@@ -14,6 +14,7 @@ from evenhand.plan.models import Plan
 from evenhand.privacy.ledger import Ledger
 from evenhand.session import require_delta, settings
 from evenhand.tables.catalog import BUDGET, RUNS
+from evenhand.tables.spark_errors import no_values_in_errors
 from evenhand.tables.store import Store
 
 
@@ -22,10 +23,11 @@ def verify(plan: Plan, spark: SparkSession) -> str:
 
     Raises:
         IntegrityError: two records contradict each other.
+        DataError: a table cannot be read.
         OutputError: a location holds something that Evenhand did not write.
     """
     require_delta(spark)
-    with settings(spark, plan.time_zone):
+    with no_values_in_errors("verify"), settings(spark, plan.time_zone):
         store = Store(spark, plan.output)
         store.refuse_foreign_content()
         log = AuditLog(store)
@@ -39,7 +41,7 @@ def verify(plan: Plan, spark: SparkSession) -> str:
     return "\n".join(
         [
             f"audit log: {len(entries)} entries, none missing or changed{newest}",
-            f"budget of {plan.privacy.population}: {len(account.losses)} runs have spent, as the audit log says",
+            f"budget of {plan.privacy.population}: {len(account.losses)} runs have spent, with all {len(spent)} that the audit log names",
             f"runs: {published} published, each as the audit log says",
         ]
     )

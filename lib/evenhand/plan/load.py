@@ -61,7 +61,12 @@ def parse_plan(text: str, where: str = "plan") -> Plan:
 
 def canonical(plan: Plan) -> str:
     """The plan as JSON with every default written out and sorted keys: equal plans are equal text."""
-    return json.dumps(plan.model_dump(mode="json", by_alias=True), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return canonical_json(plan.model_dump(mode="json", by_alias=True))
+
+
+def canonical_json(value: object) -> str:
+    """JSON in one way only, for a hash: sorted keys, no spaces."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 def fingerprint(plan: Plan) -> str:
