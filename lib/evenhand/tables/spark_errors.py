@@ -29,6 +29,7 @@ HINTS = {
     "DIVIDE_BY_ZERO": "use try_divide, or nullif on the divisor",
     "CAST_INVALID_INPUT": "a text is not a number or a date; retype the column at its source",
     "ARITHMETIC_OVERFLOW": "cast to double before multiplying or adding",
+    "FileNotFoundException": "a file of a table is gone that its Delta log names; put it back, or the whole table from a copy",
 }
 
 
