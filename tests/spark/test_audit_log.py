@@ -152,5 +152,7 @@ def test_records_that_contradict_the_log_are_found(spark: Any, plan: Callable[..
     refused(RUNS, "UPDATE {} SET run_id = 'r3'", "run r3 stands as published .* knows nothing of it")
     for file in (tmp_path / "open/budget").glob("*.parquet"):
         file.unlink()
-    with pytest.raises(DataError, match=r"^verify: Spark stopped with \S+; a file of a table is gone .* put it back.*; nothing was published$"):
+    with pytest.raises(
+        DataError, match=r"^verify: Spark stopped with \S+; a file of a table is gone .* put it back.*; nothing was published$"
+    ):
         verify(mine, spark)
