@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 
 CENTER_BITS = 4  # centers in sixteenths of a fixed-point step
 NUMBERS = 128  # room for the segment's number in the packed score; the plan allows 100 segments
+METHOD_TERMS = 120  # coordinates scored in one method: some 4 kB of code, where the JVM compiles 8 kB at most
 
 Centers = NDArray[np.int64]
 
@@ -29,12 +30,12 @@ def segment_number(centers: Centers, names: list[str]) -> Column:
     intermediate sum stays below 2^53 and is exact in DOUBLE, which Spark compiles to a third of the code that
     overflow-checked BIGINT takes.
     """
-    return number_in(F.least(*scores(centers, names)))
+    return number_in(_smallest(scores(centers, names), len(names)))
 
 
 def nearest(prepared: DataFrame, centers: Centers, names: list[str]) -> DataFrame:
     """Restricted: `prepared` with `segment`, and with `distance`, the squared distance to its center in fixed point."""
-    scored = prepared.withColumn("_score", F.least(*scores(centers, names)))
+    scored = prepared.withColumn("_score", _smallest(scores(centers, names), len(names)))
     nearer = F.shiftright(F.col("_score").cast("bigint"), NUMBERS.bit_length() - 1) / 2**CENTER_BITS
     norm = reduce(lambda a, b: a + b, [F.col(n).cast("double") * F.col(n) for n in names])
     # Rounding of |c|² may put a customer on a center a little below zero.
@@ -63,6 +64,16 @@ def number_in(score: Column) -> Column:
 def assign(assigned: DataFrame) -> DataFrame:
     """Restricted: pseudonym, key_id, segment."""
     return assigned.select("pseudonym", "key_id", "segment")
+
+
+def _smallest(scores: list[Column], features: int) -> Column:
+    """The smallest score, found in parts that Spark compiles apart: one method for all would be too long for the JVM to compile."""
+    most = max(2, METHOD_TERMS // features)
+    # Of about the same length, and none of one score alone, since `least` takes two.
+    number = max(1, min(-(-len(scores) // most), len(scores) // 2))
+    parts = [F.least(*scores[i * len(scores) // number : (i + 1) * len(scores) // number]) for i in range(number)]
+    # Spark gives an expression a method of its own where it stands more than once.
+    return F.least(*parts, *parts)
 
 
 def _score(center: Centers, names: list[str], number: int) -> Column:
