@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from pyspark.ml.functions import array_to_vector
 from pyspark.sql import functions as F
 
 from evenhand.plan.geometry import STEPS
-from evenhand.segment.assign import CENTER_BITS, assign, nearest, rounded_centers, segment_number
+from evenhand.segment.assign import CENTER_BITS, assign, rounded_centers, segment_number
 
 
 def numbers(spark: Any, points: np.ndarray, centers: np.ndarray) -> list[int]:
@@ -81,18 +80,6 @@ def test_random_points_and_centers_are_exact(spark: Any, features: int, k: int) 
     points = random.integers(0, STEPS, (2000, features))
     centers = rounded_centers(random.uniform(0, STEPS, (k, features)))
     assert numbers(spark, points, centers) == reference(points, centers)
-
-
-@pytest.mark.parametrize("k", [8, 20, 100])
-def test_the_code_for_many_segments_is_short_enough_for_the_jvm_to_compile(spark: Any, k: int) -> None:
-    names = [f"f{j}" for j in range(12)]
-    rows = spark.range(9).select(*[F.col("id").cast("int").alias(n) for n in names])
-    found = nearest(rows, rounded_centers(np.random.default_rng(k).uniform(0, STEPS, (k, 12))), names)
-    debug = getattr(spark._jvm.org.apache.spark.sql.execution.debug, "package$")
-    code = getattr(debug, "MODULE$").codegenString(found._jdf.queryExecution().executedPlan())
-    methods = [int(size) for size in re.findall(r"maxMethodCodeSize:(\d+)", code)]
-    assert methods
-    assert max(methods) < 8000
 
 
 def test_the_assignment_keeps_the_pseudonym_and_nothing_else(spark: Any) -> None:

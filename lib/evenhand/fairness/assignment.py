@@ -21,12 +21,14 @@ from evenhand.plan.geometry import STEPS
 from evenhand.plan.models import Plan
 from evenhand.privacy.groups import JointGroups
 from evenhand.segment.assign import CENTER_BITS, NUMBERS, Centers, nearest, number_in, scores, squared_distance
+from evenhand.segment.short_code import apart, in_parts, is_long
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
 SCORE_UNIT = STEPS**2 << CENTER_BITS  # of one squared distance in the unit cube, in a score
 MOST_PRICE = 64.0  # squared distances in the unit cube are at most 60; beyond no price changes anything
 HASH_STEPS = 1 << 20
+PRICE_TERMS = 5  # a price takes as much code as so many coordinates
 OTHER_BITS = 24  # from which bit of the hash another choice is made
 GROUP, CELL, MOVED, FIRST, SECOND, PRICES = "joint_group", "_cell", "_moved", "_first", "_second", "_prices"
 FAR, REACH = "_far", "_reach"
@@ -96,6 +98,8 @@ def with_segment(prepared: DataFrame, centers: Centers, fair_map: FairMap | None
     if fair_map is None:
         return nearest(prepared, centers, plan.feature_names)
     found = with_margin(prepared, fair_map, plan)
+    if is_long(len(plan.features), len(fair_map.centers)):
+        found = apart(found)
     group, cell = np.nonzero(fair_map.moved.reshape(len(fair_map.prices), -1))
     columns = {GROUP: group.astype(np.int32), CELL: cell.astype(np.int32), MOVED: fair_map.moved[fair_map.moved > 0]}
     # A customer beyond the last edge has no cell (null), and meets no move.
@@ -105,13 +109,12 @@ def with_segment(prepared: DataFrame, centers: Centers, fair_map: FairMap | None
     segment = F.when(moves, F.col(SECOND)).otherwise(F.col(FIRST))
     if fair_map.far.any():
         found = found.withColumn(FAR, F.get(F.col(FAR), F.col(FIRST) - 1))
-        place = F.pmod(F.shiftright(code, OTHER_BITS), F.lit(HASH_STEPS))
-        # The shares of the segments one after another, the smallest segment's first, since a share moves those behind it when it
-        # changes; the hash falls into one of them, or behind all, which is to stay.
-        passed = reduce(lambda a, b: a + b, [(place >= F.get(F.col(FAR), F.lit(j))).cast("int") for j in range(len(centers))])
-        segment = (
-            F.when(moves, F.col(SECOND)).when(passed < F.lit(len(centers)), F.lit(len(centers)) - passed).otherwise(F.col(FIRST))
-        )
+        place = F.pmod(F.shiftright(code, OTHER_BITS), F.lit(HASH_STEPS)) + 1
+        # The shares of the segments lie one after another, the smallest segment's first, since a share moves those behind it
+        # when it changes. The hash falls into one of them, or behind all, which is to stay: how many ends does it pass?
+        passed = F.array_position(F.sort_array(F.array_append(F.col(FAR), place)), place) - 1
+        to = (F.lit(len(centers)) - passed).cast("int")
+        segment = F.when(moves, F.col(SECOND)).when(to > 0, to).otherwise(F.col(FIRST))
     assigned = found.select(*prepared.columns, segment.alias("segment"))
     return assigned.withColumn("distance", squared_distance(F.col("segment"), centers, plan.feature_names))
 
@@ -129,10 +132,14 @@ def with_margin(prepared: DataFrame, fair_map: FairMap, plan: Plan) -> DataFrame
     }
     table = F.broadcast(prepared.sparkSession.createDataFrame(pa.table(listed)))
     rows = prepared.withColumn(GROUP, JointGroups.of(plan).code).join(table, GROUP)
+    if is_long(len(plan.features), len(fair_map.centers)):
+        rows = apart(rows)
     # Prices are whole multiples of the packed number's room, so a sum is still an integer below 2^53 and exact.
-    priced = [score + F.get(F.col(PRICES), F.lit(j)) for j, score in enumerate(scores(fair_map.centers, plan.feature_names))]
-    rows = rows.withColumn("_priced", F.array(*priced)).withColumn("_scores", F.sort_array("_priced"))
-    best, next_best = (F.get(F.col("_scores"), F.lit(i)) for i in (0, 1))
+    listed_prices = [F.coalesce(F.get(F.col(PRICES), F.lit(j)), F.lit(0.0)) for j in range(len(fair_map.centers))]
+    priced = [score + price for score, price in zip(scores(fair_map.centers, plan.feature_names), listed_prices, strict=True)]
+    parts = [F.array(*part) for part in in_parts(priced, len(plan.feature_names) + PRICE_TERMS)]
+    rows = rows.withColumns({"_priced": F.concat(*parts), "_best": reduce(F.least, [F.array_min(part) for part in parts])})
+    best, next_best = F.col("_best"), F.get(F.sort_array("_priced"), F.lit(1))
     for j in np.flatnonzero(fair_map.reach.any(axis=0)).tolist():  # the smallest segment comes last, and so first
         of = F.get(F.col("_priced"), F.lit(j))
         draws = (of > best) & (of - best < F.get(F.col(REACH), F.lit(j)))

@@ -23,6 +23,7 @@ from evenhand.plan.privacy import COSTS_SHARE, PROXIES_SHARE, SIZE_SHARE, TABLES
 from evenhand.privacy.groups import joint_code
 from evenhand.privacy.release import Integers, Part, Question, Release
 from evenhand.privacy.suppression import suppressed_cells
+from evenhand.segment.short_code import apart, is_long
 
 TALLIES = "assessment"
 SIZE, SUMS = "size", "sums of the features"
@@ -31,7 +32,6 @@ MIDDLE = STEPS // 2
 COST_STEPS = 2**16  # a squared distance in fixed point
 COST_BOUND = 0.25  # of the greatest squared distance in the unit cube; farther away than that counts as that far
 SQUARED = -1  # the cell of everybody's squares
-MOST_PARTITIONS = 1_000_000  # above what any table has
 SQUARES_SHARE = 0.2  # of the proxies' ε for the features' spread, the rest for the groups' means
 
 
@@ -60,9 +60,8 @@ def segment_tallies(assigned: DataFrame, k: int, plan: Plan) -> Question:
     names = plan.feature_names
     cost = F.least((F.col("distance") / cost_unit(len(names))).cast("bigint"), F.lit(COST_STEPS - 1).cast("bigint"))
     found = assigned.select("segment", cost.alias("cost"), *names, *plan.attribute_names)
-    if len(batches(plan)) > 1:
-        # Changes no partition, but Spark writes the code for the counting apart from that for distances, short enough to compile.
-        found = found.coalesce(MOST_PARTITIONS)
+    if len(batches(plan)) > 1 or is_long(len(names), k):
+        found = apart(found)
     rows = found.select("cost", *names, F.explode(_cells(k, plan)).alias("cell"))
     # A cost's square in steps of 2^16, so that it is as large as the cost at most.
     costs = [F.sum("cost").alias("c"), F.sum(F.shiftright(F.col("cost") * F.col("cost"), 16)).alias("cc")]

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from evenhand.segment.short_code import apart, in_own_method, in_parts, is_long
+
 CENTER_BITS = 4  # centers in sixteenths of a fixed-point step
 NUMBERS = 128  # room for the segment's number in the packed score; the plan allows 100 segments
-METHOD_TERMS = 120  # coordinates scored in one method: some 4 kB of code, where the JVM compiles 8 kB at most
 
 Centers = NDArray[np.int64]
 
@@ -35,11 +36,12 @@ def segment_number(centers: Centers, names: list[str]) -> Column:
 
 def nearest(prepared: DataFrame, centers: Centers, names: list[str]) -> DataFrame:
     """Restricted: `prepared` with `segment`, and with `distance`, the squared distance to its center in fixed point."""
-    scored = prepared.withColumn("_score", _smallest(scores(centers, names), len(names)))
+    rows = apart(prepared) if is_long(len(names), len(centers)) else prepared
+    scored = rows.withColumn("_score", _smallest(scores(centers, names), len(names)))
     nearer = F.shiftright(F.col("_score").cast("bigint"), NUMBERS.bit_length() - 1) / 2**CENTER_BITS
     norm = reduce(lambda a, b: a + b, [F.col(n).cast("double") * F.col(n) for n in names])
     # Rounding of |c|² may put a customer on a center a little below zero.
-    distance = F.greatest(nearer + norm, F.lit(0.0))
+    distance = F.greatest(nearer + in_own_method(norm), F.lit(0.0))
     return scored.withColumns({"segment": number_in(F.col("_score")), "distance": distance}).drop("_score")
 
 
@@ -47,7 +49,8 @@ def squared_distance(segment: Column, centers: Centers, names: list[str]) -> Col
     """To the center of any segment, in fixed point; the coordinates are looked up, so the code is small whatever k is."""
     coordinates = centers / 2**CENTER_BITS
     offsets = [F.col(n) - F.get(F.array(*[F.lit(float(c)) for c in coordinates[:, j]]), segment - 1) for j, n in enumerate(names)]
-    return reduce(lambda a, b: a + b, [offset * offset for offset in offsets])
+    distance = reduce(lambda a, b: a + b, [offset * offset for offset in offsets])
+    return in_own_method(distance)
 
 
 def scores(centers: Centers, names: list[str]) -> list[Column]:
@@ -67,13 +70,7 @@ def assign(assigned: DataFrame) -> DataFrame:
 
 
 def _smallest(scores: list[Column], features: int) -> Column:
-    """The smallest score, found in parts that Spark compiles apart: one method for all would be too long for the JVM to compile."""
-    most = max(2, METHOD_TERMS // features)
-    # Of about the same length, and none of one score alone, since `least` takes two.
-    number = max(1, min(-(-len(scores) // most), len(scores) // 2))
-    parts = [F.least(*scores[i * len(scores) // number : (i + 1) * len(scores) // number]) for i in range(number)]
-    # Spark gives an expression a method of its own where it stands more than once.
-    return F.least(*parts, *parts)
+    return reduce(F.least, [in_own_method(F.least(*part)) for part in in_parts(scores, features)])
 
 
 def _score(center: Centers, names: list[str], number: int) -> Column:
