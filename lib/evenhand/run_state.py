@@ -7,21 +7,18 @@ not drawn again. Nothing of it counts as published before the one row in `runs` 
 from __future__ import annotations
 
 import json
-import re
-import secrets
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
-from evenhand.errors import ArgumentError, Blocked, RunConflict
+from evenhand.errors import Blocked, RunConflict
 from evenhand.governance.audit import BLOCK, PUBLISH, RESUME, START, AuditLog
 from evenhand.governance.statement import statement
 from evenhand.plan.load import canonical, fingerprint
@@ -36,13 +33,13 @@ from evenhand.privacy.noise import NoiseSource
 from evenhand.privacy.release import Door, Release
 from evenhand.privacy.tallies import TALLIES
 from evenhand.report.page import report_path
+from evenhand.run_identity import checked_id, last_state, new_id, resumed, utc
 from evenhand.session import settings
 from evenhand.tables.catalog import RUNS, TableSpec
 from evenhand.tables.paths import require_file
 from evenhand.tables.sources import Sources, open_sources, pin_versions
 from evenhand.tables.store import Store, timestamp
 
-RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
 RUNNING, PUBLISHED, BLOCKED = "running", "published", "blocked"
 T = TypeVar("T")
 WRITERS = 4  # small Delta commits are mostly waiting; they overlap well with each other and with the passes over people
@@ -85,7 +82,7 @@ class Run:
             RunConflict: the id belongs to another plan or another `as_of`, or to no run and none may be started.
             SourceError, OutputError: a table does not fit; nothing was written.
         """
-        run_id = _checked_id(run_id) if run_id is not None else _new_id(plan)
+        run_id = checked_id(run_id) if run_id is not None else new_id(plan)
         require_file(report_path(plan, run_id), "output.reports")  # found out after the work, it would have cost the budget
         with settings(spark, plan.time_zone), ThreadPoolExecutor(WRITERS) as pool:
             store = Store(spark, plan.output)
@@ -95,15 +92,15 @@ class Run:
             ledger = Ledger(store, audit, plan.privacy)
             unbroken = pool.submit(audit.check)
             affordable = pool.submit(ledger.refuse_exhausted, run_id, Loss.of(plan.privacy))
-            found = _last_state(store, run_id)
+            found = last_state(store, run_id)
             if found is None and not may_start:
                 raise RunConflict(f"--run-id: there is no run {run_id}; run the step prepare first, under the same id")
             if found is None:
                 read_key(plan.pseudonyms)  # a key that cannot be used is refused before anything is written
-                moment, status = _utc(as_of) if as_of else datetime.now(UTC), RUNNING
+                moment, status = utc(as_of) if as_of else datetime.now(UTC), RUNNING
                 versions = newest.result()
             else:
-                moment, versions, status = _resumed(found, plan, as_of)
+                moment, versions, status = resumed(found, plan, as_of)
             sources = open_sources(spark, plan, versions)  # refuses a source that does not fit before anything is written
             affordable.result()
             unbroken.result()
@@ -194,33 +191,3 @@ def _questions(plan: Plan) -> dict[str, float]:
     split, budget = plan.privacy.split, plan.shared_budget
     first = {BOUNDS: plan.bounds_budget} if plan.to_find else {}
     return first | Method.of(plan).questions | {TALLIES: budget * (split.profiles + split.fairness)}
-
-
-def _new_id(plan: Plan) -> str:
-    return f"{plan.name.replace('_', '-')}-{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
-
-
-def _checked_id(run_id: str) -> str:
-    if not RUN_ID.fullmatch(run_id):
-        raise ArgumentError(f"--run-id {run_id!r}: letters, digits, - and _ are allowed, at most 80")
-    return run_id
-
-
-def _utc(moment: datetime) -> datetime:
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _last_state(store: Store, run_id: str) -> Any | None:
-    if not store.exists(RUNS):
-        return None
-    columns = ("status", "plan_fingerprint", "sources", F.unix_micros("as_of").alias("as_of"))
-    return store.read(RUNS, run_id).orderBy(F.col("at").desc()).select(*columns).first()
-
-
-def _resumed(found: Any, plan: Plan, as_of: datetime | None) -> tuple[datetime, dict[str, int], str]:
-    if found.plan_fingerprint != fingerprint(plan):
-        raise RunConflict("--run-id: this run was started with another plan; take another id, or the plan as it was")
-    moment = datetime.fromtimestamp(found.as_of / 1_000_000, UTC)
-    if as_of is not None and _utc(as_of) != moment:
-        raise RunConflict(f"--as-of: this run was started as of {moment.isoformat()}; take another id, or leave it out")
-    return moment, json.loads(found.sources), found.status

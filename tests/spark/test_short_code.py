@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,15 @@ from evenhand.fairness.assignment import FairMap, Moves, with_margin, with_segme
 from evenhand.plan.geometry import STEPS
 from evenhand.plan.load import parse_plan
 from evenhand.plan.models import Plan
+from evenhand.prepare.customers import prepared_customers
+from evenhand.prepare.pseudonym import Pads
 from evenhand.privacy.groups import JointGroups
 from evenhand.privacy.summary import box_sums
 from evenhand.privacy.tallies import segment_tallies
 from evenhand.segment.assign import Centers, nearest, rounded_centers
 from evenhand.session import settings
-from sample import plan_yaml
+from evenhand.tables.sources import Sources
+from sample import KEY, NOW, plan_yaml
 
 MOST_BYTES = 8000  # of a method, for the JVM to compile it
 
@@ -34,7 +38,7 @@ def planned(spark: Any) -> Iterator[Any]:
         spark.conf.unset("spark.sql.adaptive.enabled")
 
 
-@pytest.mark.parametrize(("features", "k"), [(12, 8), (12, 20), (60, 20), (12, 100)])
+@pytest.mark.parametrize(("features", "k"), [(12, 20), (60, 20), (12, 100)])
 def test_every_pass_over_people_is_compiled(planned: Any, features: int, k: int) -> None:
     plan = plan_of(features, k)
     columns = [*plan.feature_names, *plan.attribute_names]
@@ -58,11 +62,32 @@ def test_every_pass_over_people_is_compiled(planned: Any, features: int, k: int)
     assert {name: size for name, size in longest.items() if size >= MOST_BYTES} == {}
 
 
+@pytest.mark.parametrize(("columns", "events"), [(12, 0), (24, 0), (60, 0), (10, 50)])
+def test_the_pass_that_prepares_customers_is_compiled(planned: Any, columns: int, events: int) -> None:
+    listed = [feature(f"f{j}", column=f"f{j}") for j in range(columns)]
+    summed = [feature(f"e{j}", events="purchases", expression=f"sum(amount) + {j}") for j in range(events)]
+    changes = {} if events else {"sources.events": {}}
+    plan = parse_plan(plan_yaml({"features": listed + summed, **changes}))
+    ids, past = F.col("id").cast("string").alias("customer_id"), F.lit(NOW).alias("recorded_at")
+    values = [F.rand(j).alias(f"f{j}") for j in range(columns)]
+    people = planned.range(9).select(ids, *values, F.lit("f").alias("sex"), F.col("id").alias("age"))
+    state, never = F.lit("granted").alias("state"), F.lit(None).cast("timestamp").alias("expires_at")
+    consent = planned.range(9).select(ids, F.lit(plan.purpose).alias("purpose"), state, past, never)
+    purchases = planned.range(9).select(ids, past.alias("purchased_at"), F.rand(0).alias("amount"))
+    sources = Sources(people, consent, {"purchases": purchases} if events else {}, {}, [])
+    rows = prepared_customers(sources, plan, NOW + timedelta(days=1), Pads.of(KEY).table(planned))
+    assert longest_method(planned, rows) < MOST_BYTES
+
+
 def longest_method(spark: Any, rows: DataFrame) -> int:
     """In bytes of the JVM's code."""
     debug = getattr(spark._jvm.org.apache.spark.sql.execution.debug, "package$")
     code = getattr(debug, "MODULE$").codegenString(rows._jdf.queryExecution().executedPlan())
     return max(int(size) for size in re.findall(r"maxMethodCodeSize:(\d+)", code))
+
+
+def feature(name: str, **source: str) -> dict[str, Any]:
+    return {"name": name, "why": "a test", "bounds": [0, 1], "missing": 0, "scale": "log"} | source
 
 
 def plan_of(features: int, k: int) -> Plan:

@@ -21,7 +21,7 @@ from evenhand.plan.geometry import STEPS
 from evenhand.plan.models import Plan
 from evenhand.privacy.groups import JointGroups
 from evenhand.segment.assign import CENTER_BITS, NUMBERS, Centers, nearest, number_in, scores, squared_distance
-from evenhand.segment.short_code import apart, in_parts, is_long
+from evenhand.short_code import apart, in_parts, is_long
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import reduce
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -13,6 +14,9 @@ from evenhand.plan.expressions import with_as_of
 from evenhand.plan.features import Attribute, Feature
 from evenhand.plan.geometry import STEPS
 from evenhand.prepare.consent import ID
+from evenhand.short_code import integer_in_own_method
+
+METHOD_FLAGS = 16  # features whose flags are found in one method
 
 
 def present(value: Column) -> Column:
@@ -44,7 +48,7 @@ def as_integers(rows: DataFrame, features: Sequence[Feature], positions: Sequenc
         *keep,
         _mask(imputed, positions).alias("_imputed"),
         _mask(clipped, positions).alias("_clipped"),
-        *[fixed_point(F.col(f.name), f).alias(f.name) for f in features],
+        *[integer_in_own_method(fixed_point(F.col(f.name), f)).alias(f.name) for f in features],
     )
 
 
@@ -54,10 +58,13 @@ def _bounded(value: Column, feature: Feature) -> Column:
 
 
 def _mask(flags: Sequence[Column], positions: Sequence[int]) -> Column:
-    mask = F.lit(0).cast("bigint")
-    for position, flag in zip(positions, flags, strict=True):
-        mask = mask + F.shiftleft(flag.cast("bigint"), position)
-    return mask
+    bits = [F.shiftleft(flag.cast("bigint"), position) for flag, position in zip(flags, positions, strict=True)]
+    parts = [bits[i : i + METHOD_FLAGS] for i in range(0, len(bits), METHOD_FLAGS)]
+    return _sum([integer_in_own_method(_sum(part)) for part in parts])
+
+
+def _sum(numbers: Sequence[Column]) -> Column:
+    return reduce(lambda a, b: a + b, numbers, F.lit(0).cast("bigint"))
 
 
 def event_features(events: DataFrame, source: Events, features: Sequence[Feature], as_of: Column, as_of_sql: str) -> DataFrame:

@@ -23,7 +23,7 @@ from evenhand.plan.privacy import COSTS_SHARE, PROXIES_SHARE, SIZE_SHARE, TABLES
 from evenhand.privacy.groups import joint_code
 from evenhand.privacy.release import Integers, Part, Question, Release
 from evenhand.privacy.suppression import suppressed_cells
-from evenhand.segment.short_code import apart, is_long
+from evenhand.short_code import apart, is_long
 
 TALLIES = "assessment"
 SIZE, SUMS = "size", "sums of the features"

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from evenhand.segment.short_code import apart, in_own_method, in_parts, is_long
+from evenhand.short_code import apart, in_own_method, in_parts, is_long
 
 CENTER_BITS = 4  # centers in sixteenths of a fixed-point step
 NUMBERS = 128  # room for the segment's number in the packed score; the plan allows 100 segments

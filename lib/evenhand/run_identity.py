@@ -1,0 +1,56 @@
+"""Which run it is: its id, and what a run that is started again must agree with."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from datetime import UTC, datetime
+from typing import Any
+
+from pyspark.sql import functions as F
+
+from evenhand.errors import ArgumentError, RunConflict
+from evenhand.plan.load import fingerprint
+from evenhand.plan.models import Plan
+from evenhand.tables.catalog import RUNS
+from evenhand.tables.store import Store
+
+RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
+
+
+def new_id(plan: Plan) -> str:
+    return f"{plan.name.replace('_', '-')}-{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
+
+
+def checked_id(run_id: str) -> str:
+    """Raises ArgumentError where it is no id."""
+    if not RUN_ID.fullmatch(run_id):
+        raise ArgumentError(f"--run-id {run_id!r}: letters, digits, - and _ are allowed, at most 80")
+    return run_id
+
+
+def utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def last_state(store: Store, run_id: str) -> Any | None:
+    """The newest row of the run in `runs`, if it has begun: status, plan_fingerprint, sources, as_of in microseconds."""
+    if not store.exists(RUNS):
+        return None
+    columns = ("status", "plan_fingerprint", "sources", F.unix_micros("as_of").alias("as_of"))
+    return store.read(RUNS, run_id).orderBy(F.col("at").desc()).select(*columns).first()
+
+
+def resumed(found: Any, plan: Plan, as_of: datetime | None) -> tuple[datetime, dict[str, int], str]:
+    """The point in time, the versions of the sources and the status of a run that is started again.
+
+    Raises:
+        RunConflict: it was started with another plan, or as of another moment.
+    """
+    if found.plan_fingerprint != fingerprint(plan):
+        raise RunConflict("--run-id: this run was started with another plan; take another id, or the plan as it was")
+    moment = datetime.fromtimestamp(found.as_of / 1_000_000, UTC)
+    if as_of is not None and utc(as_of) != moment:
+        raise RunConflict(f"--as-of: this run was started as of {moment.isoformat()}; take another id, or leave it out")
+    return moment, json.loads(found.sources), found.status
