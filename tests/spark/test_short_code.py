@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from datetime import timedelta
@@ -17,7 +18,9 @@ from evenhand.plan.geometry import STEPS
 from evenhand.plan.load import parse_plan
 from evenhand.plan.models import Plan
 from evenhand.prepare.customers import prepared_customers
+from evenhand.prepare.magnitudes import magnitudes
 from evenhand.prepare.pseudonym import Pads
+from evenhand.privacy.bounds import magnitude_histograms
 from evenhand.privacy.groups import JointGroups
 from evenhand.privacy.summary import box_sums
 from evenhand.privacy.tallies import segment_tallies
@@ -75,15 +78,20 @@ def test_the_pass_that_prepares_customers_is_compiled(planned: Any, columns: int
     consent = planned.range(9).select(ids, F.lit(plan.purpose).alias("purpose"), state, past, never)
     purchases = planned.range(9).select(ids, past.alias("purchased_at"), F.rand(0).alias("amount"))
     sources = Sources(people, consent, {"purchases": purchases} if events else {}, {}, [])
-    rows = prepared_customers(sources, plan, NOW + timedelta(days=1), Pads.of(KEY).table(planned))
+    later = NOW + timedelta(days=1)
+    rows = prepared_customers(sources, plan, later, Pads.of(KEY).table(planned))
     assert longest_method(planned, rows) < MOST_BYTES
+    unbounded = parse_plan(plan_yaml({"features": [f | {"bounds": None} for f in listed + summed], **changes}))
+    assert len(unbounded.to_find) == columns + events
+    assert longest_method(planned, magnitude_histograms(magnitudes(sources, unbounded, later), unbounded).rows) < MOST_BYTES
 
 
-def longest_method(spark: Any, rows: DataFrame) -> int:
-    """In bytes of the JVM's code."""
+def longest_method(spark: Any, rows: DataFrame) -> float:
+    """In bytes of the JVM's code; endless where Java takes the code of a stage for too long to be a program at all."""
     debug = getattr(spark._jvm.org.apache.spark.sql.execution.debug, "package$")
     code = getattr(debug, "MODULE$").codegenString(rows._jdf.queryExecution().executedPlan())
-    return max(int(size) for size in re.findall(r"maxMethodCodeSize:(\d+)", code))
+    sizes = [int(size) for size in re.findall(r"maxMethodCodeSize:(-?\d+)", code)]
+    return max(sizes) if min(sizes) >= 0 else math.inf
 
 
 def feature(name: str, **source: str) -> dict[str, Any]:

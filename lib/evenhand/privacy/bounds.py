@@ -21,6 +21,7 @@ from evenhand.plan.method import BOUNDS
 from evenhand.plan.models import Plan
 from evenhand.privacy.intervals import LEVEL
 from evenhand.privacy.release import Integers, Part, Question, Release
+from evenhand.short_code import integer_in_own_method
 
 TAIL = 0.005  # of the customers may lie outside on either side, so that no handful of them decides
 
@@ -32,7 +33,8 @@ def magnitude(value: Column) -> Column:
     size = F.least(F.greatest(F.abs(number), F.lit(2.0 ** (LEAST - 1))), F.lit(2.0 ** (MOST + 1)))
     steps = F.ceil(F.log2(size) - F.lit(LEAST + SLACK)).cast("int")
     away = F.least(F.greatest(steps, F.lit(0)), F.lit(SIDE))
-    return F.when(number.isNotNull() & ~F.isnan(number), F.lit(ZERO) + F.when(number < 0, -away).otherwise(away))
+    found = F.when(number.isNotNull() & ~F.isnan(number), F.lit(ZERO) + F.when(number < 0, -away).otherwise(away))
+    return integer_in_own_method(found)
 
 
 def magnitude_histograms(magnitudes: DataFrame, plan: Plan) -> Question:
