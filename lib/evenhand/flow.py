@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
 from evenhand import rows
 from evenhand.errors import DuplicateCustomers, EmptyPopulation, RunConflict
@@ -33,6 +32,7 @@ from evenhand.segment.intervals import center_ends, cost_ends, silhouette_ends
 from evenhand.segment.label import labels
 from evenhand.segment.profiles import read_profiles
 from evenhand.segment.refine import refined
+from evenhand.short_code import never_null
 from evenhand.tables import catalog
 from evenhand.tables.spark_errors import no_values_in_errors
 
@@ -141,9 +141,7 @@ def refuse_duplicates(run: Run) -> None:
 
 
 def prepared_of(run: Run) -> DataFrame:
-    """The prepared customers, of whom Spark knows that nothing is null: the code that it makes is a third shorter, and compiled."""
-    rows, whole = _needed(run, catalog.PREPARED, "prepare"), [*run.plan.feature_names, *run.plan.attribute_names]
-    return rows.withColumns({name: F.coalesce(F.col(name), F.lit(0)) for name in whole})
+    return never_null(_needed(run, catalog.PREPARED, "prepare"), [*run.plan.feature_names, *run.plan.attribute_names])
 
 
 def centers_of(run: Run) -> DataFrame:

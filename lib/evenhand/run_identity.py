@@ -20,6 +20,7 @@ RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
 
 
 def new_id(plan: Plan) -> str:
+    """The plan's name, the time, and four digits so that two runs of one second do not meet."""
     return f"{plan.name.replace('_', '-')}-{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
 
 
@@ -31,6 +32,7 @@ def checked_id(run_id: str) -> str:
 
 
 def utc(moment: datetime) -> datetime:
+    """The moment in UTC; one without a time zone is taken to be in UTC already."""
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 

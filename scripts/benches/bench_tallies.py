@@ -21,6 +21,7 @@ from evenhand.plan.models import Plan
 from evenhand.privacy.tallies import segment_tallies
 from evenhand.segment.assign import nearest, rounded_centers
 from evenhand.session import settings, start
+from evenhand.short_code import never_null
 from measure import Measure, show
 
 ATTRIBUTES, GROUPS, SEGMENTS, FEATURES = 10, 20, 20, 12
@@ -40,7 +41,7 @@ def main() -> None:
     spark.range(options.rows).select(*values, *groups).write.format("delta").save(str(FOLDER))
     with settings(spark, "UTC"):
         stored = spark.read.format("delta").load(str(FOLDER))
-        people = stored.withColumns({c: F.coalesce(F.col(c), F.lit(0)) for c in stored.columns})  # as a run knows them
+        people = never_null(stored, stored.columns)  # as a run knows them
         centers = rounded_centers(np.random.default_rng(1).uniform(0, STEPS, (SEGMENTS, FEATURES)))
         scans, passes = [], []
         for _ in range(TIMES):

@@ -21,7 +21,7 @@ from evenhand.plan.geometry import STEPS
 from evenhand.plan.models import Plan
 from evenhand.privacy.groups import JointGroups
 from evenhand.segment.assign import CENTER_BITS, NUMBERS, Centers, nearest, number_in, scores, squared_distance
-from evenhand.short_code import apart, in_parts, is_long
+from evenhand.short_code import apart_if_long, in_parts
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -97,9 +97,7 @@ def with_segment(prepared: DataFrame, centers: Centers, fair_map: FairMap | None
     """
     if fair_map is None:
         return nearest(prepared, centers, plan.feature_names)
-    found = with_margin(prepared, fair_map, plan)
-    if is_long(len(plan.features), len(fair_map.centers)):
-        found = apart(found)
+    found = apart_if_long(with_margin(prepared, fair_map, plan), len(plan.features), len(centers))
     group, cell = np.nonzero(fair_map.moved.reshape(len(fair_map.prices), -1))
     columns = {GROUP: group.astype(np.int32), CELL: cell.astype(np.int32), MOVED: fair_map.moved[fair_map.moved > 0]}
     # A customer beyond the last edge has no cell (null), and meets no move.
@@ -132,8 +130,7 @@ def with_margin(prepared: DataFrame, fair_map: FairMap, plan: Plan) -> DataFrame
     }
     table = F.broadcast(prepared.sparkSession.createDataFrame(pa.table(listed)))
     rows = prepared.withColumn(GROUP, JointGroups.of(plan).code).join(table, GROUP)
-    if is_long(len(plan.features), len(fair_map.centers)):
-        rows = apart(rows)
+    rows = apart_if_long(rows, len(plan.features), len(fair_map.centers))
     # Prices are whole multiples of the packed number's room, so a sum is still an integer below 2^53 and exact.
     listed_prices = [F.coalesce(F.get(F.col(PRICES), F.lit(j)), F.lit(0.0)) for j in range(len(fair_map.centers))]
     priced = [score + price for score, price in zip(scores(fair_map.centers, plan.feature_names), listed_prices, strict=True)]

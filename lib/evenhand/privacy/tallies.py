@@ -23,7 +23,7 @@ from evenhand.plan.privacy import COSTS_SHARE, PROXIES_SHARE, SIZE_SHARE, TABLES
 from evenhand.privacy.groups import joint_code
 from evenhand.privacy.release import Integers, Part, Question, Release
 from evenhand.privacy.suppression import suppressed_cells
-from evenhand.short_code import apart, is_long
+from evenhand.short_code import apart, apart_if_long
 
 TALLIES = "assessment"
 SIZE, SUMS = "size", "sums of the features"
@@ -60,8 +60,7 @@ def segment_tallies(assigned: DataFrame, k: int, plan: Plan) -> Question:
     names = plan.feature_names
     cost = F.least((F.col("distance") / cost_unit(len(names))).cast("bigint"), F.lit(COST_STEPS - 1).cast("bigint"))
     found = assigned.select("segment", cost.alias("cost"), *names, *plan.attribute_names)
-    if len(batches(plan)) > 1 or is_long(len(names), k):
-        found = apart(found)
+    found = apart(found) if len(batches(plan)) > 1 else apart_if_long(found, len(names), k)
     rows = found.select("cost", *names, F.explode(_cells(k, plan)).alias("cell"))
     # A cost's square in steps of 2^16, so that it is as large as the cost at most.
     costs = [F.sum("cost").alias("c"), F.sum(F.shiftright(F.col("cost") * F.col("cost"), 16)).alias("cc")]

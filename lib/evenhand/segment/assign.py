@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from evenhand.short_code import apart, in_own_method, in_parts, is_long
+from evenhand.short_code import apart_if_long, in_own_method, in_parts
 
 CENTER_BITS = 4  # centers in sixteenths of a fixed-point step
 NUMBERS = 128  # room for the segment's number in the packed score; the plan allows 100 segments
@@ -36,7 +36,7 @@ def segment_number(centers: Centers, names: list[str]) -> Column:
 
 def nearest(prepared: DataFrame, centers: Centers, names: list[str]) -> DataFrame:
     """Restricted: `prepared` with `segment`, and with `distance`, the squared distance to its center in fixed point."""
-    rows = apart(prepared) if is_long(len(names), len(centers)) else prepared
+    rows = apart_if_long(prepared, len(names), len(centers))
     scored = rows.withColumn("_score", _smallest(scores(centers, names), len(names)))
     nearer = F.shiftright(F.col("_score").cast("bigint"), NUMBERS.bit_length() - 1) / 2**CENTER_BITS
     norm = reduce(lambda a, b: a + b, [F.col(n).cast("double") * F.col(n) for n in names])
