@@ -14,7 +14,7 @@ from evenhand.plan.expressions import with_as_of
 from evenhand.plan.features import Attribute, Feature
 from evenhand.plan.geometry import STEPS
 from evenhand.prepare.consent import ID
-from evenhand.short_code import integer_in_own_method
+from evenhand.short_code import apart_if_long, integer_in_own_method
 
 METHOD_FLAGS = 16  # features whose flags are found in one method
 
@@ -42,6 +42,7 @@ def as_integers(rows: DataFrame, features: Sequence[Feature], positions: Sequenc
     what the JVM compiles.
     """
     ready = rows.select(*keep, *[present(F.col(f.name)).alias(f.name) for f in features])
+    ready = apart_if_long(ready, len(features))
     imputed = [F.isnan(F.col(f.name)) for f in features]
     clipped = [F.nanvl(F.col(f.name), F.lit(f.missing)) != _bounded(F.col(f.name), f) for f in features]
     return ready.select(
