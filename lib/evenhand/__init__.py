@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from evenhand.privacy.summary import box_sums as box_sums
     from evenhand.privacy.tallies import segment_tallies as segment_tallies
     from evenhand.result import Result as Result
-    from evenhand.rows import read_centers as read_centers
+    from evenhand.rows.segments import read_centers as read_centers
     from evenhand.segment.assign import assign as assign
     from evenhand.tables.sources import open_sources as open_sources
     from evenhand.tables.sources import pin_versions as pin_versions
@@ -41,7 +41,7 @@ _WHERE = {
     "pads_of": "prepare.keys",
     "prepared_customers": "prepare.customers",
     "box_sums": "privacy.summary",
-    "read_centers": "rows",
+    "read_centers": "rows.segments",
     "with_segment": "fairness.assignment",
     "assign": "segment.assign",
     "segment_tallies": "privacy.tallies",

@@ -6,7 +6,6 @@ from functools import partial
 
 from pyspark.sql import DataFrame
 
-from evenhand import rows
 from evenhand.errors import DuplicateCustomers, EmptyPopulation, RunConflict
 from evenhand.fairness.assess import assess_fairness, unevenness
 from evenhand.fairness.assignment import FairMap, with_segment
@@ -23,6 +22,9 @@ from evenhand.privacy.spread import spread_out
 from evenhand.privacy.summary import COUNT, box_intervals, box_sums, boxes_of, read_summary
 from evenhand.privacy.tallies import segment_tallies
 from evenhand.report.page import write_report
+from evenhand.rows.fairness import fairness_groups, fairness_proxies, fairness_stats, fairness_summary, read_last
+from evenhand.rows.mitigation import map_rows, read_map, tradeoff_rows
+from evenhand.rows.segments import bound_rows, center_rows, fit_rows, profile_rows, read_centers, summary_rows
 from evenhand.run_state import Run
 from evenhand.segment.assign import CENTER_BITS, assign, rounded_centers
 from evenhand.segment.check import checked
@@ -71,7 +73,7 @@ def segment_step(run: Run) -> None:
     summary = read_summary(counted, plan, marginals)
     boxes = boxes_of(plan, marginals)
     intervals = box_intervals(counted, summary, boxes)
-    run.write_later(catalog.PRIVATE_SUMMARY, rows.summary(summary, intervals, plan))
+    run.write_later(catalog.PRIVATE_SUMMARY, summary_rows(summary, intervals, plan))
     learned = points = spread_out(summary, marginals, plan)
     k, curve = choose_k(points, plan.segments.candidates, plan.segments.restarts)
     best, candidates = best_fit(run.spark, points, k, plan.segments.mllib_seeds, plan.segments.restarts)
@@ -85,21 +87,21 @@ def segment_step(run: Run) -> None:
         starts = [centers / 2**CENTER_BITS, *(fit.centers for fit in sorted(candidates, key=lambda f: f.cost))]
         found = mitigated(run.door, prepared, plan, summary, marginals, starts)
         centers, fair_map, ends = found.centers, found.fair_map, None  # no means of the customers nearest to them
-        run.write_later(catalog.FAIRNESS_TRADEOFF, lambda: rows.tradeoff(found.tradeoff()))
+        run.write_later(catalog.FAIRNESS_TRADEOFF, lambda: tradeoff_rows(found.tradeoff()))
     elif ends is None:
         ends = center_ends(counted, boxes, centers / 2**CENTER_BITS)
     names = labels(centers / 2**CENTER_BITS, points, plan.features)
-    run.store.write(catalog.SEGMENT_CENTERS, rows.centers(centers, names, ends, plan), run.run_id)
+    run.store.write(catalog.SEGMENT_CENTERS, center_rows(centers, names, ends, plan), run.run_id)
     if plan.to_find:
-        run.write_later(catalog.FEATURE_BOUNDS, rows.feature_bounds(plan, bound_intervals(run.magnitudes, run.plan)))
+        run.write_later(catalog.FEATURE_BOUNDS, bound_rows(plan, bound_intervals(run.magnitudes, run.plan)))
     if fair_map is not None:
-        run.store.write(catalog.ASSIGNMENT_MAP, rows.assignment_map(fair_map), run.run_id)
+        run.store.write(catalog.ASSIGNMENT_MAP, map_rows(fair_map), run.run_id)
 
     def cost(fit: Fit) -> tuple[float, float]:  # a check may have left boxes out since the others were learned
         return cost_ends(counted, boxes, points if fit is best else learned, fit)
 
     silhouette = partial(silhouette_ends, counted, boxes, learned)
-    run.write_later(catalog.SEGMENT_FITS, lambda: rows.fits(best, candidates, curve, cost, silhouette))
+    run.write_later(catalog.SEGMENT_FITS, lambda: fit_rows(best, candidates, curve, cost, silhouette))
     run.write_later(catalog.SEGMENTS, lambda: assign(with_segment(prepared, centers, fair_map, plan)))
 
 
@@ -109,16 +111,16 @@ def assess_step(run: Run) -> None:
     `prepared` and the centers to profiles and fairness statistics [open], then one commit in `runs`.
     """
     prepared, plan = prepared_of(run), run.bounded
-    centers, names = rows.read_centers(centers_of(run))
-    last = run.beside(lambda: rows.read_last(run.store, plan, run.run_id, run.noise.private))
+    centers, names = read_centers(centers_of(run))
+    last = run.beside(lambda: read_last(run.store, plan, run.run_id, run.noise.private))
     assigned = with_segment(prepared, centers, map_of(run), plan)
     release = run.door.release(segment_tallies(assigned, len(centers), plan))
     profiles, fairness = read_profiles(release, plan), assess_fairness(release, plan, centers, last.result())
-    run.write_later(catalog.SEGMENT_PROFILES, rows.profiles(profiles, names, plan))
-    run.write_later(catalog.FAIRNESS_STATS, rows.fairness_stats(fairness))
-    run.write_later(catalog.FAIRNESS_GROUPS, rows.fairness_groups(fairness))
-    run.write_later(catalog.FAIRNESS_SUMMARY, rows.fairness_summary(fairness))
-    run.write_later(catalog.FAIRNESS_PROXIES, rows.fairness_proxies(fairness))
+    run.write_later(catalog.SEGMENT_PROFILES, profile_rows(profiles, names, plan))
+    run.write_later(catalog.FAIRNESS_STATS, fairness_stats(fairness))
+    run.write_later(catalog.FAIRNESS_GROUPS, fairness_groups(fairness))
+    run.write_later(catalog.FAIRNESS_SUMMARY, fairness_summary(fairness))
+    run.write_later(catalog.FAIRNESS_PROXIES, fairness_proxies(fairness))
     run.publish(unevenness(fairness))
 
 
@@ -153,7 +155,7 @@ def map_of(run: Run) -> FairMap | None:
     mitigation = run.plan.fairness.mitigation
     if mitigation is None or mitigation.method != "balanced":
         return None
-    return rows.read_assignment_map(_needed(run, catalog.ASSIGNMENT_MAP, "segment"))
+    return read_map(_needed(run, catalog.ASSIGNMENT_MAP, "segment"))
 
 
 def _needed(run: Run, spec: catalog.TableSpec, step: str) -> DataFrame:

@@ -24,7 +24,7 @@ from evenhand.plan.geometry import STEPS, to_fixed
 from evenhand.plan.models import Plan
 from evenhand.privacy.noise import NoiseSource, NoNoise, OpenDPNoise
 from evenhand.result import Result
-from evenhand.rows import read_centers
+from evenhand.rows.segments import read_centers
 from evenhand.segment.assign import CENTER_BITS
 from evenhand.session import start
 from evenhand.tables import catalog

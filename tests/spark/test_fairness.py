@@ -13,7 +13,7 @@ from evenhand.plan.load import parse_plan
 from evenhand.privacy.noise import SeededNoise
 from evenhand.report.page import render
 from evenhand.result import Result
-from evenhand.rows import read_last
+from evenhand.rows.fairness import read_last
 from sample import KEY, NOW, customer, in_folder, plan_yaml, write_sources
 
 CENSUS = {"name": "census 2021", "shares": {"female": 0.5, "male": 0.25}}

@@ -21,7 +21,8 @@ from evenhand.plan.load import parse_plan
 from evenhand.plan.models import Plan
 from evenhand.privacy.noise import NoNoise
 from evenhand.result import Result
-from evenhand.rows import TRADEOFF, read_assignment_map, read_centers
+from evenhand.rows.mitigation import TRADEOFF, read_map
+from evenhand.rows.segments import read_centers
 from evenhand.segment.assign import CENTER_BITS
 from evenhand.tables import catalog
 from sample import KEY, NOW, in_folder, people, plan_yaml, write_sources
@@ -122,7 +123,7 @@ def test_assessing_without_the_map_is_refused(spark: Any, world: Path, result: R
 
 
 def test_some_customers_are_divided_by_the_hash_and_the_stored_map_says_so(result: Result) -> None:
-    fair_map = read_assignment_map(result.store.read(catalog.ASSIGNMENT_MAP, "balanced-1"))
+    fair_map = read_map(result.store.read(catalog.ASSIGNMENT_MAP, "balanced-1"))
     assert fair_map.moved.any()
     centers, _ = read_centers(result.centers)
     prepared = result.store.read(catalog.PREPARED, "balanced-1")
@@ -131,7 +132,7 @@ def test_some_customers_are_divided_by_the_hash_and_the_stored_map_says_so(resul
 
 
 def test_a_share_of_a_segment_goes_where_the_map_sends_it_and_all_others_stay(result: Result) -> None:
-    stored = read_assignment_map(result.store.read(catalog.ASSIGNMENT_MAP, "balanced-1"))
+    stored = read_map(result.store.read(catalog.ASSIGNMENT_MAP, "balanced-1"))
     shape, k = stored.moved.shape, stored.prices.shape[1]
     moves = Moves.none(shape)
     moves.far[:, 0, 1:3] = [0.25, 0.5]
@@ -155,7 +156,7 @@ def test_a_share_of_a_segment_goes_where_the_map_sends_it_and_all_others_stay(re
 
 def test_a_segment_that_draws_is_second_choice_of_those_within_its_reach(result: Result) -> None:
     """The last segment draws some of every group."""
-    stored = read_assignment_map(result.store.read(catalog.ASSIGNMENT_MAP, "balanced-1"))
+    stored = read_map(result.store.read(catalog.ASSIGNMENT_MAP, "balanced-1"))
     prepared, names = result.store.read(catalog.PREPARED, "balanced-1"), result.plan.feature_names
     rows = with_margin(prepared, stored, result.plan).orderBy("pseudonym").collect()
     points, group = np.array([[r[n] for n in names] for r in rows]), np.array([r[GROUP] for r in rows])

@@ -28,7 +28,7 @@ from evenhand.plan.load import parse_plan
 from evenhand.privacy.release import Door, Question
 from evenhand.report.page import glance
 from evenhand.result import Result
-from evenhand.rows import read_centers
+from evenhand.rows.segments import read_centers
 from evenhand.segment.assign import CENTER_BITS
 from evenhand.tables import catalog
 from sample import KEY, NOW, REMOVED, in_folder, people, plan_yaml, write_sources

@@ -13,7 +13,7 @@ from evenhand.plan.load import parse_plan
 from evenhand.plan.models import Plan
 from evenhand.privacy import tallies
 from evenhand.privacy.noise import SeededNoise
-from evenhand.rows import fairness_groups, fairness_stats, fairness_summary
+from evenhand.rows.fairness import fairness_groups, fairness_stats, fairness_summary
 from sample import plan_yaml
 
 OFFERS = [

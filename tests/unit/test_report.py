@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from evenhand.plan.load import fingerprint, parse_plan
-from evenhand.report.facts import Budget, Facts
+from evenhand.report.budget import Budget
+from evenhand.report.facts import Facts
 from evenhand.report.page import glance, render
 from evenhand.report.plots import plots_of
 from evenhand.report.summary import summary_text

@@ -3,57 +3,24 @@
 from __future__ import annotations
 
 import json
-import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from pyspark.sql import functions as F
 
 from evenhand.errors import RunConflict
-from evenhand.governance.audit import AuditLog
 from evenhand.plan.groups import group_tables
 from evenhand.plan.load import fingerprint
 from evenhand.plan.models import Plan
-from evenhand.plan.periods import ALWAYS, renewal
-from evenhand.privacy.ledger import Ledger
+from evenhand.report.budget import Budget, Rows, read_budget
 from evenhand.report.words import METRIC_NAMES
 from evenhand.tables import catalog
 from evenhand.tables.store import Store
 
-Rows = list[dict[str, Any]]
 READERS = 8
 MAY_BE_EMPTY = (catalog.FAIRNESS_GROUPS, catalog.FAIRNESS_PROXIES)  # where no group is large enough to judge
-
-
-@dataclass(frozen=True)
-class Budget:
-    """The population's ledger, and what the run's answers cost, part by part."""
-
-    total: float
-    spent: float
-    parts: Rows  # question, name, cells, sensitivity, epsilon or rho, scale, because
-    period: str = ALWAYS  # the newest in which anything was spent
-    delta_total: float = 0.0
-    delta_spent: float = 0.0
-
-    @property
-    def left(self) -> float:
-        return max(self.total - self.spent, 0.0)
-
-    @property
-    def delta_left(self) -> float:
-        return max(self.delta_total - self.delta_spent, 0.0)
-
-    def runs_left(self, epsilon: float, delta: float | None = None) -> int:
-        """How many more runs of that ε, and δ, the totals cover, in this period."""
-        by_delta = math.inf if delta is None else self.delta_left / delta
-        return int(min(self.left / epsilon, by_delta) + 1e-9)
-
-    @property
-    def renews(self) -> date | None:
-        return renewal(self.period)
 
 
 @dataclass(frozen=True)
@@ -146,7 +113,7 @@ def gather(store: Store, plan: Plan, run_id: str) -> Facts:
             catalog.FAIRNESS_PROXIES,
         )
         waiting = [pool.submit(rows, spec) for spec in tables]
-        spread, budget = pool.submit(_everyone, store, plan, run_id), pool.submit(_budget, store, plan, run_id)
+        spread, budget = pool.submit(_everyone, store, plan, run_id), pool.submit(read_budget, store, plan, run_id)
         tradeoff = pool.submit(_tradeoff, store, plan, run_id)
         states, fits, profiles, fairness, by_group, verdicts, proxies = (future.result() for future in waiting)
         (everyone, deviation), spent = spread.result(), budget.result()
@@ -202,11 +169,3 @@ def _everyone(store: Store, plan: Plan, run_id: str) -> tuple[dict[str, float | 
     mean = {n: float(row[n]) for n in plan.feature_names}
     deviation = {n: max(float(row[f"_{n}"]) - mean[n] ** 2, 0.0) ** 0.5 for n in plan.feature_names}
     return {n: mean[n] for n in plan.feature_names}, deviation
-
-
-def _budget(store: Store, plan: Plan, run_id: str) -> Budget:
-    account = Ledger(store, AuditLog(store), plan.privacy).account()
-    spent = account.spent(account.newest)
-    answers = store.read(catalog.BUDGET_ENTRIES, run_id).orderBy("at").select("question", "parts").collect()
-    parts = [{"question": a.question, **part} for a in answers for part in json.loads(a.parts)]
-    return Budget(account.total, spent.epsilon, parts, account.newest, account.delta_total, spent.delta)

@@ -1,0 +1,55 @@
+"""What a run spent and what is left of its population's budget."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from evenhand.governance.audit import AuditLog
+from evenhand.plan.models import Plan
+from evenhand.plan.periods import ALWAYS, renewal
+from evenhand.privacy.ledger import Ledger
+from evenhand.tables import catalog
+from evenhand.tables.store import Store
+
+Rows = list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The population's ledger, and what the run's answers cost, part by part."""
+
+    total: float
+    spent: float
+    parts: Rows  # question, name, cells, sensitivity, epsilon or rho, scale, because
+    period: str = ALWAYS  # the newest in which anything was spent
+    delta_total: float = 0.0
+    delta_spent: float = 0.0
+
+    @property
+    def left(self) -> float:
+        return max(self.total - self.spent, 0.0)
+
+    @property
+    def delta_left(self) -> float:
+        return max(self.delta_total - self.delta_spent, 0.0)
+
+    def runs_left(self, epsilon: float, delta: float | None = None) -> int:
+        """How many more runs of that ε, and δ, the totals cover, in this period."""
+        by_delta = math.inf if delta is None else self.delta_left / delta
+        return int(min(self.left / epsilon, by_delta) + 1e-9)
+
+    @property
+    def renews(self) -> date | None:
+        return renewal(self.period)
+
+
+def read_budget(store: Store, plan: Plan, run_id: str) -> Budget:
+    account = Ledger(store, AuditLog(store), plan.privacy).account()
+    spent = account.spent(account.newest)
+    answers = store.read(catalog.BUDGET_ENTRIES, run_id).orderBy("at").select("question", "parts").collect()
+    parts = [{"question": a.question, **part} for a in answers for part in json.loads(a.parts)]
+    return Budget(account.total, spent.epsilon, parts, account.newest, account.delta_total, spent.delta)

@@ -1,0 +1,104 @@
+"""The fairness statistics of a run, and those of the last one back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import functions as F
+
+from evenhand.fairness.assess import SHARE, TableFairness
+from evenhand.fairness.change import Last
+from evenhand.fairness.intervals import Estimate
+from evenhand.plan.models import Plan
+from evenhand.rows.typed import number, typed
+from evenhand.tables import catalog
+from evenhand.tables.store import Store
+
+ENDS = ("value", "low", "high")
+JUDGED = (*ENDS, "threshold", "change", "change_low", "change_high")
+
+
+def fairness_stats(fairness: list[TableFairness]) -> pa.Table:
+    table, floats = [], {}
+    for of in fairness:
+        for g, group in enumerate(of.groups):
+            for s in range(of.counts.value.shape[1]):
+                row: dict[str, object] = {"attribute": of.table, "group": group, "segment": s + 1}
+                for name, interval in (("count", of.counts), ("share", of.shares), ("representation_ratio", of.ratios)):
+                    for suffix, figure in (("", interval.value), ("_low", interval.low), ("_high", interval.high)):
+                        row[name + suffix] = None if of.suppressed[g, s] else number(figure[g, s])
+                        floats[name + suffix] = pa.float64()
+                table.append(row | {"suppressed": bool(of.suppressed[g, s])})
+    return typed(table, floats)
+
+
+def fairness_groups(fairness: list[TableFairness]) -> pa.Table:
+    """Long: a row a group and measure; what is suppressed keeps its row, without figures."""
+    table: list[dict[str, object]] = [
+        {
+            "attribute": of.table,
+            "group": group,
+            "measure": by.measure,
+            "offer": by.offer or None,
+            "suppressed": bool(np.isnan(by.figures.value[g])),
+        }
+        | {end: number(getattr(by.figures, end)[g]) for end in ENDS}
+        for of in fairness
+        for by in of.by_group
+        for g, group in enumerate(of.groups)
+    ]
+    names = ("attribute", "group", "measure", "offer", *ENDS, "suppressed")
+    return typed(table, dict.fromkeys(ENDS, pa.float64()) | {"offer": pa.string()}, names)
+
+
+def fairness_summary(fairness: list[TableFairness]) -> pa.Table:
+    table: list[dict[str, object]] = []
+    for of in fairness:
+        common = {
+            "attribute": of.table,
+            "reference": of.reference,
+            "too_small": of.too_small,
+            "unjudged_offers": of.unjudged_offers,
+        }
+        for j in of.judgments:
+            figures = {end: getattr(j.estimate, end, None) for end in ENDS} | {"threshold": j.threshold}
+            change = {
+                f"change{end}": getattr(j.change, name, None) for end, name in (("", "value"), ("_low", "low"), ("_high", "high"))
+            }
+            table.append(common | {"metric": j.metric, "offer": j.offer or None, "verdict": j.verdict} | figures | change)
+        if not of.judgments:
+            table.append(common | {"metric": "all", "offer": None, "verdict": "cannot tell"} | dict.fromkeys(JUDGED))
+    lists = dict.fromkeys(("too_small", "unjudged_offers"), pa.list_(pa.string()))
+    return typed(table, dict.fromkeys(JUDGED, pa.float64()) | {"offer": pa.string()} | lists)
+
+
+def fairness_proxies(fairness: list[TableFairness]) -> pa.Table:
+    table: list[dict[str, object]] = [
+        {"attribute": of.table, "feature": proxy.feature, "rank": rank} | {end: getattr(proxy.strength, end) for end in ENDS}
+        for of in fairness
+        for rank, proxy in enumerate(of.proxies, 1)
+    ]
+    return typed(table, dict.fromkeys(ENDS, pa.float64()) | {"rank": pa.int32()}, ("attribute", "feature", "rank", *ENDS))
+
+
+def read_last(store: Store, plan: Plan, run_id: str, private: bool) -> Last | None:
+    """The last run of a plan with this name that was published before this one began, if any.
+
+    A run that is resumed finds the same one again. One that is not private is no reference for one that is.
+    """
+    if not store.exists(catalog.RUNS):
+        return None
+    runs = store.read(catalog.RUNS)
+    began = runs.where(F.col("run_id") == run_id).agg(F.min("at").alias("began"))  # null until the run's first row is there
+    others = runs.where((F.col("status") == "published") & (F.col("run_id") != run_id) & (F.col("not_private") != private))
+    earlier = others.where(F.col("plan_name") == plan.name).crossJoin(began).where("began is null or at < began")
+    found = earlier.orderBy(F.col("at").desc()).select("run_id").first()
+    if found is None:
+        return None
+    judged = store.read(catalog.FAIRNESS_SUMMARY, found.run_id).where("value is not null").collect()
+    shares = store.read(catalog.FAIRNESS_GROUPS, found.run_id).where((F.col("measure") == SHARE) & F.col("value").isNotNull())
+    return Last(
+        found.run_id,
+        {(r.attribute, r.metric, r.offer or ""): Estimate(r.value, r.low, r.high) for r in judged},
+        {(r.attribute, r.group): Estimate(r.value, r.low, r.high) for r in shares.collect()},
+    )

@@ -1,0 +1,61 @@
+"""What mitigation found: how balanced segments are assigned, and the trade-off."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import DataFrame
+
+from evenhand.fairness.assignment import FairMap
+from evenhand.fairness.tradeoff import Point
+from evenhand.rows.typed import number, typed
+
+TRADEOFF = ("price", "representation_ratio", "balance", "total_variation", "worst_group_cost")
+
+
+def map_rows(found: FairMap) -> pa.Table:
+    """One row a joint group; `moved` and `far` hold the cells of which a share moves."""
+    groups, integers = len(found.prices), pa.list_(pa.int64())
+    columns = {
+        "joint_group": pa.array(np.arange(groups), pa.int32()),
+        "centers": pa.array([found.centers.tolist()] * groups, pa.list_(integers)),
+        "prices": pa.array(found.prices.tolist(), integers),
+        "edges": pa.array([found.edges.tolist()] * groups, integers),
+        "reach": pa.array(found.reach.tolist(), integers),
+    }
+    for name, shares in (("moved", found.moved), ("far", found.far)):
+        maps = [[(int(cell), int(row[cell])) for cell in np.flatnonzero(row)] for row in shares.reshape(len(shares), -1)]
+        columns[name] = pa.array(maps, pa.map_(pa.int32(), pa.int32()))
+    return pa.table(columns)
+
+
+def read_map(stored: DataFrame) -> FairMap:
+    found = stored.orderBy("joint_group").collect()
+    prices, reach = (np.array([row[name] for row in found], dtype=np.int64) for name in ("prices", "reach"))
+    centers, edges = (np.array(found[0][name], dtype=np.int64) for name in ("centers", "edges"))
+    groups, k = prices.shape
+    moved, far = (np.zeros((groups, cells), dtype=np.int64) for cells in (k * k * len(edges), k * k))
+    for group, row in enumerate(found):
+        for shares, of_row in ((moved, row.moved), (far, row.far)):
+            shares[group, list(of_row)] = list(of_row.values())
+    return FairMap(centers, prices, edges, reach, moved.reshape(groups, k, k, len(edges)), far.reshape(groups, k, k))
+
+
+def tradeoff_rows(points: list[Point]) -> pa.Table:
+    """A row a point and attribute; an upper end that nothing bounds is null."""
+    table: list[dict[str, object]] = []
+    for point in points:
+        for of in point.statistics:
+            row: dict[str, object] = {
+                "stage": point.stage,
+                "bound": point.bound,
+                "attribute": of.attribute,
+                "left_out": of.left_out,
+            }
+            for name in TRADEOFF:
+                estimate = point.price if name == "price" else getattr(of, name)
+                row |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": number(estimate.high)}
+            table.append(row)
+    names = ["stage", "bound", "attribute", "left_out", *(f"{n}{end}" for n in TRADEOFF for end in ("", "_low", "_high"))]
+    types = {"stage": pa.string(), "attribute": pa.string(), "left_out": pa.list_(pa.string())}
+    return typed(table, dict.fromkeys(names, pa.float64()) | types, names)

@@ -1,0 +1,105 @@
+"""What was learned: bounds, boxes, centers, fits and profiles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyspark.sql import DataFrame
+
+from evenhand.plan.geometry import to_unit
+from evenhand.plan.models import Plan
+from evenhand.privacy.bounds import BoundIntervals
+from evenhand.privacy.summary import BoxIntervals, Summary
+from evenhand.rows.typed import typed
+from evenhand.segment.assign import CENTER_BITS, Centers
+from evenhand.segment.choose_k import Choice
+from evenhand.segment.cluster import Fit
+from evenhand.segment.intervals import Ends
+from evenhand.segment.profiles import Profiles
+
+Floats = NDArray[np.float64]
+
+
+def bound_rows(plan: Plan, intervals: Mapping[str, BoundIntervals]) -> pa.Table:
+    """The bounds that were found privately, each with its interval."""
+    columns: dict[str, list[object]] = {"feature": [f.name for f in plan.to_find]}
+    for i, bound in enumerate(("low", "high")):
+        ends = [getattr(intervals[f.name], bound) for f in plan.to_find]
+        columns |= {bound: [f.limits[i] for f in plan.to_find]}
+        columns |= {f"{bound}_{end}": [e[j] for e in ends] for j, end in enumerate(("low", "high"))}
+    return pa.table(columns)
+
+
+def summary_rows(found: Summary, intervals: BoxIntervals, plan: Plan) -> pa.Table:
+    """The boxes that are not below the plan's minimum; learning uses all. The ends of means in the plan's order of features."""
+    shown = found.weights >= plan.privacy.minimum_cell
+    means = to_unit(found.points[shown], plan.features)
+    columns = {"box": found.boxes[shown], "noisy_count": found.weights[shown].astype(np.int64)}
+    for end in ("low", "high"):
+        columns[f"noisy_count_{end}"] = getattr(intervals, f"count_{end}")[shown]
+        ends = to_unit(getattr(intervals, f"mean_{end}")[shown], plan.features)
+        columns[f"means_{end}"] = pa.array(ends.tolist(), pa.list_(pa.float64()))
+    return pa.table(columns | {name: means[:, j] for j, name in enumerate(plan.feature_names)})
+
+
+def center_rows(fixed: Centers, labels: list[str], ends: tuple[Floats, Floats] | None, plan: Plan) -> pa.Table:
+    """The ends of the centers in the plan's order of features, null where they are no means of their customers."""
+    units = to_unit(fixed / 2**CENTER_BITS, plan.features)
+    columns = {"segment": np.arange(1, len(fixed) + 1), "label": labels, "fixed_point": fixed.tolist()}
+    for end, of in zip(("low", "high"), ends or (None, None), strict=True):
+        listed = [None] * len(fixed) if of is None else to_unit(of, plan.features).tolist()
+        columns[f"centers_{end}"] = pa.array(listed, pa.list_(pa.float64()))
+    return pa.table(columns | {name: units[:, j] for j, name in enumerate(plan.feature_names)})
+
+
+def read_centers(stored: DataFrame) -> tuple[Centers, list[str]]:
+    """The centers as they were rounded, shape (k, features), and the segments' labels."""
+    found = stored.orderBy("segment").select("fixed_point", "label").collect()
+    return np.array([row.fixed_point for row in found], dtype=np.int64), [row.label for row in found]
+
+
+def fit_rows(
+    best: Fit,
+    candidates: list[Fit],
+    curve: list[Choice],
+    cost_ends: Callable[[Fit], Ends],
+    silhouette_ends: Callable[[Fit], Ends],
+) -> pa.Table:
+    """The fits that competed for the chosen k, and the curve over k where the plan gave a range."""
+    nothing: tuple[float | None, ...] = (None, None, None)
+    tried = [(f, f.method, nothing, f is best) for f in candidates]
+    tried += [(c.fit, "curve over k", (c.silhouette, *silhouette_ends(c.fit)), c.k == best.k) for c in curve]
+    table: list[dict[str, object]] = []
+    for fit, method, silhouette, chosen in tried:
+        low, high = cost_ends(fit)
+        costs = {"cost": fit.cost, "cost_low": low, "cost_high": high}
+        apart = dict(zip(("silhouette", "silhouette_low", "silhouette_high"), silhouette, strict=True))
+        table.append({"k": fit.k, "method": method} | costs | apart | {"chosen": chosen})
+    figures = ("silhouette", "silhouette_low", "silhouette_high")
+    return typed(table, dict.fromkeys(figures, pa.float64()) | {"k": pa.int32()})
+
+
+def profile_rows(found: Profiles, labels: list[str], plan: Plan) -> pa.Table:
+    """Long: a row a segment and measure; a suppressed segment keeps its rows, without figures."""
+    measures = [("size", "customers", found.size, found.size_low, found.size_high)]
+    measures += [("share", "", found.share, found.share_low, found.share_high)]
+    for j, feature in enumerate(plan.features):
+        measures.append((feature.name, feature.unit, found.value[:, j], found.value_low[:, j], found.value_high[:, j]))
+    table: list[dict[str, object]] = [
+        {
+            "segment": s + 1,
+            "label": label,
+            "measure": measure,
+            "value": None if found.suppressed[s] else float(value[s]),
+            "low": None if found.suppressed[s] else float(low[s]),
+            "high": None if found.suppressed[s] else float(high[s]),
+            "unit": unit,
+            "suppressed": bool(found.suppressed[s]),
+        }
+        for measure, unit, value, low, high in measures
+        for s, label in enumerate(labels)
+    ]
+    return typed(table, {"value": pa.float64(), "low": pa.float64(), "high": pa.float64()})
