@@ -20,6 +20,7 @@ from evenhand.fairness.margins import balance_check, edges_of, margins
 from evenhand.plan.geometry import STEPS, to_fixed
 from evenhand.plan.method import Method
 from evenhand.plan.models import Plan
+from evenhand.prepare.consent import ID
 from evenhand.prepare.customers import customers
 from evenhand.prepare.magnitudes import customer_magnitudes
 from evenhand.privacy.bounds import magnitude_histograms
@@ -114,8 +115,8 @@ def without_clipping(spark: SparkSession, plan: Plan, rows: list[Row]) -> DataFr
     """A planted fault: a value a hundred times outside the bounds stays there."""
     far = 100 * STEPS
     raw = [F.greatest(F.least(F.col(n) * (STEPS / HIGH), F.lit(far)), F.lit(-far)).cast("int").alias(n) for n in "abc"]
-    values = spark.createDataFrame(rows, COLUMNS).select(F.col("customer_id").alias("_id"), *raw)
-    return prepared(spark, plan, rows).drop(*plan.feature_names).join(values, "_id")
+    values = spark.createDataFrame(rows, COLUMNS).select(F.col("customer_id").alias(ID), *raw)
+    return prepared(spark, plan, rows).drop(*plan.feature_names).join(values, ID)
 
 
 def questions(found: DataFrame, plan: Plan) -> list[Question]:

@@ -191,7 +191,7 @@ def test_a_run_in_which_no_group_is_large_enough_to_judge_has_its_report(spark: 
 
 
 def test_an_uneven_result_blocks_the_run_when_the_plan_says_so(spark: Any, world: Path) -> None:
-    """All women are new, all men are faithful."""
+    """All women are new, all men are faithful; and names may be those that our own columns could have."""
     customers, purchases = people(600)
     uneven = [(i, 1.0 if n % 2 else 19.0, "f" if n % 2 else "m", age, mail) for n, (i, _, _, age, mail) in enumerate(customers)]
     folder = world / "uneven"
@@ -200,7 +200,8 @@ def test_an_uneven_result_blocks_the_run_when_the_plan_says_so(spark: Any, world
         "pseudonyms.key_file": f"{world}/key",
         "fairness": {"when_uneven": "block"},
         "segments.k": 2,
-        "features": [{"name": "tenure", "why": "t", "column": "years", "bounds": [0, 20], "missing": 0}],
+        "features": [{"name": "distance", "why": "t", "column": "years", "bounds": [0, 20], "missing": 0}],
+        "protected.1.name": "cost",
         "sources.events": {},
         "privacy.epsilon": 20.0,
         "privacy.population_total": 20.0,

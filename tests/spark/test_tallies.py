@@ -13,6 +13,7 @@ from evenhand.plan.groups import batches, group_tables
 from evenhand.plan.load import parse_plan
 from evenhand.privacy.tallies import (
     COST_STEPS,
+    DISTANCE,
     MIDDLE,
     SIZE,
     SQUARES,
@@ -29,10 +30,19 @@ from sample import plan_yaml
 N, K = 400, 3
 
 
-@pytest.mark.parametrize(("most", "expected"), [(256, 1), (8, 2)], ids=["one batch", "several batches"])
-def test_every_part_is_counted_to_the_last_integer(spark: Any, monkeypatch: pytest.MonkeyPatch, most: int, expected: int) -> None:
+NAMES = {"features.0.name": "distance", "features.1.name": "cost", "features.2.name": "n"}  # as our own columns could be named
+
+
+@pytest.mark.parametrize(
+    ("most", "expected", "named"),
+    [(256, 1, {}), (8, 2, {}), (256, 1, NAMES)],
+    ids=["one batch", "several batches", "awkward names"],
+)
+def test_every_part_is_counted_to_the_last_integer(
+    spark: Any, monkeypatch: pytest.MonkeyPatch, most: int, expected: int, named: dict[str, Any]
+) -> None:
     monkeypatch.setattr(groups, "MOST_CODES", most)
-    changes = {"fairness.intersections": [["age_band", "gender"]]} if most > 8 else {}
+    changes = ({"fairness.intersections": [["age_band", "gender"]]} if most > 8 else {}) | named
     plan = parse_plan(plan_yaml(changes))
     assert len(batches(plan)) == expected
     random = np.random.default_rng(1)
@@ -74,5 +84,5 @@ def test_both_ways_to_the_distance_agree(spark: Any) -> None:
     fixed = rounded_centers(random.uniform(0, STEPS, (4, 2)))
     rows = [tuple(map(int, p)) for p in random.integers(0, STEPS, (200, 2))]
     assigned = nearest(spark.createDataFrame(rows, "a INT, b INT"), fixed, names)
-    both = assigned.select("distance", squared_distance(assigned["segment"], fixed, names).alias("again")).toArrow()
-    np.testing.assert_allclose(both["distance"], both["again"], atol=1.0)
+    both = assigned.select(DISTANCE, squared_distance(assigned["segment"], fixed, names).alias("again")).toArrow()
+    np.testing.assert_allclose(both[DISTANCE], both["again"], atol=1.0)

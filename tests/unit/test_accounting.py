@@ -14,12 +14,12 @@ from scipy.stats import norm
 from test_refine import exact, steps
 
 from evenhand.errors import ClosedDoor, PlanError
-from evenhand.plan.accounting import epsilon_of, rho_of, scale_of
+from evenhand.plan.accounting import LEAST_SHARE, epsilon_of, rho_of, scale_of
 from evenhand.plan.advice import advice, epsilon_for, expectations
 from evenhand.plan.explain import explain
 from evenhand.plan.geometry import UNIT, offset_factors
 from evenhand.plan.load import parse_plan
-from evenhand.plan.method import strength
+from evenhand.plan.method import Method, strength
 from evenhand.plan.models import Plan
 from evenhand.privacy import bounds, marginals, summary, tallies
 from evenhand.privacy.ledger import Ledger, Loss
@@ -27,8 +27,8 @@ from evenhand.privacy.noise import Gaussian, Laplace
 from evenhand.privacy.release import Part
 from evenhand.privacy.summary import offsets_part
 from evenhand.run_state import _questions
-from evenhand.segment.refine import Step
-from sample import REMOVED, plan_yaml
+from evenhand.segment.refine import SIZES_SHARE, Step
+from sample import BASE, REMOVED, plan_yaml
 
 EPSILONS, DELTAS = [0.05, 0.5, 1.0, 4.0, 20.0], [1e-4, 1e-6, 1e-10]
 
@@ -93,6 +93,50 @@ def test_all_questions_together_cost_the_rho_that_the_plan_allows(epsilon: float
     for name, of in parts.items():
         assert sum(p.cost for p in of) == pytest.approx(asked.get(name, 0.0), rel=1e-9)
         assert {p.unit for p in of} <= {"rho"}
+
+
+@pytest.mark.parametrize("unit", ["epsilon", "rho"])
+@pytest.mark.parametrize("method", [None, "group_blind", "balanced"])
+@pytest.mark.parametrize("expected", [3_000, 10**9, 10**12])
+@pytest.mark.parametrize("smallest", ["summary", "profiles", "fairness"])
+def test_all_noise_of_a_plan_that_is_let_through_fits_64_bit_integers(
+    unit: str, method: str | None, expected: int, smallest: str
+) -> None:
+    """At the least share of ε or ρ that a plan may give, with sixty features and twenty attributes."""
+    budget = 0.01 if unit == "epsilon" else rho_of(0.01, 1e-13)
+    least = LEAST_SHARE[unit] / budget  # type: ignore[index]
+    split = dict.fromkeys(("summary", "profiles", "fairness"), (1 - 1.001 * least) / 2) | {smallest: 1.001 * least}
+    feature, attribute = BASE["features"][0], BASE["protected"][1]
+    changes = {
+        "features": [feature | {"name": f"f{i}"} for i in range(60)],
+        "protected": [attribute | {"name": f"a{i}"} for i in range(20)],
+        "fairness.intersections": [[f"a{i}", f"a{j}"] for i in range(1, 11) for j in (0,)],
+        "sources.events": {},
+        "segments.k": 2,
+        "privacy.split": split,
+    }
+    if method:
+        changes |= {"fairness.mitigation": {"method": method, "justification": "test", "attributes": ["a0"]}}
+    private = {"epsilon": 0.01, "expected_customers": expected}
+    private |= {"delta": 1e-13, "population_delta": 1e-12} if unit == "rho" else {"delta": None, "population_delta": None}
+    plan = plan_with(changes, **private)
+    assert plan.privacy.unit == unit
+    parts = [
+        *tallies._parts(2, plan),
+        *(marginals._parts(plan) if Method.of(plan).marginals else ()),
+        *summary._parts(plan, summary.boxes_of(plan, None)),
+    ]
+    parts += [
+        Part("step", 120, UNIT, cost * least_part, "test", plan.privacy.unit, 60)
+        for cost in Method.of(plan).questions.values()
+        for least_part in (SIZES_SHARE, 1 - SIZES_SHARE)
+    ]
+    for part in parts:
+        assert 0 < part.noise.scale <= 2.0**55 and part.noise.deviation < 2.0**59, part
+    worse = split | {smallest: 0.9 * least}
+    worse |= {other: (1 - 0.9 * least) / 2 for other in split if other != smallest}
+    with pytest.raises(PlanError, match=f"privacy: at epsilon 0.01 split.{smallest} takes"):
+        plan_with(changes | {"privacy.split": worse}, **private)
 
 
 def test_a_run_takes_epsilon_and_delta_of_the_population_however_it_is_counted_within() -> None:

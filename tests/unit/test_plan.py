@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from evenhand.errors import PlanError
 from evenhand.plan.columns import needed_columns
 from evenhand.plan.load import fingerprint, load_plan, parse_plan
+from evenhand.plan.models import RESERVED
+from evenhand.tables.catalog import PREPARED, PRIVATE_SUMMARY, SEGMENT_CENTERS, TableSpec
 from sample import BASE, REMOVED, as_yaml, plan_dict, plan_yaml
 
 EXPRESSION, WHERE = "features.1.expression", "sources.events.purchases.where"
@@ -38,6 +40,13 @@ def test_every_mistake_is_told_in_one_go() -> None:
     assert len(found) == 5
     for path in ("segments.k:", "privacy.epsilon:", "features.0.bounds:", "purpsoe:", "purpose:"):
         assert sum(p.startswith(path) for p in found) == 1, path
+
+
+@pytest.mark.parametrize("spec", [PREPARED, PRIVATE_SUMMARY, SEGMENT_CENTERS], ids=lambda spec: spec.name)
+def test_no_feature_and_no_attribute_is_named_like_a_column_beside_which_it_stands(spec: TableSpec) -> None:
+    names = [column.split()[0] for column in spec.columns.split(", ")]
+    assert "run_id" in names
+    assert set(names) <= RESERVED
 
 
 WRONG = {
@@ -70,7 +79,8 @@ WRONG = {
     "a_protected_column_inside_an_expression": ({EXPRESSION: "max(sex)"}, "column sex is the protected attribute gender"),
     "two_features_of_one_name": ({"features.2.name": "spent"}, "features.2.name: spent is named twice"),
     "a_feature_named_like_an_attribute": ({"features.0.name": "gender"}, "gender is named twice"),
-    "a_feature_named_like_our_own_column": ({"features.0.name": "pseudonym"}, "pseudonym is a column of Evenhand's own tables"),
+    "a_feature_named_like_our_own_column": ({"features.0.name": "pseudonym"}, "pseudonym is a name in Evenhand's own tables"),
+    "a_feature_named_like_a_measure": ({"features.0.name": "size"}, "size is a name in Evenhand's own tables"),
     "an_unknown_event_source": ({"features.1.events": "purchase"}, "no event source purchase; did you mean purchases?"),
     "a_source_that_no_feature_needs": (
         {"sources.events.visits": {"path": "v", "id": "i", "time": "t"}},

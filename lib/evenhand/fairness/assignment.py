@@ -20,6 +20,7 @@ from pyspark.sql import functions as F
 from evenhand.plan.geometry import STEPS
 from evenhand.plan.models import Plan
 from evenhand.privacy.groups import JointGroups
+from evenhand.privacy.tallies import DISTANCE
 from evenhand.segment.assign import CENTER_BITS, NUMBERS, Centers, nearest, number_in, scores, squared_distance
 from evenhand.short_code import apart_if_long, in_parts
 
@@ -91,7 +92,7 @@ class FairMap:
 
 
 def with_segment(prepared: DataFrame, centers: Centers, fair_map: FairMap | None, plan: Plan) -> DataFrame:
-    """Restricted: the rows of `prepared` with `segment` and `distance`, the squared distance to its center in fixed point.
+    """Restricted: the rows of `prepared` with `segment` and `_distance`, the squared distance to its center in fixed point.
 
     By the nearest center alone when there is no map; with one, `centers` are those that the distance is to.
     """
@@ -114,7 +115,7 @@ def with_segment(prepared: DataFrame, centers: Centers, fair_map: FairMap | None
         to = (F.lit(len(centers)) - passed).cast("int")
         segment = F.when(moves, F.col(SECOND)).when(to > 0, to).otherwise(F.col(FIRST))
     assigned = found.select(*prepared.columns, segment.alias("segment"))
-    return assigned.withColumn("distance", squared_distance(F.col("segment"), centers, plan.feature_names))
+    return assigned.withColumn(DISTANCE, squared_distance(F.col("segment"), centers, plan.feature_names))
 
 
 def with_margin(prepared: DataFrame, fair_map: FairMap, plan: Plan) -> DataFrame:

@@ -12,6 +12,8 @@ from typing import Literal
 
 Unit = Literal["epsilon", "rho"]
 SYMBOL: dict[Unit, str] = {"epsilon": "ε", "rho": "ρ"}
+# What each share of a run's budget takes at least, so that all its noise fits 64-bit integers; noise as large drowns everything.
+LEAST_SHARE: dict[Unit, float] = {"epsilon": 1e-4, "rho": 1e-10}
 ROUNDING = 2.0**-48  # more than floating point may be wrong by in the few operations below
 
 

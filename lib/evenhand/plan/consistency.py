@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from difflib import get_close_matches
 
+from evenhand.plan.accounting import LEAST_SHARE, SYMBOL
 from evenhand.plan.expressions import inspect_aggregate
 from evenhand.plan.features import Feature
 from evenhand.plan.geometry import box_bits
@@ -16,7 +17,7 @@ MOST_JOINT_GROUPS = 256
 
 def contradictions(plan: Plan) -> list[str]:
     """One line for each contradiction, with the key's path; empty for a sound plan."""
-    return [*_names(plan), *_features(plan), *_segments(plan), *_fairness(plan), *_mitigation(plan)]
+    return [*_names(plan), *_features(plan), *_segments(plan), *_fairness(plan), *_mitigation(plan), *_budget(plan)]
 
 
 def _names(plan: Plan) -> list[str]:
@@ -25,7 +26,7 @@ def _names(plan: Plan) -> list[str]:
     named += [(f"protected.{i}.name", n) for i, n in enumerate(plan.attribute_names)]
     for path, name in named:
         if name in RESERVED:
-            problems.append(f"{path}: {name} is a column of Evenhand's own tables; choose another name")
+            problems.append(f"{path}: {name} is a name in Evenhand's own tables; choose another")
         if name in seen:
             problems.append(f"{path}: {name} is named twice")
         seen.add(name)
@@ -125,6 +126,19 @@ def _mitigation(plan: Plan) -> list[str]:
             "apart in the noise; name fewer attributes"
         )
     return problems
+
+
+def _budget(plan: Plan) -> list[str]:
+    unit, split = plan.privacy.unit, plan.privacy.split
+    shares = {name: plan.shared_budget * getattr(split, name) for name in ("summary", "profiles", "fairness")}
+    shares |= {"bounds": plan.bounds_budget / len(plan.to_find)} if plan.to_find else {}
+    least = LEAST_SHARE[unit]
+    return [
+        f"privacy: at epsilon {plan.privacy.epsilon:g} split.{name} takes {SYMBOL[unit]} = {share:.1g}; its noise fits 64-bit "
+        f"integers from {least:g} on, and says something of people far above that"
+        for name, share in shares.items()
+        if share < least
+    ]
 
 
 def columns_of(feature: Feature) -> tuple[str, ...]:

@@ -18,6 +18,8 @@ from evenhand.errors import PlanError
 from evenhand.plan.consistency import contradictions
 from evenhand.plan.models import Plan
 
+MOST_SHOWN = 120  # characters of a value that is wrong
+
 
 def load_plan(path: str | Path) -> Plan:
     """Read and validate a plan.
@@ -108,7 +110,9 @@ def _in_words(error: ErrorDetails, raw: Mapping[str, Any]) -> str:
 
 def _found(error: ErrorDetails) -> str:
     value = error.get("input")
-    return "" if isinstance(value, dict | BaseModel) else f" (found: {value!r})"
+    shown = repr(value)
+    shown = shown if len(shown) <= MOST_SHOWN else f"{shown[:MOST_SHOWN]} …"
+    return "" if isinstance(value, dict | BaseModel) else f" (found: {shown})"
 
 
 def _is_union_branch(part: int | str) -> bool:

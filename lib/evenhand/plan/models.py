@@ -19,6 +19,7 @@ from evenhand.plan.privacy import Privacy
 
 RESERVED = {"run_id", "pseudonym", "key_id", "segment", "imputed", "clipped", "as_of", "box", "joint_group"}
 RESERVED |= {"noisy_count", "noisy_count_low", "noisy_count_high", "means_low", "means_high", "centers_low", "centers_high"}
+RESERVED |= {"label", "fixed_point", "size", "share"}  # the last two are measures of a segment's profile, beside the features
 
 
 class KRange(Model):

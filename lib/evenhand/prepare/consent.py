@@ -6,7 +6,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import StringType
 
-ID = "_id"  # the customer's id, until it becomes a pseudonym
+ID = "_evenhand_id"  # the customer's id, until it becomes a pseudonym; no source has a column of that name
 LATEST = "_latest"
 
 
@@ -17,7 +17,7 @@ def has_id(rows: DataFrame) -> Column:
 
 
 def latest_decision(events: DataFrame, purpose: str, as_of: Column, opt_in: bool) -> DataFrame:
-    """One row a customer who ever decided on the purpose: `_id` and `_latest`, an even number for yes, odd for no.
+    """One row a customer who ever decided on the purpose: the id and `_latest`, an even number for yes, odd for no.
 
     Time and answer are packed into one BIGINT, micros * 2 + no, so that the maximum is the latest event and, on a
     tie, the "no"; `max(struct(...))` says the same but makes Spark sort all events.

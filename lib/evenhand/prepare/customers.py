@@ -40,7 +40,7 @@ def prepared_customers(sources: Sources, plan: Plan, as_of: datetime, pads: Data
 
 
 def customers(sources: Sources, plan: Plan) -> DataFrame:
-    """The customer rows that have an id, under `_id`, duplicates resolved if the plan says how; features as integers."""
+    """The customer rows that have an id, under `_evenhand_id`, duplicates resolved if the plan says how; features as integers."""
     rows = with_ids(sources, plan)
     duplicates = plan.sources.customers.duplicates
     if isinstance(duplicates, KeepLatest):
@@ -72,7 +72,7 @@ def with_ids(sources: Sources, plan: Plan) -> DataFrame:
 
 
 def identified(rows: DataFrame, id_column: str) -> DataFrame:
-    """The rows with their id under `_id` too; an expression of the plan may still name the column itself."""
+    """The rows with their id under `_evenhand_id` too; an expression of the plan may still name the column itself."""
     return rows.withColumn(ID, F.col(f"`{id_column}`"))
 
 

@@ -35,7 +35,7 @@ def magnitudes(sources: Sources, plan: Plan, as_of: datetime) -> DataFrame:
 
 
 def customer_magnitudes(sources: Sources, plan: Plan) -> DataFrame:
-    """One row an id: `_id` and the bins of the features that are columns of the customer table."""
+    """One row an id: `_evenhand_id` and the bins of the features that are columns of the customer table."""
     rows, duplicates = with_ids(sources, plan), plan.sources.customers.duplicates
     features = [f for f in plan.to_find if f.column is not None]
     if isinstance(duplicates, KeepLatest):

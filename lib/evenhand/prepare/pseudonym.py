@@ -47,7 +47,7 @@ def hmac_sha256(message: Column, inner: Column, outer: Column) -> Column:
 
 
 def with_pseudonym(customers: DataFrame, pads: DataFrame, key_id: str) -> DataFrame:
-    """The customers with `pseudonym` and `key_id` in place of `_id`."""
+    """The customers with `pseudonym` and `key_id` in place of `_evenhand_id`."""
     message = F.col(ID).cast("string").cast("binary")
     keyed = customers.crossJoin(F.broadcast(pads))
     return keyed.withColumns({"pseudonym": hmac_sha256(message, F.col(INNER), F.col(OUTER)), "key_id": F.lit(key_id)}).drop(

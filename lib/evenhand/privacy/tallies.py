@@ -31,6 +31,7 @@ SQUARES = "squares of the features"
 MIDDLE = STEPS // 2
 COST_STEPS = 2**16  # a squared distance in fixed point
 COST_BOUND = 0.25  # of the greatest squared distance in the unit cube; farther away than that counts as that far
+DISTANCE, COST, CELL = "_distance", "_cost", "_cell"  # no feature and no attribute has such a name
 SQUARED = -1  # the cell of everybody's squares
 SQUARES_SHARE = 0.2  # of the proxies' ε for the features' spread, the rest for the groups' means
 
@@ -53,20 +54,20 @@ def cost_unit(features: int) -> float:
 
 
 def segment_tallies(assigned: DataFrame, k: int, plan: Plan) -> Question:
-    """`assigned` is `prepared` with `segment` and `distance`, the squared distance to the segment's center in fixed point.
+    """`assigned` is `prepared` with `segment` and `_distance`, the squared distance to the segment's center in fixed point.
 
     One customer is in one segment, and in one group of each table.
     """
     names = plan.feature_names
-    cost = F.least((F.col("distance") / cost_unit(len(names))).cast("bigint"), F.lit(COST_STEPS - 1).cast("bigint"))
-    found = assigned.select("segment", cost.alias("cost"), *names, *plan.attribute_names)
+    cost = F.least((F.col(DISTANCE) / cost_unit(len(names))).cast("bigint"), F.lit(COST_STEPS - 1).cast("bigint"))
+    found = assigned.select("segment", cost.alias(COST), *names, *plan.attribute_names)
     found = apart(found) if len(batches(plan)) > 1 else apart_if_long(found, len(names), k)
-    rows = found.select("cost", *names, F.explode(_cells(k, plan)).alias("cell"))
+    rows = found.select(COST, *names, F.explode(_cells(k, plan)).alias(CELL))
     # A cost's square in steps of 2^16, so that it is as large as the cost at most.
-    costs = [F.sum("cost").alias("c"), F.sum(F.shiftright(F.col("cost") * F.col("cost"), 16)).alias("cc")]
+    costs = [F.sum(COST).alias("c"), F.sum(F.shiftright(F.col(COST) * F.col(COST), 16)).alias("cc")]
     powers = [_power(F.col(n).cast("bigint") - MIDDLE) for n in names]
     sums = [F.sum(power).alias(f"s{j}") for j, power in enumerate(powers)]
-    counted = rows.groupBy("cell").agg(F.count("*").alias("n"), *costs, *sums)
+    counted = rows.groupBy(CELL).agg(F.count("*").alias("n"), *costs, *sums)
     return Question(TALLIES, counted, lambda table: _vectors(table, k, plan), _parts(k, plan))
 
 
@@ -85,7 +86,7 @@ def _cells(k: int, plan: Plan) -> Column:
 
 def _power(offset: Column) -> Column:
     """Squares are asked for of everybody only, so they are added up in a cell of their own."""
-    return F.when(F.col("cell") == SQUARED, offset * offset).otherwise(offset)
+    return F.when(F.col(CELL) == SQUARED, offset * offset).otherwise(offset)
 
 
 def _vectors(table: pa.Table, k: int, plan: Plan) -> Mapping[str, Integers]:
@@ -113,7 +114,7 @@ class _Cubes:
         return added
 
     def squared(self, column: str) -> int:
-        return int(self._table[column][self._table["cell"] == SQUARED].sum())
+        return int(self._table[column][self._table[CELL] == SQUARED].sum())
 
     def by_group(self, table: GroupTable, column: str) -> Integers:
         """Shape (groups, segments)."""
@@ -126,7 +127,7 @@ class _Cubes:
 
     def _cube(self, number: int, column: str) -> Integers:
         start, size = self._k * sum(self._sizes[:number]), self._k * self._sizes[number]
-        cells = self._table["cell"] - start
+        cells = self._table[CELL] - start
         own = (cells >= 0) & (cells < size)
         full = np.zeros(size, dtype=np.int64)
         full[cells[own]] = self._table[column][own]

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from evenhand.privacy.tallies import DISTANCE
 from evenhand.short_code import apart_if_long, in_own_method, in_parts
 
 CENTER_BITS = 4  # centers in sixteenths of a fixed-point step
@@ -35,14 +36,14 @@ def segment_number(centers: Centers, names: list[str]) -> Column:
 
 
 def nearest(prepared: DataFrame, centers: Centers, names: list[str]) -> DataFrame:
-    """Restricted: `prepared` with `segment`, and with `distance`, the squared distance to its center in fixed point."""
+    """Restricted: `prepared` with `segment`, and with `_distance`, the squared distance to its center in fixed point."""
     rows = apart_if_long(prepared, len(names), len(centers))
     scored = rows.withColumn("_score", _smallest(scores(centers, names), len(names)))
     nearer = F.shiftright(F.col("_score").cast("bigint"), NUMBERS.bit_length() - 1) / 2**CENTER_BITS
     norm = reduce(lambda a, b: a + b, [F.col(n).cast("double") * F.col(n) for n in names])
     # Rounding of |c|² may put a customer on a center a little below zero.
     distance = F.greatest(nearer + in_own_method(norm), F.lit(0.0))
-    return scored.withColumns({"segment": number_in(F.col("_score")), "distance": distance}).drop("_score")
+    return scored.withColumns({"segment": number_in(F.col("_score")), DISTANCE: distance}).drop("_score")
 
 
 def squared_distance(segment: Column, centers: Centers, names: list[str]) -> Column:
