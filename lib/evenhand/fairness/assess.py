@@ -94,15 +94,19 @@ def _assessed(
     nothing = Interval(*([np.full(noisy.shape, np.nan)] * 3))
     hidden, reference = np.ones(noisy.shape, dtype=bool), reference_shares(table, last)
     unjudged = [offer for offer, chosen in offers.items() if chosen.all() or not chosen.any()]
-    found = TableFairness(table.name, groups, counts, nothing, nothing, hidden, too_small, reference.name, unjudged)
+    name = reference.named(groups, large)
+    found = TableFairness(table.name, groups, counts, nothing, nothing, hidden, too_small, name, unjudged)
     if not large.any():
         return found
     # Among the groups that are large enough: what the others add would be told by the shares, and is mostly noise.
     judged = noisy[large]
     small = (judged < plan.privacy.minimum_cell) | small_segments(release, plan)
     hidden[large] = suppressed_cells(small, judged)
+    whole = not hidden[large].any()
     shares, of_customers = segment_share(judged, noise), customer_shares(judged, noise)
-    ratios = representation(judged, noise) if reference.shares is None else against_reference(shares, reference, large)
+    ratios = representation(judged, noise) if reference.shares is None else against_reference(judged, noise, reference, large)
+    if not whole and (reference.base(large) != large).any():
+        ratios = _rows(nothing, large)  # shares among fewer groups tell more totals, from which a hidden cell might follow
     by_group = [GroupFigure(SHARE, "", _among(large, of_customers))]
     by_group.append(GroupFigure(COST, "", _among(large, _rows(mean_costs(release, table, len(plan.features), k), large))))
     given = {offer: chosen for offer, chosen in offers.items() if chosen.any()}
@@ -116,7 +120,6 @@ def _assessed(
     estimates = table_estimates(judged, noise)
     if reference.shares is not None:
         estimates["representation_ratio"] = worst_against_reference(judged, noise, reference, large)
-    whole = not hidden[large].any()
     judgments = [_judged(metric, "", estimate, table, plan, last, whole) for metric, estimate in estimates.items()]
     judgments.append(_judged("cost_ratio", "", cost_ratio(release, table, k, large), table, plan, last))
     for (offer, chosen), not_shown in zip(given.items(), withheld, strict=True):
