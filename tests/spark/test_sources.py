@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from evenhand.errors import SourceError
 from evenhand.plan.models import Plan
@@ -137,6 +138,8 @@ RETYPED: dict[str, tuple[str, Any, str, str]] = {
     "a_feature_as_text": ("customers", [("a", "1", "f", 3)], "customer_id STRING, years STRING, sex STRING, age INT", "column years is string; it must be a number, for feature tenure"),
     "bands_of_text": ("customers", [("a", 1.0, "f", "x")], "customer_id STRING, years DOUBLE, sex STRING, age STRING", "column age is string; it must be a number, for protected attribute age_band"),
     "groups_of_decimals": ("customers", [("a", 1.0, 1.5, 3)], "customer_id STRING, years DOUBLE, sex DOUBLE, age INT", "column sex is double; it must be text, a whole number or a boolean"),
+    "booleans_as_text": ("customers", [("a", 1.0, True, 3)], "customer_id STRING, years DOUBLE, sex BOOLEAN, age INT", "column sex is boolean and never f, which a group of gender names; write it true or false"),
+    "words_as_numbers": ("customers", [("a", 1.0, 1, 3)], "customer_id STRING, years DOUBLE, sex SMALLINT, age INT", "column sex is smallint and never f, which a group of gender names; write it a whole number"),
     "an_id_that_is_a_float": ("customers", [(1.0, 1.0, "f", 3)], "customer_id DOUBLE, years DOUBLE, sex STRING, age INT", "the id column customer_id is double; it must be text or a whole number"),
     "ids_of_two_kinds": ("customers", [(1, 1.0, "f", 3)], "customer_id BIGINT, years DOUBLE, sex STRING, age INT", "that of the customers is a whole number; retype one of them"),
     "consent_times_as_text": ("consent", [("a", "offers", "granted", "2026", None)], "customer_id STRING, purpose STRING, state STRING, recorded_at STRING, expires_at TIMESTAMP", "column recorded_at is string; it must be a timestamp"),
@@ -151,6 +154,16 @@ def test_a_retyped_column_is_told_with_what_it_must_be(
     write_source(spark, tmp_path / source, rows, schema)
     path = "sources.events.purchases.path" if source == "purchases" else f"sources.{source}.path"
     assert expected in refusal(spark, plan(sound | {path: f"{tmp_path}/{source}"}))
+
+
+def test_a_word_that_yaml_takes_for_a_boolean_is_told(spark: Any, plan: Build, sound: dict[str, Any]) -> None:
+    """Norway is NO, which YAML reads as false: nobody would be in the group, and nothing would be said of it."""
+    norway = yaml.safe_load("{norway: [NO], sweden: [SE]}")
+    found = refusal(spark, plan(sound | {"protected.0.groups": norway}))
+    assert found.startswith(
+        "sources.customers: column sex is string and never false, which a group of gender names; write it in quotes"
+    )
+    opened(spark, plan(sound | {"protected.0.groups": {"norway": ["NO"], "sweden": ["SE"]}}))
 
 
 def test_whole_number_ids_of_different_widths_fit_each_other(
@@ -222,6 +235,17 @@ def features_of(spark: Any, plan: Plan) -> list[tuple[Any, ...]]:
 def test_an_expression_may_read_the_id_column(spark: Any, plan: Build, sound: dict[str, Any]) -> None:
     changed = {"features.2.expression": "count(customer_id)", "sources.events.purchases.where": "customer_id is not null"}
     assert features_of(spark, plan(sound | changed)) == features_of(spark, plan(sound))
+
+
+def test_an_expression_may_read_a_column_of_its_own_named_as_databases_name_their_ids(
+    spark: Any, plan: Build, sound: dict[str, Any], tmp_path: Path
+) -> None:
+    rows = [("a", NOW - timedelta(days=i), float(i % 2), i % 3) for i in range(1, 7)]
+    write_source(spark, tmp_path / "mongo", rows, "customer_id STRING, purchased_at TIMESTAMP, amount DOUBLE, _id INT")
+    exported = sound | {"sources.events.purchases.path": f"{tmp_path}/mongo"}
+    distinct = features_of(spark, plan(exported | {"features.2.expression": "count(distinct _id)"}))
+    assert distinct == features_of(spark, plan(exported | {"features.2.expression": "count(*) / 2"}))
+    assert distinct != features_of(spark, plan(exported | {"features.2.expression": "count(distinct customer_id)"}))
 
 
 def test_the_order_of_the_plan_decides_the_code_of_a_group(spark: Any, plan: Build, tmp_path: Path) -> None:

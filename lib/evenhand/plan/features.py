@@ -102,6 +102,11 @@ class Reference(Model):
         return shares
 
 
+def written(value: str | int | bool) -> str:
+    """A value of a group as Spark writes it: booleans in lower case."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 class Attribute(Model):
     """A protected attribute: whose groups are compared, never a feature. The groups are public and fixed here.
 
@@ -130,7 +135,7 @@ class Attribute(Model):
         names = self.group_names
         if len(set(names)) != len(names):
             raise ValueError(f"a group is named twice among {', '.join(names)}")
-        values = [str(v) for vs in (self.groups or {}).values() for v in vs]
+        values = [written(v) for vs in (self.groups or {}).values() for v in vs]
         if len(set(values)) != len(values):
             raise ValueError("a value is in two groups")
         if isinstance(self.reference, Reference):

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from evenhand.plan.data import Events
 from evenhand.plan.expressions import with_as_of
-from evenhand.plan.features import Attribute, Feature
+from evenhand.plan.features import Attribute, Feature, written
 from evenhand.plan.geometry import STEPS
 from evenhand.prepare.consent import ID
 from evenhand.short_code import apart_if_long, integer_in_own_method
@@ -69,7 +69,7 @@ def _sum(numbers: Sequence[Column]) -> Column:
 
 
 def event_features(events: DataFrame, source: Events, features: Sequence[Feature], as_of: Column, as_of_sql: str) -> DataFrame:
-    """One row a customer with any event before `as_of`: `_id` and one DOUBLE a feature, under the feature's name."""
+    """One row a customer with any event before `as_of`: `_evenhand_id` and one DOUBLE a feature, under the feature's name."""
     rows = events.where(F.col(ID).isNotNull() & (F.col(source.time) < as_of))
     if source.where:
         rows = rows.where(F.expr(with_as_of(source.where, as_of_sql)))
@@ -91,7 +91,5 @@ def group_code(value: Column, attribute: Attribute) -> Column:
         return F.when(number.isNull() | F.isnan(number), F.lit(unknown)).otherwise(code).cast("int")
     text, code = value.cast("string"), F.lit(others)
     for position, values in reversed(list(enumerate((attribute.groups or {}).values()))):
-        # Spark writes booleans in lower case, Python does not.
-        named = [str(v).lower() if isinstance(v, bool) else str(v) for v in values]
-        code = F.when(text.isin(named), F.lit(position)).otherwise(code)
+        code = F.when(text.isin([written(v) for v in values]), F.lit(position)).otherwise(code)
     return F.when(text.isNull(), F.lit(unknown)).otherwise(code).cast("int")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from pyspark.errors import AnalysisException
@@ -12,6 +13,7 @@ from pyspark.sql import types as T
 from evenhand.errors import SourceError
 from evenhand.plan.columns import CONSENT, CUSTOMERS
 from evenhand.plan.expressions import inspect_aggregate, inspect_condition, with_as_of
+from evenhand.plan.features import written
 from evenhand.plan.models import Plan
 from evenhand.tables.spark_errors import condition_of
 
@@ -20,6 +22,7 @@ NUMBERS = (*INTEGERS, T.FloatType, T.DoubleType, T.DecimalType, T.BooleanType)
 TEXT = (T.StringType,)
 TIMES = (T.TimestampType, T.TimestampNTZType)  # a time without a zone is in the plan's
 SOMETIME = "TIMESTAMP '2000-01-01 00:00:00'"  # in place of as_of, where only the types matter
+BOOLEANS, WHOLE = ("true", "false"), re.compile(r"-?(0|[1-9][0-9]*)")
 GROUPS = (*TEXT, *INTEGERS, T.BooleanType)
 
 
@@ -47,6 +50,7 @@ def check_types(plan: Plan, frames: Mapping[str, DataFrame]) -> None:
             found = types[column.lower()]
             if not isinstance(found, allowed):
                 raise SourceError(f"sources.{name}: column {column} is {found.simpleString()}; it must be {label}")
+    _check_groups(plan, _types(frames[CUSTOMERS]))
     _check_ids(plan, frames)
 
 
@@ -89,6 +93,25 @@ def _expressions(plan: Plan) -> Iterator[tuple[str, str, str, Sequence[str]]]:
 
 def _types(rows: DataFrame) -> dict[str, T.DataType]:
     return {f.name.lower(): f.dataType for f in rows.schema}
+
+
+def _check_groups(plan: Plan, types: Mapping[str, T.DataType]) -> None:
+    """A value that the column cannot hold would put everybody into `others`: in YAML yes, no, on and off are booleans."""
+    for attribute in plan.protected:
+        found = types[attribute.column.lower()]
+        for value in [v for values in (attribute.groups or {}).values() for v in values]:
+            fits, instead = True, ""
+            if isinstance(found, T.BooleanType):
+                fits, instead = written(value) in BOOLEANS, "true or false"
+            elif isinstance(found, INTEGERS):
+                fits, instead = WHOLE.fullmatch(written(value)) is not None, "a whole number"
+            elif isinstance(value, bool):
+                fits, instead = False, "in quotes as the column has it; YAML takes yes, no, on and off for booleans unless quoted"
+            if not fits:
+                raise SourceError(
+                    f"sources.{CUSTOMERS}: column {attribute.column} is {found.simpleString()} and never {written(value)}, which "
+                    f"a group of {attribute.name} names; write it {instead}"
+                )
 
 
 def _check_ids(plan: Plan, frames: Mapping[str, DataFrame]) -> None:
