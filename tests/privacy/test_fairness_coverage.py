@@ -114,5 +114,5 @@ def test_one_cell_that_is_surely_uneven_among_small_noisy_ones_makes_the_worst_s
 
 def test_a_feature_that_happens_to_be_the_same_in_noisy_groups_may_still_tell_them() -> None:
     means, counts, errors = np.array([100.0, 100.5]), np.array([300.0, 200.0]), np.array([900.0, 1_100.0])
-    strength = _strength(means, counts, errors, 2_000.0**2)
+    strength = _strength(means, counts, errors, 2_000.0**2, 0.1 * 2_000.0**2)
     assert strength.low <= 0.01 and strength.high > 0.3

@@ -7,6 +7,7 @@ spread, and not by its mean, is not found.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,45 +21,60 @@ from evenhand.privacy.tallies import MIDDLE, SIZE, SQUARES, SUMS, feature_part, 
 
 Floats = NDArray[np.float64]
 SIMULATIONS = 1_000
+LEAST_DRAWN = 0.05  # of a variance, in a draw
+STANDS_OUT = 3.0  # standard errors that a feature's variance must be, for a strength to have a value and an upper end
 
 
 @dataclass(frozen=True)
 class Proxy:
+    """`strength` has no value (NaN) where the noise leaves little of the feature's own variance to compare with."""
+
     attribute: str
     feature: str
     strength: Estimate
 
 
 def proxies(release: Release, table: GroupTable, plan: Plan, segments: int, judged: NDArray[np.bool_]) -> list[Proxy]:
-    """The features by how well they tell one attribute's judged groups, the strongest first."""
+    """The features by how well they tell one attribute's judged groups, the strongest first, those of which nothing can be told last."""
     name, d = table.name, len(plan.features)
     counts = np.maximum(release[group_part(name)].reshape(table.size, segments).sum(axis=1).astype(np.float64), 1.0)[judged]
     means = release[feature_part(name)].reshape(table.size, d).astype(np.float64)[judged] / counts[:, None]
     noise, of_counts = release.noise(feature_part(name)), release.noise(group_part(name)).deviation * segments**0.5
-    variances = _variances(release, plan)
+    variances, its_errors = _variances(release, plan, segments)
     found = []
     for j, feature in enumerate(plan.feature_names):
         mean = np.clip(means[:, j], -MIDDLE, MIDDLE)
         errors = np.sqrt(variances[j] / counts + (noise.deviation / counts) ** 2 + (mean * of_counts / counts) ** 2)
-        found.append(Proxy(name, feature, _strength(mean, counts, errors, variances[j])))
-    return sorted(found, key=lambda p: -p.strength.value)
+        found.append(Proxy(name, feature, _strength(mean, counts, errors, variances[j], its_errors[j])))
+    return sorted(found, key=lambda p: -np.nan_to_num(p.strength.value))
 
 
-def _strength(means: Floats, counts: Floats, errors: Floats, variance: float) -> Estimate:
-    weights = counts / counts.sum()
+def _strength(means: Floats, counts: Floats, errors: Floats, variance: float, its_error: float) -> Estimate:
+    if variance < STANDS_OUT * its_error:  # no upper end then; the lower one against all that the variance may be
+        most = max(variance, 0.0) + STANDS_OUT * its_error
+        return Estimate(math.nan, _strength(means, counts, errors, most, 0.0).low, 1.0)
+    weights, random = counts / counts.sum(), np.random.default_rng(1)
     middle = float(weights @ means)
 
-    def ratio(values: Floats) -> Floats:
+    def ratio(values: Floats, over: Floats) -> Floats:
         between = (values - (values @ weights)[..., None]) ** 2 @ weights
-        return np.sqrt(np.minimum(between / max(variance, 1.0), 1.0))  # type: ignore[no-any-return]
+        return np.sqrt(np.minimum(between / over, 1.0))  # type: ignore[no-any-return]
 
     truths = middle + steps(means - middle, errors)[:, None] * (means - middle)
-    drawn = truths[:, None, :] + np.random.default_rng(1).normal(0.0, 1.0, (len(STEPS), SIMULATIONS, len(means))) * errors
-    return inverted(float(ratio(means)), ratio(truths), ratio(drawn))
+    drawn = truths[:, None, :] + random.normal(0.0, 1.0, (len(STEPS), SIMULATIONS, len(means))) * errors
+    # The true variance may be any of these; a strength seen is as much too small as the variance seen is too large.
+    true = np.maximum(variance + random.normal(0.0, its_error, drawn.shape[:2]), variance * LEAST_DRAWN)
+    seen = np.array(variance)
+    return inverted(float(ratio(means, seen)), ratio(truths, seen), ratio(drawn, seen * seen / true))
 
 
-def _variances(release: Release, plan: Plan) -> Floats:
-    """Of each feature over everybody, from the noisy sums and squares; at least one step."""
-    n = max(float(release[SIZE].sum()), 1.0)
-    sums = release[SUMS].reshape(-1, len(plan.features)).sum(axis=0).astype(np.float64)
-    return np.maximum(release[SQUARES] / n - (sums / n) ** 2, 1.0)  # type: ignore[no-any-return]
+def _variances(release: Release, plan: Plan, segments: int) -> tuple[Floats, Floats]:
+    """Of each feature over everybody, from the noisy sums and squares; and how far sampling and noise put each off (standard errors)."""
+    n, of_n = max(float(release[SIZE].sum()), 1.0), release.noise(SIZE).deviation * segments**0.5
+    means = release[SUMS].reshape(-1, len(plan.features)).sum(axis=0) / n
+    of_means = release.noise(SUMS).deviation * segments**0.5 / n
+    squares, of_squares = release[SQUARES] / n, release.noise(SQUARES).deviation / n
+    variances = squares - means**2
+    by_n = (2 * means**2 - squares) * of_n / n
+    sampled = 2 * np.maximum(variances, 0.0) ** 2 / n  # of a normal distribution
+    return variances, np.sqrt(of_squares**2 + (2 * means * of_means) ** 2 + by_n**2 + sampled)

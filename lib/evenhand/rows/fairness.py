@@ -74,7 +74,8 @@ def fairness_summary(fairness: list[TableFairness]) -> pa.Table:
 
 def fairness_proxies(fairness: list[TableFairness]) -> pa.Table:
     table: list[dict[str, object]] = [
-        {"attribute": of.table, "feature": proxy.feature, "rank": rank} | {end: getattr(proxy.strength, end) for end in ENDS}
+        {"attribute": of.table, "feature": proxy.feature, "rank": rank}
+        | {end: number(getattr(proxy.strength, end)) for end in ENDS}
         for of in fairness
         for rank, proxy in enumerate(of.proxies, 1)
     ]
