@@ -151,7 +151,8 @@ def test_fairness_has_a_price_that_grows_with_the_bound() -> None:
         assert point.statistics[0].representation_ratio.value > point.bound - 3e-3
     first = before(ground, free, plan)
     constraints = constraints_of(plan, cells.totals(), 0.0)
-    then = after(ground, constraints, free, np.zeros((len(constraints.coefficients), 3)), free, plan)
+    then = after(ground, constraints, free, np.zeros((len(constraints.coefficients), 3)), free, plan, {"gender": ["unknown"]})
+    assert then.statistics[0].left_out == ("unknown",)
     assert first.price.value == 1.0 < then.price.value
     assert then.statistics[0].representation_ratio.value > 0.89 > first.statistics[0].representation_ratio.value
 
@@ -165,12 +166,12 @@ def test_with_next_to_no_noise_the_ends_of_what_fairness_costs_are_at_the_figure
             assert figure.high == pytest.approx(figure.value, rel=0.02, abs=0.002)
 
 
-def ground_of(cells: Cells) -> Ground:
-    """Every point a box; the noise is a hundredth of a customer."""
+def ground_of(cells: Cells, scale: float = 0.1) -> Ground:
+    """Every point a box; the noise is next to nothing unless another `scale` is given."""
     points, box = np.unique(cells.points, axis=0, return_inverse=True)
     counts = np.zeros((len(points), cells.joint))
     counts[box, cells.groups] = cells.weights
-    return Ground(points, counts, Laplace(0.1), cells, (box, cells.groups))
+    return Ground(points, counts, Laplace(scale), cells, (box, cells.groups))
 
 
 def test_group_blind_centers_lower_the_worst_off_group_s_cost() -> None:

@@ -33,7 +33,7 @@ def page() -> str:
 def test_the_page_says_what_was_done_why_and_at_what_price(page: str) -> None:
     assert "The offer must reach &lt;both&gt; sexes alike." in page
     assert "which may be unlawful" in page
-    assert "too small to judge, so without a bound and left out: other" in page
+    assert "too small for a bound: other; too small for these figures: other" in page
     assert '<th scope="row">before</th><td>1.000 (0.900 to 1.100)</td><td>0.31 (0.28 to 0.34)</td>' in page
     assert '<th scope="row">after</th><td>1.044 (0.939 to 1.148)</td><td>0.81 (0.73 to 0.89)</td>' in page
     assert "<td>0.03 (0.027 or more)</td>" in page

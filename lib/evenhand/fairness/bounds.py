@@ -47,10 +47,21 @@ def judged_members(plan: Plan, totals: Floats, reach: float) -> Floats:
     return judged if len(judged) else np.ones((1, members.shape[1]))
 
 
-def constraints_of(plan: Plan, totals: Floats, reach: float, at_least: float | None = None) -> Constraints:
+def too_small(plan: Plan, totals: Floats, reach: float) -> dict[str, list[str]]:
+    """The groups that are too small to judge, by mitigated attribute, given the noisy totals of the joint groups."""
+    joint, small = JointGroups.of(plan), dict[str, list[str]]()
+    for (attribute, group), size in zip(joint.named, joint.members @ totals, strict=True):
+        small.setdefault(attribute, []).extend([group] if size < least_judged(plan, reach) else [])
+    return small
+
+
+def constraints_of(
+    plan: Plan, totals: Floats, reach: float, at_least: float | None = None, counted: float | None = None
+) -> Constraints:
     """The plan's bounds, given the noisy totals of the joint groups and how far a total may be from the truth.
 
-    With `at_least` another bound, and its inverse, in place of the plan's own.
+    With `at_least` another bound, and its inverse, in place of the plan's own. Who is large enough is judged by the reach
+    `counted`, where a count has told the totals better; who was let through before is not refused for it.
 
     Raises:
         InfeasibleBounds: the plan states shares of a segment that do not hold its group's share of everybody. No
@@ -64,7 +75,7 @@ def constraints_of(plan: Plan, totals: Floats, reach: float, at_least: float | N
     rows = []
     for (attribute, group), members in zip(joint.named, joint.members, strict=True):
         size = float(members @ totals)
-        if size < least_judged(plan, reach):
+        if size < least_judged(plan, reach if counted is None else counted):
             continue
         share = size / everyone
         low, high = lowest * share, highest * share

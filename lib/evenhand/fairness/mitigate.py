@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from evenhand.fairness.assignment import FairMap, Moves
 from evenhand.fairness.balanced import ITERATIONS, Balanced, balanced
 from evenhand.fairness.blind import Blind, fair_lloyd
-from evenhand.fairness.bounds import Constraints, constraints_of, judged_members
+from evenhand.fairness.bounds import Constraints, constraints_of, judged_members, too_small
 from evenhand.fairness.cells import Cells, fine_cells
 from evenhand.fairness.choices import Choices, drawing
 from evenhand.fairness.estimate import Counted, Prior, expected
@@ -24,7 +24,7 @@ from evenhand.fairness.margins import NEAR, SEGMENTS, balance_check, edges_of, m
 from evenhand.fairness.members import members_centers
 from evenhand.fairness.moves import Terms, chosen
 from evenhand.fairness.tradeoff import Point, after, before, curve
-from evenhand.fairness.tradeoff_noise import Ground
+from evenhand.fairness.tradeoff_noise import REACH, Ground
 from evenhand.plan.geometry import STEPS
 from evenhand.plan.method import Method
 from evenhand.plan.models import Plan
@@ -74,11 +74,11 @@ def mitigated(
         found = min((balanced(coarse, constraints, start, rounds=rounds) for start in tried), key=lambda b: b.cost)
         fine = fine_cells(summary, counts, boxes, marginals)
         found = _largest_first(balanced(fine, constraints, found.centers, found.duals, rounds), fine)
-        centers, fair_map = _on_customers(door, prepared, plan, found, fine, constraints, ground)
+        centers, fair_map, unbounded = _on_customers(door, prepared, plan, found, fine, constraints, ground)
 
     def tradeoff() -> list[Point]:
         with threadpool_limits(1):  # the cores are for the people, whom the assessment counts meanwhile
-            fair = after(ground, constraints, found.centers, found.duals, starts[0], plan)
+            fair = after(ground, constraints, found.centers, found.duals, starts[0], plan, unbounded)
             return [before(ground, starts[0], plan), fair, *curve(ground, plan, starts[0])]
 
     return Mitigated(centers, fair_map, tradeoff)
@@ -86,10 +86,10 @@ def mitigated(
 
 def _on_customers(
     door: Door, prepared: DataFrame, plan: Plan, found: Balanced, fine: Cells, constraints: Constraints, ground: Ground
-) -> tuple[Centers, FairMap]:
+) -> tuple[Centers, FairMap, dict[str, list[str]]]:
     """The assignment that meets the bounds among the customers themselves: prices, and moves after each further question.
 
-    With the centers that describe its segments.
+    With the centers that describe its segments, and the groups by attribute that are too small for a bound.
     """
     joint, mean_cost = JointGroups.of(plan).count, found.cost / float(fine.weights.sum())
     edges = edges_of(mean_cost, joint, len(found.centers))
@@ -105,17 +105,19 @@ def _on_customers(
     counted, counts = [_counted(release, moves)], Method.of(plan).balances
     for number in range(1, counts + 2):
         presence, deviation = prior.given(counted), counted[-1].deviation
-        bounds = constraints_of(plan, presence.sizes.sum(axis=1), ground.reach)
+        totals, by_count = presence.sizes.sum(axis=1), REACH * deviation * float(np.sqrt(presence.sizes.shape[1]))
+        bounds = constraints_of(plan, totals, ground.reach, counted=min(by_count, ground.reach))
         trust = np.inf if number == 1 else TRUST if number <= counts else LAST_TRUST
         most = trust * deviation / np.sqrt(prior.variance.near)
         moves = chosen(presence, terms, moves, bounds, deviation, most)
         fair_map = fair_map.moving(moves)
         if number <= counts:
             counted.append(_counted(door.release(balance_check(prepared, fair_map, number, plan)), moves))
+    unbounded = too_small(plan, totals, min(by_count, ground.reach))
     if Method.of(plan).moves_centers:  # on the boxes they are where balancing put them, at the means of their members
-        return fair_map.centers, fair_map
+        return fair_map.centers, fair_map, unbounded
     described = members_centers(fine, found.centers, choices, boxes.mean, presence, moves)
-    return rounded_centers(described * STEPS), fair_map
+    return rounded_centers(described * STEPS), fair_map, unbounded
 
 
 def _counted(release: Release, moves: Moves) -> Counted:

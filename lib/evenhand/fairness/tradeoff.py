@@ -6,7 +6,9 @@ these say what was expected of the choice. Intervals are for the noise (fairness
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,19 +24,20 @@ from evenhand.privacy.groups import JointGroups
 
 Floats = NDArray[np.float64]
 BOUNDS = (0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)  # representation ratio at least, and at most its inverse
+NOTHING = Estimate(math.nan, math.nan, math.nan)
 ROUNDS = 3  # of assignment and centers a bound, each starting where the one before ended
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """Of one attribute, among its groups that are large enough to judge."""
+    """Of one attribute, among its groups that are large enough to judge; NaN where fewer than two are."""
 
     attribute: str
     representation_ratio: Estimate
     balance: Estimate
     total_variation: Estimate
     worst_group_cost: Estimate  # greatest mean squared distance of a group to its centers, unit cube
-    left_out: tuple[str, ...]  # the groups that are too small for it
+    left_out: tuple[str, ...]  # the groups that are too small for it; after the run, those too small for a bound
 
 
 @dataclass(frozen=True)
@@ -62,11 +65,24 @@ def before(ground: Ground, centers: Floats, plan: Plan, stage: str = "before", s
     return _point(ground, Choice(centers), plan, stage, None, centers if start is None else start)
 
 
-def after(ground: Ground, constraints: Constraints, centers: Floats, duals: Floats, start: Floats, plan: Plan) -> Point:
-    """The cheapest assignment within the bounds, near these duals; the price is over the cost at the unconstrained `start`."""
+def after(
+    ground: Ground,
+    constraints: Constraints,
+    centers: Floats,
+    duals: Floats,
+    start: Floats,
+    plan: Plan,
+    unbounded: Mapping[str, Sequence[str]],
+) -> Point:
+    """The cheapest assignment within the bounds, near these duals; the price is over the cost at the unconstrained `start`.
+
+    A group that is lost in the noise of the boxes may have been bounded all the same, once it was counted by segment:
+    `unbounded` are those, by attribute, that were not.
+    """
     found = assigned(ground.cells, constraints, centers, duals)
     choice = Choice(centers, found.shares, constraints.prices(found.duals))
-    return _point(ground, choice, plan, "after", None, start)
+    point = _point(ground, choice, plan, "after", None, start)
+    return replace(point, statistics=[replace(s, left_out=tuple(unbounded[s.attribute])) for s in point.statistics])
 
 
 def curve(ground: Ground, plan: Plan, start: Floats) -> list[Point]:
@@ -94,11 +110,12 @@ def _point(ground: Ground, choice: Choice, plan: Plan, stage: str, bound: float 
     found = []
     for name, groups in joint.attributes:
         large = sizes[name] >= least_judged(plan, ground.reach)
+        left = tuple(g for g, is_large in zip(groups, large, strict=True) if not is_large)
         if large.sum() < 2:
+            found.append(Statistics(name, NOTHING, NOTHING, NOTHING, NOTHING, left))
             continue
         seen, worst = counts[name][large], float((costs[name][large] / sizes[name][large]).max())
         table = NoisyTable(tables[name][large], squares[name][large], ground.noise)
-        left = tuple(g for g, is_large in zip(groups, large, strict=True) if not is_large)
         found.append(
             Statistics(
                 name,

@@ -103,7 +103,8 @@ def mitigation_in_words(plan: Plan) -> str:
     bounds = mitigation.bounds
     return (
         f"Mitigation, balanced: in every segment the share of each group of {names} is kept between {bounds.at_least:g} and "
-        f"{bounds.at_most:g} times its share of everybody{', or as stated for single groups' * bool(bounds.shares)}. The group of "
+        f"{bounds.at_most:g} times its share of everybody{', or as stated for single groups' * bool(bounds.shares)}; a group "
+        "that is too small to be told from the noise has no bound, and the report names it. The group of "
         "each customer is read when the segment is assigned: two customers alike in every feature may be treated differently for "
         f"their group, which may be unlawful where this runs. Justification in the plan: {mitigation.justification}"
     )

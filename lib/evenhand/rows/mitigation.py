@@ -42,7 +42,7 @@ def read_map(stored: DataFrame) -> FairMap:
 
 
 def tradeoff_rows(points: list[Point]) -> pa.Table:
-    """A row a point and attribute; an upper end that nothing bounds is null."""
+    """A row a point and attribute; an upper end that nothing bounds is null, and so are figures of fewer than two groups."""
     table: list[dict[str, object]] = []
     for point in points:
         for of in point.statistics:
@@ -54,7 +54,7 @@ def tradeoff_rows(points: list[Point]) -> pa.Table:
             }
             for name in TRADEOFF:
                 estimate = point.price if name == "price" else getattr(of, name)
-                row |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": number(estimate.high)}
+                row |= {name: number(estimate.value), f"{name}_low": number(estimate.low), f"{name}_high": number(estimate.high)}
             table.append(row)
     names = ["stage", "bound", "attribute", "left_out", *(f"{n}{end}" for n in TRADEOFF for end in ("", "_low", "_high"))]
     types = {"stage": pa.string(), "attribute": pa.string(), "left_out": pa.list_(pa.string())}
