@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from types import MappingProxyType
 
 import numpy as np
@@ -149,8 +150,8 @@ class Door:
             BudgetExhausted: the population's budget does not cover the run; nothing was spent.
             IntegrityError: a stored answer does not belong to this question.
         """
-        if self._resumed and (stored := self._stored(question)) is not None:
-            return stored
+        if question.name in self._asked:
+            return self._stored(question)
         with no_values_in_errors(f"computing {question.name}", question.texts or ()), ThreadPoolExecutor(1) as pool:
             # Spent before any noise is drawn; beside the pass over the people where that cannot stop on a value.
             spent = pool.submit(self._spend, question) if question.texts is None else None
@@ -160,10 +161,14 @@ class Door:
         del exact
         self._store.append_once(RELEASES, self._answer(question, noisy), f"{self._run_id}/{question.name}")
         # Another process under the same run id may have been faster; then its answer counts and ours is never seen.
-        released = self._stored(question)
-        if released is None:
-            raise IntegrityError(f"the answer to {question.name} was stored and is not there")
-        return released
+        return self._stored(question)
+
+    @cached_property
+    def _asked(self) -> set[str]:
+        """What this run had asked before, if it is resumed. An answer that is stored meanwhile is found by `append_once`."""
+        if not self._resumed or not self._store.exists(RELEASES):
+            return set()
+        return {row.question for row in self._store.read(RELEASES, self._run_id).select("question").collect()}
 
     def _spend(self, question: Question) -> None:
         ledger, run_id = self._ledger, self._run_id
@@ -187,13 +192,12 @@ class Door:
             }
         )
 
-    def _stored(self, question: Question) -> Release | None:
-        if not self._store.exists(RELEASES):
-            return None
+    def _stored(self, question: Question) -> Release:
         mine = self._store.read(RELEASES, self._run_id).where(F.col("question") == question.name)
-        row = mine.select("parts", "noisy", "not_private").first()
-        if row is None:
-            return None
+        found = mine.select("parts", "noisy", "not_private").collect()  # one row; `first` would take more jobs
+        if not found:
+            raise IntegrityError(f"the answer to {question.name} was stored and is not there")
+        row = found[0]
         if row.parts != _described(question.parts):
             raise IntegrityError(f"run {self._run_id}: the stored answer to {question.name} is to another question")
         flat = np.frombuffer(zlib.decompress(bytes(row.noisy)), dtype="<i8").astype(np.int64)
