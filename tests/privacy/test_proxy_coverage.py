@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from accuracy_evenhand import StandIn
-from evenhand.fairness.proxies import Proxy, proxies
+from evenhand.fairness.proxies import Proxy, _strength, proxies
 from evenhand.plan.geometry import STEPS
 from evenhand.plan.groups import group_tables
 from evenhand.plan.load import parse_plan
@@ -62,3 +62,11 @@ def test_a_strength_has_no_value_where_the_spread_is_lost_in_the_noise_and_a_nar
     assert all(np.isnan(p.strength.value) and p.strength.high == 1.0 for p in few.values())
     assert all(p.strength.high - p.strength.low < 0.1 for p in many.values())
     assert next(iter(many)) == "f0"
+
+
+@pytest.mark.parametrize("variance", [-5e6, 0.0, 1e3])
+def test_whatever_the_noise_makes_of_the_variance_an_interval_has_two_ends(variance: float) -> None:
+    means, counts, errors = np.array([100.0, 200.0]), np.array([300.0, 200.0]), np.array([900.0, 1_100.0])
+    for its_error in (0.0, 1e6):
+        found = _strength(means, counts, errors, variance, its_error)
+        assert 0 <= found.low <= found.high <= 1

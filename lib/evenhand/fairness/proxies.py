@@ -44,7 +44,7 @@ def proxies(release: Release, table: GroupTable, plan: Plan, segments: int, judg
     found = []
     for j, feature in enumerate(plan.feature_names):
         mean = np.clip(means[:, j], -MIDDLE, MIDDLE)
-        errors = np.sqrt(variances[j] / counts + (noise.deviation / counts) ** 2 + (mean * of_counts / counts) ** 2)
+        errors = np.sqrt(max(variances[j], 0.0) / counts + (noise.deviation / counts) ** 2 + (mean * of_counts / counts) ** 2)
         found.append(Proxy(name, feature, _strength(mean, counts, errors, variances[j], its_errors[j])))
     return sorted(found, key=lambda p: -np.nan_to_num(p.strength.value))
 
@@ -54,7 +54,7 @@ def _strength(means: Floats, counts: Floats, errors: Floats, variance: float, it
         most = max(variance, 0.0) + STANDS_OUT * its_error
         return Estimate(math.nan, _strength(means, counts, errors, most, 0.0).low, 1.0)
     weights, random = counts / counts.sum(), np.random.default_rng(1)
-    middle = float(weights @ means)
+    middle, seen = float(weights @ means), np.array(max(variance, 1.0))  # of a feature that is the same for all: one step
 
     def ratio(values: Floats, over: Floats) -> Floats:
         between = (values - (values @ weights)[..., None]) ** 2 @ weights
@@ -63,8 +63,7 @@ def _strength(means: Floats, counts: Floats, errors: Floats, variance: float, it
     truths = middle + steps(means - middle, errors)[:, None] * (means - middle)
     drawn = truths[:, None, :] + random.normal(0.0, 1.0, (len(STEPS), SIMULATIONS, len(means))) * errors
     # The true variance may be any of these; a strength seen is as much too small as the variance seen is too large.
-    true = np.maximum(variance + random.normal(0.0, its_error, drawn.shape[:2]), variance * LEAST_DRAWN)
-    seen = np.array(variance)
+    true = np.maximum(seen + random.normal(0.0, its_error, drawn.shape[:2]), seen * LEAST_DRAWN)
     return inverted(float(ratio(means, seen)), ratio(truths, seen), ratio(drawn, seen * seen / true))
 
 
