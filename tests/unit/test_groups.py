@@ -56,6 +56,10 @@ WRONG = {
     "unknown attribute": ({"fairness.intersections": [["gender", "age_bnd"]]}, "fairness.intersections.0: no protected attribute age_bnd; did you mean age_band?"),
     "twice": ({"fairness.intersections": [["gender", "age_band"], ["age_band", "gender"]]}, "fairness.intersections.1: an attribute or an intersection is named twice"),
     "one attribute": ({"fairness.intersections": [["gender"]]}, "fairness.intersections.0"),
+    "offer of a segment that may not be": (
+        {"segments.k": {"at_least": 2, "at_most": 4}, "fairness.offers": [{"name": "gift", "why": "thanks", "segments": [1, 3]}]},
+        "fairness.offers.0.segments: there is no segment 3 of 2",
+    ),
     "offer of no segment": ({"fairness.offers": [{"name": "gift", "why": "thanks", "segments": [99]}]}, "fairness.offers.0.segments: there is no segment 99"),
     "offer both ways": ({"fairness.offers": [{"name": "gift", "why": "thanks", "segments": [1], "where": {"spent": [1, None]}}]}, "state either segments or where"),
     "offer by no feature": ({"fairness.offers": [{"name": "gift", "why": "thanks", "where": {"spend": [1, None]}}]}, "fairness.offers.0.where: no feature spend; did you mean spent?"),

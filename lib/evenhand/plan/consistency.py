@@ -87,8 +87,8 @@ def _fairness(plan: Plan) -> list[str]:
         if offer.name in seen:
             problems.append(f"{path}.name: {offer.name} is named twice")
         seen.add(offer.name)
-        most = max(plan.segments.candidates)
-        problems += [f"{path}.segments: there is no segment {s} of at most {most}" for s in offer.segments or () if s > most]
+        surely = min(plan.segments.candidates)  # a number that k may not reach would leave the offer to fewer people in silence
+        problems += [f"{path}.segments: there is no segment {s} of {surely}" for s in offer.segments or () if s > surely]
         names = plan.feature_names
         problems += [f"{path}.where: no feature {name}; {_near(name, names)}" for name in offer.where or () if name not in names]
     return problems
