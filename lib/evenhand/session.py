@@ -50,6 +50,7 @@ def settings(spark: SparkSession, time_zone: str) -> Iterator[None]:
     """What Evenhand's SQL needs of the session, put back afterwards."""
     wanted = {
         "spark.sql.session.timeZone": time_zone,
+        "spark.sql.variable.substitute": "false",  # ${…} in an expression would be read from the environment, or the settings
         "spark.sql.ansi.enabled": "true",  # a bad cast stops the run instead of becoming null
         # Methods above what the JVM compiles (8,000 bytes) run interpreted, 60 times slower at k = 30; Spark splits them.
         "spark.sql.codegen.hugeMethodLimit": "8000",

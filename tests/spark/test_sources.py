@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 import yaml
+from pyspark.sql import functions as F
 
 from evenhand.errors import SourceError
 from evenhand.plan.models import Plan
 from evenhand.prepare.customers import prepared_customers
 from evenhand.prepare.pseudonym import Pads
+from evenhand.session import settings
 from evenhand.tables.sources import Sources, open_sources, pin_versions
 from sample import CONSENT, CUSTOMERS, KEY, NOW, PURCHASES, REMOVED, customer, granted, sources_in, write_source, write_sources
 
@@ -230,6 +232,12 @@ def test_a_path_with_blanks_quotes_and_backticks_works(spark: Any, plan: Build, 
 def features_of(spark: Any, plan: Plan) -> list[tuple[Any, ...]]:
     rows = prepared_customers(opened(spark, plan), plan, NOW, Pads.of(KEY).table(spark))
     return sorted(tuple(r) for r in rows.select(*plan.feature_names, *plan.attribute_names).collect())
+
+
+def test_spark_puts_no_variable_into_an_expression(spark: Any) -> None:
+    """The plan's check refuses ${…}; were one to get through, it stays what it is."""
+    with settings(spark, "UTC"):
+        assert spark.range(1).select(F.expr("'${spark.app.name}'")).first()[0] == "${spark.app.name}"
 
 
 def test_an_expression_may_read_the_id_column(spark: Any, plan: Build, sound: dict[str, Any]) -> None:

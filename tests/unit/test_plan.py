@@ -76,6 +76,7 @@ WRONG = {
     "a_share_of_nothing": ({"privacy.split": {"summary": 0.8, "profiles": 0.2, "fairness": 0}}, "privacy.split.fairness:"),
     "a_protected_column_as_a_feature": ({"features.0.column": "age"}, "column age is the protected attribute age_band"),
     "a_protected_column_in_other_case": ({"features.0.column": "AGE"}, "column AGE is the protected attribute age_band"),
+    "a_protected_column_that_decides_which_events_count": ({WHERE: "SEX = 'f'"}, "purchases.where: column SEX is the protected attribute gender"),
     "a_protected_column_inside_an_expression": ({EXPRESSION: "max(sex)"}, "column sex is the protected attribute gender"),
     "two_features_of_one_name": ({"features.2.name": "spent"}, "features.2.name: spent is named twice"),
     "a_feature_named_like_an_attribute": ({"features.0.name": "gender"}, "gender is named twice"),
@@ -142,6 +143,19 @@ REFUSED = {
     "two_statements": ("sum(amount); drop table customers", ""),
     "an_alias": ("sum(amount) as total", "an expression is needed"),
     "unbalanced": ("sum(amount", "not a Spark SQL expression"),
+    "a_function_of_a_schema": ("max(mydb.abs(amount))", "names with a dot"),
+    "a_quoted_function": ("max(`1x`(amount))", "function 1x is not allowed"),
+    "a_variable_of_the_environment": ("max(if('${env:SECRET_KEY}' like 's3%', 7, 0))", "a variable (${) is not allowed"),
+    "a_setting": ("max(length('${spark.app.name}'))", "a variable (${) is not allowed"),
+    "a_comment_that_goes_on": ("sum(amount)*0 -- \\\n|| '\n+ max((select max(x) from t)) -- '", "a comment (--) is not allowed"),
+    "a_comment": ("sum(amount) /* all */", "a comment (/*) is not allowed"),
+    "a_backslash": ("max(if(item = 'a\\'b', 1, 0))", "a backslash"),
+    "today": ("max(datediff(date 'today', purchased_at))", "use as_of"),
+    "today_without_a_type": ("count_if(purchased_at > ' Today ')", "use as_of"),
+    "session_user": ("max(if(session_user = 'x', 1, 0))", "use as_of"),
+    "every_column": ("max(length(concat(*)))", "only count(*) may use it"),
+    "every_column_in_count": ("count(distinct *)", "only count(*) may use it"),
+    "a_parameter": ("sum(:amount)", "parameters are not allowed"),
     "a_lambda": ("sum(aggregate(array(1), 0, (a, b) -> a + b))", ""),
 }
 
@@ -154,7 +168,18 @@ def test_an_expression_that_is_not_known_to_be_harmless_is_refused(expression: s
 
 
 @pytest.mark.parametrize(
-    "condition", ["rand() < 0.5", "amount > (select 1)", "purchased_at > now()", "sum(amount) > 3", "amount >"]
+    "condition",
+    [
+        "rand() < 0.5",
+        "item = '${env:HOME}'",
+        "amount > 1 -- x",
+        "purchased_at > 'yesterday'",
+        "db.f(amount) > 1",
+        "amount > (select 1)",
+        "purchased_at > now()",
+        "sum(amount) > 3",
+        "amount >",
+    ],
 )
 def test_a_condition_that_is_not_known_to_be_harmless_is_refused(condition: str) -> None:
     assert problems_of({WHERE: condition}).startswith("sources.events.purchases.where: ")
@@ -169,6 +194,8 @@ ALLOWED = {
     "sum(amount) filter (where item = 'as_of')": ["amount", "item"],
     "sum(case when item = 'x' then amount else 0 end)": ["item", "amount"],
     "max(`two words`)": ["two words"],
+    "avg(if(item = 'now and then', 1, 0))": ["item"],
+    "sum(amount * -1.5) / count(*)": ["amount"],
 }
 
 

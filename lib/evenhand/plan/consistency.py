@@ -6,7 +6,7 @@ import math
 from difflib import get_close_matches
 
 from evenhand.plan.accounting import LEAST_SHARE, SYMBOL
-from evenhand.plan.expressions import inspect_aggregate
+from evenhand.plan.expressions import inspect_aggregate, inspect_condition
 from evenhand.plan.features import Feature
 from evenhand.plan.geometry import box_bits
 from evenhand.plan.groups import MOST_CODES
@@ -52,7 +52,13 @@ def _features(plan: Plan) -> list[str]:
             known = sorted(plan.sources.events)
             problems.append(f"features.{i}.events: no event source {feature.events}; {_near(feature.events, known)}")
     used = {f.events for f in plan.features}
-    for name in plan.sources.events:
+    for name, source in plan.sources.events.items():
+        for column in inspect_condition(source.where).columns if source.where else ():
+            if attribute := protected.get(column.lower()):
+                problems.append(
+                    f"sources.events.{name}.where: column {column} is the protected attribute {attribute}; "
+                    "a protected attribute may be measured, not decide which events count"
+                )
         if name not in used:
             problems.append(f"sources.events.{name}: no feature uses it; what is not needed must not be read")
     return problems

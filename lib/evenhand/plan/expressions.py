@@ -1,10 +1,12 @@
 """What a Spark SQL expression of the plan touches, found without Spark; anything not known to be harmless is refused.
 
-An allow-list, since a deny-list would miss `reflect`, user functions, or whatever the next Spark version brings.
+An allow-list, since a deny-list would miss `reflect`, user functions, or whatever the next Spark version brings. It holds
+only where what is checked is what Spark runs, so marks that the two may read differently are refused as well.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -33,10 +35,15 @@ SCALARS = frozenset(
 SYNTAX = frozenset("and or not in between when then else case filter where distinct interval is".split())
 ALLOWED = AGGREGATES | SCALARS
 RANDOM = frozenset(
-    "any_value collect_list collect_set curdate current_date current_timestamp first first_value input_file_name last "
+    "any_value collect_list collect_set curdate current_date current_time current_timestamp first first_value input_file_name last "
     "last_value localtimestamp max_by min_by mode monotonically_increasing_id now rand randn random randstr shuffle "
     "spark_partition_id uniform unix_timestamp uuid".split()
 )
+
+
+# Comments end elsewhere for Spark, which puts environment variables and settings in the place of ${…}, even inside quotes.
+MISREAD = {"--": "a comment", "/*": "a comment", "\\": "a backslash", "${": "a variable"}
+CLOCK = re.compile(r"\s*(now|today|tomorrow|yesterday)(\s+\S+)?\s*", re.IGNORECASE)  # Spark takes such a text for a date
 
 
 class ExpressionError(Exception):
@@ -81,6 +88,9 @@ def with_as_of(text: str, timestamp_sql: str) -> str:
 
 
 def _parsed(text: str) -> exp.Expression:
+    for mark, what in MISREAD.items():
+        if mark in text:
+            raise ExpressionError(f"{what} ({mark}) is not allowed")
     try:
         statements = sqlglot.parse(text, dialect="spark")
     except SqlglotError as wrong:
@@ -99,15 +109,22 @@ def _parsed(text: str) -> exp.Expression:
             raise ExpressionError(f"{name} can give another result on the same rows; use as_of for the time of the run")
         near = get_close_matches(name, sorted(ALLOWED), n=1)
         raise ExpressionError(f"function {name} is not allowed" + (f"; did you mean {near[0]}?" if near else ""))
+    for star in tree.find_all(exp.Star):
+        if not isinstance(star.parent, exp.Count):
+            raise ExpressionError("* stands for every column; only count(*) may use it")
     for column in tree.find_all(exp.Column):
-        if isinstance(column.this, exp.Star):
-            continue
         if column.table:
             raise ExpressionError(f"write the column {column.sql(dialect='spark')} without a table or a struct before it")
         if not column.this.quoted and column.name.lower() in RANDOM:
             raise ExpressionError(f"{column.name} can give another result on the same rows; use as_of")
-    for bare in tree.find_all(exp.CurrentDate, exp.CurrentTimestamp, exp.CurrentUser):
-        raise ExpressionError(f"{bare.sql(dialect='spark')} can give another result on the same rows; use as_of")
+    for bare in tree.find_all(exp.Func):
+        if not bare.args:  # such as current_date and session_user, which need no parentheses
+            raise ExpressionError(f"{bare.sql(dialect='spark')} can give another result on the same rows; use as_of")
+    if tree.find(exp.Dot, exp.Parameter, exp.Placeholder):
+        raise ExpressionError("names with a dot and parameters are not allowed")
+    for token in _tokens(text):
+        if token.token_type is TokenType.STRING and CLOCK.fullmatch(token.text):
+            raise ExpressionError(f"'{token.text}' is the day on which the plan runs; use as_of")
     return tree
 
 
@@ -122,8 +139,13 @@ def _calls(text: str) -> list[str]:
     names = []
     for token, following in zip(tokens, tokens[1:], strict=False):
         word = token.text.lower()
-        is_word = token.token_type is not TokenType.STRING and (word[:1].isalpha() or word[:1] == "_")
-        if is_word and following.token_type is TokenType.L_PAREN and word not in SYNTAX:
+        is_word = token.token_type is TokenType.IDENTIFIER or re.match(r"\w", word) is not None
+        if (
+            is_word
+            and token.token_type is not TokenType.STRING
+            and following.token_type is TokenType.L_PAREN
+            and word not in SYNTAX
+        ):
             names.append(word)
     return names
 
@@ -140,5 +162,5 @@ def _inside_aggregate(node: exp.Expression) -> bool:
 
 
 def _columns(tree: exp.Expression) -> tuple[str, ...]:
-    names = [c.name for c in tree.find_all(exp.Column, bfs=False) if not isinstance(c.this, exp.Star)]
+    names = [c.name for c in tree.find_all(exp.Column, bfs=False)]
     return tuple(dict.fromkeys(n for n in names if n.lower() != AS_OF))
