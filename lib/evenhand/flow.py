@@ -52,6 +52,7 @@ def prepare_step(run: Run) -> None:
         if not isinstance(plan.sources.customers.duplicates, KeepLatest):
             refuse_duplicates(run)
         plan = run.bounded
+        run.begin()
         run.store.write(catalog.PREPARED, prepared_customers(sources, plan, run.as_of, pads.table(run.spark)), run.run_id)
         prepared = run.store.rows(catalog.PREPARED, run.run_id)
         if prepared is None:
@@ -134,6 +135,7 @@ def refuse_duplicates(run: Run) -> None:
     """Raises DuplicateCustomers when an id has several rows; the ids go to a restricted table, which it names."""
     ids = duplicated_ids(with_ids(run.sources, run.plan))
     if not ids.isEmpty():
+        run.begin()
         run.store.write(catalog.DUPLICATES, ids, run.run_id)
         raise DuplicateCustomers(
             f"sources.customers: some ids stand more than once in {run.plan.sources.customers.address}; they are listed in "

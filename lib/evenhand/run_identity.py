@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 from evenhand.errors import ArgumentError, RunConflict
 from evenhand.plan.load import fingerprint
 from evenhand.plan.models import Plan
-from evenhand.tables.catalog import RUNS
+from evenhand.tables.catalog import BUDGET, PREPARED, RELEASES, RUNS
 from evenhand.tables.store import Store
 
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
@@ -42,6 +42,12 @@ def last_state(store: Store, run_id: str) -> Any | None:
         return None
     columns = ("status", "plan_fingerprint", "sources", F.unix_micros("as_of").alias("as_of"))
     return store.read(RUNS, run_id).orderBy(F.col("at").desc()).select(*columns).first()
+
+
+def left_behind(store: Store, run_id: str) -> str | None:
+    """A table with rows of a run that `runs` does not know: it was lost or put back, and with it what the run had agreed on."""
+    tables = (table for table in (PREPARED, RELEASES, BUDGET) if store.rows(table, run_id) is not None)
+    return next((store.address(table) for table in tables), None)
 
 
 def resumed(found: Any, plan: Plan, as_of: datetime | None) -> tuple[datetime, dict[str, int], str]:

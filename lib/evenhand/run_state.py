@@ -33,7 +33,7 @@ from evenhand.privacy.noise import NoiseSource
 from evenhand.privacy.release import Door, Release
 from evenhand.privacy.tallies import TALLIES
 from evenhand.report.page import report_path
-from evenhand.run_identity import checked_id, last_state, new_id, resumed, utc
+from evenhand.run_identity import checked_id, last_state, left_behind, new_id, resumed, utc
 from evenhand.session import settings
 from evenhand.tables.catalog import RUNS, TableSpec
 from evenhand.tables.paths import require_file
@@ -60,7 +60,7 @@ class Run:
     noise: NoiseSource
     say: Callable[[str], None]
     _door: Door
-    _begun: Future[None]
+    _begun: list[Future[None]]
     _pool: ThreadPoolExecutor
     _pending: list[Future[None]] = field(default_factory=list)
 
@@ -82,7 +82,7 @@ class Run:
             RunConflict: the id belongs to another plan or another `as_of`, or to no run and none may be started.
             SourceError, OutputError: a table does not fit; nothing was written.
         """
-        run_id = checked_id(run_id) if run_id is not None else new_id(plan)
+        given, run_id = run_id is not None, checked_id(run_id) if run_id is not None else new_id(plan)
         require_file(report_path(plan, run_id), "output.reports")  # found out after the work, it would have cost the budget
         with settings(spark, plan.time_zone), ThreadPoolExecutor(WRITERS) as pool:
             store = Store(spark, plan.output)
@@ -95,6 +95,8 @@ class Run:
             found = last_state(store, run_id)
             if found is None and not may_start:
                 raise RunConflict(f"--run-id: there is no run {run_id}; run the step prepare first, under the same id")
+            if found is None and given and (left := left_behind(store, run_id)):
+                raise RunConflict(f"--run-id: {left} holds rows of run {run_id}, which is not in `runs`; take another id")
             if found is None:
                 read_key(plan.pseudonyms)  # a key that cannot be used is refused before anything is written
                 moment, status = utc(as_of) if as_of else datetime.now(UTC), RUNNING
@@ -107,17 +109,25 @@ class Run:
             door = Door(store, ledger, noise, run_id, _questions(plan), resumed=found is not None)
             said = statement(plan, moment, versions, noise.private)
             begun = pool.submit(audit.add, run_id, START if found is None else RESUME, said)
-            this = cls(plan, spark, store, audit, run_id, moment, sources, status, noise, say, door, begun, pool)
+            this = cls(plan, spark, store, audit, run_id, moment, sources, status, noise, say, door, [begun], pool)
             if found is None:
-                this.later(lambda: this.record(RUNNING))
+                this._begun.append(pool.submit(this.record, RUNNING))
             yield this
             this.wait()
 
     @property
     def door(self) -> Door:
-        """Open once the audit log says that the run has begun: a log that takes no entry costs no budget."""
-        self._begun.result()
+        """Open once the run has begun: a log that takes no entry costs no budget."""
+        self.begin()
         return self._door
+
+    def begin(self) -> None:
+        """Wait until the audit log and `runs` say that the run has begun.
+
+        Before it leaves anything: started again, it would else be taken for a new run, with what it left of another moment.
+        """
+        for written in self._begun:
+            written.result()
 
     @cached_property
     def bounded(self) -> Plan:
@@ -147,7 +157,7 @@ class Run:
         return self._pool.submit(read)
 
     def wait(self) -> None:
-        self._begun.result()
+        self.begin()
         while self._pending:
             self._pending.pop().result()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -15,6 +16,7 @@ from evenhand.plan.models import Plan
 from evenhand.privacy.noise import NoiseSource, OpenDPNoise
 from evenhand.result import Result
 from evenhand.tables import catalog
+from evenhand.tables.store import Store
 from sample import CUSTOMERS, NOW, people, sources_in, write_source, write_sources
 
 Build = Callable[..., Plan]
@@ -117,6 +119,31 @@ def test_another_plan_under_the_same_id_is_refused(spark: Any, small: Plan, plan
     changed = small.model_copy(update={"description": "Something else."})
     with pytest.raises(RunConflict, match="started with another plan"):
         run(changed, spark, run_id="r1", steps=["segment"])
+
+
+def test_a_run_leaves_nothing_before_it_stands_in_runs(
+    spark: Any, small: Plan, plan: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or it would be new again under its id: with another moment, and the people of the old one."""
+    write = Store.write
+
+    def lost(store: Store, spec: catalog.TableSpec, *rest: Any) -> None:
+        if spec is catalog.RUNS:
+            raise Power
+        write(store, spec, *rest)
+
+    monkeypatch.setattr(Store, "write", lost)
+    with pytest.raises(Power):
+        run(small, spark, as_of=NOW, run_id="r1")
+    store = Store(spark, small.output)
+    assert not [t.name for t in (catalog.PREPARED, catalog.RELEASES, catalog.BUDGET) if store.exists(t)]
+
+
+def test_an_id_of_which_runs_knows_nothing_and_another_table_does_is_refused(spark: Any, small: Plan) -> None:
+    run(small, spark, as_of=NOW, run_id="r1", steps=["prepare"])
+    shutil.rmtree(f"{small.output.open.path}/runs")
+    with pytest.raises(RunConflict, match=r"prepared` holds rows of run r1, which is not in `runs`; take another id"):
+        run(small, spark, as_of=NOW + timedelta(days=1), run_id="r1")
 
 
 def test_another_point_in_time_under_the_same_id_is_refused(spark: Any, small: Plan) -> None:
