@@ -106,7 +106,7 @@ class Run:
             sources = open_sources(spark, plan, versions)  # refuses a source that does not fit before anything is written
             affordable.result()
             unbroken.result()
-            door = Door(store, ledger, noise, run_id, _questions(plan), resumed=found is not None)
+            door = Door(store, ledger, noise, run_id, _questions(plan), found is not None, status in (PUBLISHED, BLOCKED))
             said = statement(plan, moment, versions, noise.private)
             begun = pool.submit(audit.add, run_id, START if found is None else RESUME, said)
             this = cls(plan, spark, store, audit, run_id, moment, sources, status, noise, say, door, [begun], pool)

@@ -146,6 +146,14 @@ def test_an_id_of_which_runs_knows_nothing_and_another_table_does_is_refused(spa
         run(small, spark, as_of=NOW + timedelta(days=1), run_id="r1")
 
 
+def test_no_noise_is_drawn_again_for_a_run_that_came_to_its_end(spark: Any, small: Plan) -> None:
+    run(small, spark, as_of=NOW, run_id="r1")
+    shutil.rmtree(f"{small.output.restricted.path}/releases")
+    with pytest.raises(IntegrityError, match="is gone from .*releases.*no noise was drawn again") as wrong:
+        run(small, spark, run_id="r1", noise=Forbidden())
+    assert wrong.value.exit_code == 5
+
+
 def test_another_point_in_time_under_the_same_id_is_refused(spark: Any, small: Plan) -> None:
     run(small, spark, as_of=NOW, run_id="r1", steps=["prepare"])
     with pytest.raises(RunConflict, match="started as of 2026-03-01T12:00:00"):

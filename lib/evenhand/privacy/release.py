@@ -137,10 +137,21 @@ class Door:
     """The door of one run."""
 
     def __init__(
-        self, store: Store, ledger: Ledger, noise: NoiseSource, run_id: str, questions: Mapping[str, float], resumed: bool
+        self,
+        store: Store,
+        ledger: Ledger,
+        noise: NoiseSource,
+        run_id: str,
+        questions: Mapping[str, float],
+        resumed: bool,
+        answered: bool = False,
     ) -> None:
-        """`questions` are all that the run will ask, with their costs: they are spent for the whole run at once, or not at all."""
+        """`questions` are all that the run will ask, with their costs: they are spent for the whole run at once, or not at all.
+
+        `answered` says that a resumed run has come to its end before, with an answer to each.
+        """
         self._store, self._ledger, self._noise, self._run_id, self._questions = store, ledger, noise, run_id, questions
+        self._answered = answered
         self._resumed = resumed  # a new run has no answer yet; asking Delta for it would take jobs
 
     def release(self, question: Question) -> Release:
@@ -148,10 +159,15 @@ class Door:
 
         Raises:
             BudgetExhausted: the population's budget does not cover the run; nothing was spent.
-            IntegrityError: a stored answer does not belong to this question.
+            IntegrityError: a stored answer does not belong to this question, or is gone.
         """
         if question.name in self._asked:
             return self._stored(question)
+        if self._answered:  # a second draw would tell more than was paid for
+            raise IntegrityError(
+                f"the answer to {question.name} of run {self._run_id} is gone from {self._store.address(RELEASES)}: put the table "
+                "back as it was; no noise was drawn again"
+            )
         with no_values_in_errors(f"computing {question.name}", question.texts or ()), ThreadPoolExecutor(1) as pool:
             # Spent before any noise is drawn; beside the pass over the people where that cannot stop on a value.
             spent = pool.submit(self._spend, question) if question.texts is None else None
