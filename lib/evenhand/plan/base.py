@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, StringConstraints
 
 from evenhand.plan.expressions import ExpressionError
 
@@ -23,8 +23,9 @@ def _finite(value: Any) -> Any:
     return value
 
 
-Number = Annotated[float, BeforeValidator(_finite)]
-Share = Annotated[float, BeforeValidator(_finite), Field(gt=0, lt=1)]
+# Checked before and after: true would become 1.0, and text, as which YAML reads 1e999, becomes infinite.
+Number = Annotated[float, BeforeValidator(_finite), AfterValidator(_finite)]
+Share = Annotated[Number, Field(gt=0, lt=1)]
 
 
 def _kind(value: Any) -> str:
