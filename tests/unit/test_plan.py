@@ -112,6 +112,24 @@ WRONG = {
     ),
     "one_zone_for_both": ({"output.restricted.path": "/d/out", "output.open.path": "/d/out/"}, "must not lie inside each other"),
     "one_zone_for_both_by_a_detour": ({"output.restricted.path": "/d/x/../out", "output.open.path": "/d/out"}, "inside each other"),
+    "one_zone_for_both_by_a_scheme": ({"output.restricted.path": "/d/out", "output.open.path": "file:/d/out"}, "inside each other"),
+    "one_zone_for_both_by_a_scheme_with_an_empty_host": (
+        {"output.restricted.path": "file:///d/out", "output.open.path": "//d/out/open"},
+        "inside each other",
+    ),
+    "one_zone_for_both_by_a_relative_path": (
+        {"output.restricted.path": "out", "output.open.path": str(Path("out").absolute())},
+        "inside each other",
+    ),
+    "one_bucket_for_both_zones": ({"output.restricted.path": "s3://b/out", "output.open.path": "s3://b/out/"}, "inside each other"),
+    "one_schema_for_both_zones_in_other_case": (
+        {"output.restricted": {"schema": "Zone"}, "output.open": {"schema": "`zone`"}},
+        "must be two schemas",
+    ),
+    "one_schema_for_both_zones_by_spark_s_own_catalog": (
+        {"output.restricted": {"schema": "spark_catalog.zone"}, "output.open": {"schema": "zone"}},
+        "must be two schemas",
+    ),
     "one_schema_for_both_zones": (
         {"output.restricted": {"schema": "z"}, "output.open": {"schema": "z"}},
         "must be two schemas",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from datetime import datetime
 from pathlib import PurePath
 from typing import Annotated, Literal, Self
@@ -101,10 +102,10 @@ class Output(Model):
     def _apart(self) -> Self:
         a, b = self.restricted, self.open
         if a.path and b.path:
-            one, other = (PurePath(os.path.normpath(p)).parts for p in (a.path, b.path))
+            one, other = _folder(a.path), _folder(b.path)
             if one[: len(other)] == other or other[: len(one)] == one:
                 raise ValueError("the restricted and the open zone must not lie inside each other")
-        if a.catalog_schema and a.catalog_schema == b.catalog_schema:
+        if a.catalog_schema and b.catalog_schema and _schema(a.catalog_schema) == _schema(b.catalog_schema):
             raise ValueError("the restricted and the open zone must be two schemas")
         return self
 
@@ -120,3 +121,14 @@ class Place(Model):
         if (self.path is None) == (self.catalog_schema is None):
             raise ValueError("state either path or schema")
         return self
+
+
+def _folder(path: str) -> tuple[str, ...]:
+    """The parts of a path, the same for /out, file:/out, file:///out and out in the root."""
+    path = re.sub(r"^(file:)?/+", "/", path)
+    return PurePath(os.path.normpath(path) if ":/" in path else os.path.abspath(path)).parts
+
+
+def _schema(name: str) -> str:
+    """A schema's name as Spark compares it: without regard to case, and in its own catalog where none is named."""
+    return name.lower().replace("`", "").removeprefix("spark_catalog.")
