@@ -78,6 +78,10 @@ WRONG = {
     "nan_epsilon_as_text": ({"privacy.epsilon": "nan"}, "privacy.epsilon:"),
     "infinite_epsilon": ({"privacy.epsilon": float("inf")}, "privacy.epsilon: a finite number is needed"),
     "epsilon_beyond_the_population_total": ({"privacy.epsilon": 4}, "epsilon 4 is more than population_total 3"),
+    "more_customers_than_floating_point_can_hold": (
+        {"privacy.expected_customers": 10**310},
+        "privacy.expected_customers: input should be less than or equal to 1000000000000",
+    ),
     "shares_that_do_not_add_up": ({"privacy.split": {"summary": 0.5, "profiles": 0.2, "fairness": 0.2}}, "add up to 0.9"),
     "a_share_of_nothing": ({"privacy.split": {"summary": 0.8, "profiles": 0.2, "fairness": 0}}, "privacy.split.fairness:"),
     "a_protected_column_as_a_feature": ({"features.0.column": "age"}, "column age is the protected attribute age_band"),

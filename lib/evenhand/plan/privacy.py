@@ -48,7 +48,8 @@ class Privacy(Model):
     delta: Number | None = Field(default=None, gt=0, le=1e-3)
     population_delta: Number = Field(default=0.0, ge=0, le=1e-2)  # as population_total; 0 lets no run spend any δ
     renews: Renews = "never"  # with another value the promise is per calendar period; over several their ε add up
-    expected_customers: int = Field(ge=1)  # a public estimate; the exact number is never used to decide anything
+    # A public estimate; the exact number is never used to decide anything. Far beyond everybody it is a slip of the pen.
+    expected_customers: int = Field(ge=1, le=10**12)
     split: Split = Split()
     minimum_cell: int = Field(default=20, ge=0)  # noisy counts below it are suppressed
 
