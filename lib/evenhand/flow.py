@@ -57,7 +57,7 @@ def prepare_step(run: Run) -> None:
         prepared = run.store.rows(catalog.PREPARED, run.run_id)
         if prepared is None:
             raise EmptyPopulation(
-                f"nobody may be used for purpose {plan.purpose} as of {run.as_of:%Y-%m-%d %H:%M}: check the consent events and "
+                f"nobody may be used for purpose {plan.purpose} as of {run.as_of:%Y-%m-%d %H:%M} UTC: check the consent events and "
                 f"sources.consent.id; nothing was published, {'its ε is' if plan.to_find else 'no budget was'} spent"
             )
         run.write_later(catalog.INPUT_QUALITY, lambda: input_quality(prepared, sources, plan))

@@ -37,11 +37,17 @@ def utc(moment: datetime) -> datetime:
 
 
 def last_state(store: Store, run_id: str) -> Any | None:
-    """The newest row of the run in `runs`, if it has begun: status, plan_fingerprint, sources, as_of in microseconds."""
+    """The newest row of the run in `runs`, if it has begun, with `as_of` in microseconds: a timestamp that is collected is in
+    the driver's time zone and does not say so.
+    """
     if not store.exists(RUNS):
         return None
-    columns = ("status", "plan_fingerprint", "sources", F.unix_micros("as_of").alias("as_of"))
-    return store.read(RUNS, run_id).orderBy(F.col("at").desc()).select(*columns).first()
+    return store.read(RUNS, run_id).orderBy(F.col("at").desc()).withColumn("as_of", F.unix_micros("as_of")).first()
+
+
+def point_in_time(state: Any) -> datetime:
+    """The `as_of` of a run's state, in UTC."""
+    return datetime.fromtimestamp(state.as_of / 1_000_000, UTC)
 
 
 def left_behind(store: Store, run_id: str) -> str | None:
@@ -58,7 +64,7 @@ def resumed(found: Any, plan: Plan, as_of: datetime | None) -> tuple[datetime, d
     """
     if found.plan_fingerprint != fingerprint(plan):
         raise RunConflict("--run-id: this run was started with another plan; take another id, or the plan as it was")
-    moment = datetime.fromtimestamp(found.as_of / 1_000_000, UTC)
+    moment = point_in_time(found)
     if as_of is not None and utc(as_of) != moment:
         raise RunConflict(f"--as-of: this run was started as of {moment.isoformat()}; take another id, or leave it out")
     return moment, json.loads(found.sources), found.status

@@ -65,7 +65,7 @@ def nothing_published(spark: Any, folder: Path) -> None:
 
 def test_nobody_said_yes(spark: Any, tmp_path: Path, plan_file: Write, refused: Callable[..., str]) -> None:
     write_sources(spark, tmp_path, [customer("a"), customer("b")], consent=[])
-    assert "nobody may be used for purpose offers as of 2026-03-01 12:00" in refused(plan_file(), 1)
+    assert "nobody may be used for purpose offers as of 2026-03-01 12:00 UTC:" in refused(plan_file(), 1)
 
 
 def test_there_are_no_customers_at_all(spark: Any, tmp_path: Path, plan_file: Write, refused: Callable[..., str]) -> None:

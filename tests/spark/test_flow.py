@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from evenhand.api import run
 from evenhand.errors import Blocked
 from evenhand.governance.audit import AuditLog
 from evenhand.plan.load import canonical, fingerprint, parse_plan
+from evenhand.report.facts import gather
 from evenhand.result import Result
 from evenhand.tables import catalog
 from sample import CONSENT, KEY, NOW, granted, in_folder, people, plan_yaml, write_source, write_sources
@@ -149,6 +151,16 @@ def test_the_report_is_there_and_names_no_customer(result: Result) -> None:
     page = result.report.read_text(encoding="utf-8")
     assert "<html" in page
     assert "cust-0" not in page
+
+
+def test_the_report_s_point_in_time_is_the_run_s_wherever_the_driver_is(result: Result, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        assert gather(result.store, result.plan, result.run_id).as_of == NOW
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_the_result_prints_itself(result: Result) -> None:

@@ -226,6 +226,13 @@ def test_too_few_customers_are_warned_of_on_the_page() -> None:
     assert "too few customers" not in render(facts(plan={"privacy.expected_customers": 1_000_000}))
 
 
+@pytest.mark.parametrize(
+    ("zone", "said"), [("UTC", "as of 2026-03-01 00:00 UTC."), ("America/New_York", "as of 2026-02-28 19:00 America/New_York.")]
+)
+def test_the_point_in_time_stands_with_the_plan_s_time_zone(zone: str, said: str) -> None:
+    assert said in render(facts(plan={"time_zone": zone}))
+
+
 def test_the_last_lines_fit_a_terminal_and_end_with_the_report() -> None:
     lines = summary_text(facts(), Path("reports/run-1.html")).splitlines()
     assert max(map(len, lines)) <= 110

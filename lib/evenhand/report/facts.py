@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from pyspark.sql import functions as F
 
@@ -16,6 +17,7 @@ from evenhand.plan.load import fingerprint
 from evenhand.plan.models import Plan
 from evenhand.report.budget import Budget, Rows, read_budget
 from evenhand.report.words import METRIC_NAMES
+from evenhand.run_identity import last_state, point_in_time
 from evenhand.tables import catalog
 from evenhand.tables.store import Store
 
@@ -46,6 +48,12 @@ class Facts:
     proxies: Rows
     budget: Budget
     tradeoff: Rows = field(default_factory=list)  # what mitigation was expected to bring and to cost; empty without
+
+    @property
+    def moment(self) -> str:
+        """The run's point in time on the clocks of the plan's time zone, "2026-03-01 13:00 Europe/Berlin"."""
+        zone = self.plan.time_zone
+        return f"{self.as_of.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M} {zone}"
 
     @property
     def labels(self) -> dict[int, str]:
@@ -104,7 +112,6 @@ def gather(store: Store, plan: Plan, run_id: str) -> Facts:
 
     with ThreadPoolExecutor(READERS) as pool:  # many small tables: mostly waiting
         tables = (
-            catalog.RUNS,
             catalog.SEGMENT_FITS,
             catalog.SEGMENT_PROFILES,
             catalog.FAIRNESS_STATS,
@@ -112,12 +119,14 @@ def gather(store: Store, plan: Plan, run_id: str) -> Facts:
             catalog.FAIRNESS_SUMMARY,
             catalog.FAIRNESS_PROXIES,
         )
+        begun = pool.submit(last_state, store, run_id)
         waiting = [pool.submit(rows, spec) for spec in tables]
         spread, budget = pool.submit(_everyone, store, plan, run_id), pool.submit(read_budget, store, plan, run_id)
         tradeoff = pool.submit(_tradeoff, store, plan, run_id)
-        states, fits, profiles, fairness, by_group, verdicts, proxies = (future.result() for future in waiting)
-        (everyone, deviation), spent = spread.result(), budget.result()
-    state = max(states, key=lambda r: r["at"])
+        fits, profiles, fairness, by_group, verdicts, proxies = (future.result() for future in waiting)
+        (everyone, deviation), spent, state = spread.result(), budget.result(), begun.result()
+    if state is None:
+        raise RunConflict(f"--run-id: there is no run {run_id}")
     fits.sort(key=lambda r: (r["k"], r["cost"]))
     names, judged = [t.name for t in group_tables(plan)], list(METRIC_NAMES)
     verdicts.sort(key=lambda r: (names.index(r["attribute"]), judged.index(r["metric"]), r["offer"] or ""))
@@ -133,7 +142,7 @@ def gather(store: Store, plan: Plan, run_id: str) -> Facts:
         fingerprint(plan),
         state["status"],
         list(state["reasons"]),
-        state["as_of"],
+        point_in_time(state),
         json.loads(state["sources"]),
         state["not_private"],
         profiles,
