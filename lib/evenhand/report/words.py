@@ -21,12 +21,15 @@ NOT_SHOWN = "not shown"
 
 
 def number(value: float | None, spread: float = 0.0) -> str:
-    """Rounded to what the uncertainty leaves of it, at most three digits after the point; "" for none."""
+    """Rounded to what the uncertainty leaves of it, at most three digits after the point, or two that count; "" for none."""
     if value is None:
         return ""
-    if not spread:
-        spread = abs(value) * 0.01
-    digits = max(0, min(3, -math.floor(math.log10(spread)))) if spread > 0 else 0
+    spread = spread or abs(value) * 0.01
+    if spread <= 0:
+        return f"{value:,.0f}"
+    # Of the spread too: an end of an interval at zero has no size of its own.
+    most = max(3, 1 - math.floor(math.log10(max(abs(value), spread))))
+    digits = max(0, min(most, -math.floor(math.log10(spread))))
     return f"{value:,.{digits}f}"
 
 
