@@ -32,6 +32,18 @@ def test_an_intersection_has_every_pair_of_groups() -> None:
     assert len(table.groups) == table.size == 16
 
 
+@pytest.mark.parametrize(
+    ("bands", "names"),
+    [
+        ([1_000_000, 1_000_001], ["under 1000000", "1000000 to under 1000001", "1000001 and over"]),
+        ([-0.5, 0, 17.25, 1234567.5], ["under -0.5", "-0.5 to under 0", "0 to under 17.25", "17.25 to under 1234567.5", "1234567.5 and over"]),
+    ],
+)  # fmt: skip
+def test_bands_are_named_by_their_cuts_in_full(bands: list[float], names: list[str]) -> None:
+    plan = parse_plan(plan_yaml({"protected.1.bands": bands}))
+    assert plan.protected[1].group_names == [*names, "unknown"]
+
+
 @settings(max_examples=60)
 @given(st.data())
 def test_every_table_is_counted_in_one_batch_and_no_batch_is_too_large(data: st.DataObject) -> None:

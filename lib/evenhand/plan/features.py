@@ -148,7 +148,7 @@ class Attribute(Model):
     def group_names(self) -> list[str]:
         """Every group a customer can be in, in the order of its code in `prepared`."""
         if self.bands is not None:
-            cuts = [f"{b:g}" for b in self.bands]
+            cuts = [repr(b).removesuffix(".0") for b in self.bands]  # in full: rounded, two cuts could have one name
             between = [f"{a} to under {b}" for a, b in zip(cuts, cuts[1:], strict=False)]
             return [f"under {cuts[0]}", *between, f"{cuts[-1]} and over", self.unknown]
         return [*(self.groups or {}), self.others, self.unknown]
