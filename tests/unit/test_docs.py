@@ -26,6 +26,11 @@ def test_files_named_on_a_page_are_there(page: Path) -> None:
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_tables_in_sql_on_a_page_are_named_by_absolute_paths(page: Path) -> None:
+    assert [path for path in re.findall(r"delta\.`([^`]+)`", page.read_text(encoding="utf-8")) if not path.startswith("/")] == []
+
+
 @pytest.mark.parametrize("plan", sorted((ROOT / "conf").glob("*.yaml")), ids=lambda p: p.name)
 def test_every_ready_plan_passes_its_check(plan: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(list(STEPS), "pipeline", ["--plan", str(plan), "--check"]) == 0
