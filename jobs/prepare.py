@@ -4,4 +4,6 @@ import sys
 
 from evenhand.command import main
 
-sys.exit(main(["prepare"], "Keep what the purpose may use, under pseudonyms; spends nothing."))
+sys.exit(
+    main(["prepare"], "Keep what the purpose may use, under pseudonyms; spends the run's ε if bounds are left out, else nothing.")
+)

@@ -62,7 +62,12 @@ def _run(plan: Plan, steps: Sequence[str], options: argparse.Namespace) -> None:
 
 def _parse(steps: Sequence[str], description: str, arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = _plan_parser(description)
-    parser.add_argument("--as-of", type=_moment, metavar="TIME", help="point in time for consent and events (default: now)")
+    parser.add_argument(
+        "--as-of",
+        type=_moment,
+        metavar="TIME",
+        help="point in time for consent and events, in UTC unless it has an offset (default: now)",
+    )
     alone = len(steps) == 1 and steps[0] != "prepare"
     parser.add_argument("--run-id", required=alone, metavar="ID", help="resume this run, or give the new one this id")
     parser.add_argument("--check", action="store_true", help="validate and explain the plan; no data, no Spark")

@@ -53,7 +53,10 @@ def test_check_warns_before_the_budget_is_spent(plan_file: Callable[..., Path], 
 def test_check_says_that_no_event_means_yes_under_opt_out(
     plan_file: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert "no event means yes" in run(capsys, "--plan", str(plan_file({"legal_basis": "legitimate_interest"})), "--check")[1]
+    assert (
+        "no event means yes, any state but granted means no"
+        in run(capsys, "--plan", str(plan_file({"legal_basis": "legitimate_interest"})), "--check")[1]
+    )
 
 
 @pytest.mark.parametrize("plan", ["sound", "wrong"])

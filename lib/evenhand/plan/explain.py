@@ -50,7 +50,7 @@ def _who(plan: Plan) -> str:
     if plan.opt_in:
         rule = "said yes to it (opt-in): no event, a withdrawal or an expired consent means no"
     else:
-        rule = "did not object (opt-out): no event means yes, a withdrawal means no"
+        rule = "did not object (opt-out): no event means yes, any state but granted means no"
     return (
         f"Purpose {plan.purpose}, on the basis of {plan.legal_basis.replace('_', ' ')}: customers who, by their latest event "
         f"at the run's point in time, {rule}. Customers without an id are left out."
