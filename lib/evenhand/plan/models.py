@@ -7,6 +7,7 @@ privacy and fairness beside this file.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Annotated, Literal, Self
 from zoneinfo import available_timezones
 
@@ -23,6 +24,11 @@ RESERVED |= {"noisy_count", "noisy_count_low", "noisy_count_high", "means_low", 
 RESERVED |= {"label", "fixed_point", "size", "share"}  # the last two are measures of a segment's profile, beside the features
 
 NOT_IN_JAVA = {"Factory", "ROC", "localtime"}  # files of the system's zones, which Spark refuses once it runs
+
+
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones() - NOT_IN_JAVA)  # reads some 600 files
 
 
 class KRange(Model):
@@ -68,7 +74,7 @@ class Plan(Model):
     @field_validator("time_zone")
     @classmethod
     def _known_zone(cls, zone: str) -> str:
-        if zone not in available_timezones() - NOT_IN_JAVA:
+        if zone not in _zones():
             raise ValueError("a time zone such as Europe/Berlin or UTC is needed")
         return zone
 
