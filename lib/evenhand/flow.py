@@ -44,9 +44,11 @@ def prepare_step(run: Run) -> None:
 
     Sources to `prepared` [restricted]. Spends nothing, or what it takes to find the bounds that the plan leaves out.
     """
-    if run.store.rows(catalog.PREPARED, run.run_id) is not None:
+    plan, sources, prepared = run.plan, run.sources, run.store.rows(catalog.PREPARED, run.run_id)
+    if prepared is not None:
+        if run.store.rows(catalog.INPUT_QUALITY, run.run_id) is None:  # cut off between the two
+            run.write_later(catalog.INPUT_QUALITY, lambda: input_quality(prepared, sources, run.bounded))
         return
-    plan, sources = run.plan, run.sources
     pads = pads_of(plan)
     with no_values_in_errors("prepare", sources.texts):
         if not isinstance(plan.sources.customers.duplicates, KeepLatest):
@@ -54,13 +56,13 @@ def prepare_step(run: Run) -> None:
         plan = run.bounded
         run.begin()
         run.store.write(catalog.PREPARED, prepared_customers(sources, plan, run.as_of, pads.table(run.spark)), run.run_id)
-        prepared = run.store.rows(catalog.PREPARED, run.run_id)
-        if prepared is None:
+        kept = run.store.rows(catalog.PREPARED, run.run_id)
+        if kept is None:
             raise EmptyPopulation(
                 f"nobody may be used for purpose {plan.purpose} as of {run.as_of:%Y-%m-%d %H:%M} UTC: check the consent events and "
                 f"sources.consent.id; nothing was published, {'its ε is' if plan.to_find else 'no budget was'} spent"
             )
-        run.write_later(catalog.INPUT_QUALITY, lambda: input_quality(prepared, sources, plan))
+        run.write_later(catalog.INPUT_QUALITY, lambda: input_quality(kept, sources, plan))
 
 
 def segment_step(run: Run) -> None:
@@ -128,7 +130,8 @@ def assess_step(run: Run) -> None:
 def report_step(run: Run) -> None:
     """Write the page for people, from the open zone alone."""
     centers_of(run)  # a page must not be what first asks for bounds
-    write_report(run.store, run.bounded, run.run_id)
+    with no_values_in_errors("report", left=f"run {run.run_id} stands as it was; run the step report again, under its id"):
+        write_report(run.store, run.bounded, run.run_id)
 
 
 def refuse_duplicates(run: Run) -> None:

@@ -146,6 +146,14 @@ def test_an_id_of_which_runs_knows_nothing_and_another_table_does_is_refused(spa
         run(small, spark, as_of=NOW + timedelta(days=1), run_id="r1")
 
 
+def test_what_was_found_wrong_with_the_input_is_counted_although_the_run_was_cut_off_before(spark: Any, small: Plan) -> None:
+    first = run(small, spark, as_of=NOW, run_id="r1", steps=["prepare"])
+    before = first.store.read(catalog.INPUT_QUALITY, "r1").count()
+    shutil.rmtree(f"{small.output.restricted.path}/input_quality")
+    again = run(small, spark, run_id="r1", steps=["prepare"])
+    assert again.store.read(catalog.INPUT_QUALITY, "r1").count() == before > 0
+
+
 def test_no_noise_is_drawn_again_for_a_run_that_came_to_its_end(spark: Any, small: Plan) -> None:
     run(small, spark, as_of=NOW, run_id="r1")
     shutil.rmtree(f"{small.output.restricted.path}/releases")

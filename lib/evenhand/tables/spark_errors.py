@@ -64,10 +64,11 @@ def kind_of(wrong: BaseException) -> str:
 
 
 @contextmanager
-def no_values_in_errors(doing: str, texts: Sequence[str] = ()) -> Iterator[None]:
+def no_values_in_errors(doing: str, texts: Sequence[str] = (), left: str = "nothing was published") -> Iterator[None]:
     """Replace Spark's message, which may quote a person's value, by the condition's name and what to do about it.
 
-    `texts` are the columns of text that expressions read: where one of them should have been a number.
+    `texts` are the columns of text that expressions read: where one of them should have been a number. `left` says how the run
+    stands then.
     """
     loggers = [PySparkLogger.getLogger(name) for name in TALKATIVE]
     before = [logger.disabled for logger in loggers]
@@ -81,7 +82,7 @@ def no_values_in_errors(doing: str, texts: Sequence[str] = ()) -> Iterator[None]
         found = next((c for c in HINTS if c in text or c in condition), condition)
         hint = f"; {HINTS[found]}" if found in HINTS else ""
         hint += f" (text is in {', '.join(texts)})" if texts and found == "CAST_INVALID_INPUT" else ""
-        raise DataError(f"{doing}: Spark stopped with {found}{hint}; nothing was published") from None
+        raise DataError(f"{doing}: Spark stopped with {found}{hint}; {left}") from None
     finally:
         for logger, was in zip(loggers, before, strict=True):
             logger.disabled = was
