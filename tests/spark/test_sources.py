@@ -184,6 +184,29 @@ def test_whole_number_ids_of_different_widths_fit_each_other(
     assert prepared_customers(opened(spark, built), built, NOW, Pads.of(KEY).table(spark)).count() == 1
 
 
+IDS = {"customers": (CUSTOMERS, "customers"), "consent": (CONSENT, "consent"), "purchases": (PURCHASES, "events.purchases")}
+
+
+@pytest.mark.parametrize("by", ["path", "name"])
+@pytest.mark.parametrize("source", IDS)
+def test_an_id_that_is_padded_with_blanks_is_told_as_no_objection_would_match_it(
+    spark: Any, plan: Build, sound: dict[str, Any], tmp_path: Path, source: str, by: str
+) -> None:
+    schema, place = IDS[source]
+
+    def declared(kind: str) -> Plan:
+        at = {"path": f"{tmp_path}/{kind}", "name": f"{source}_by_{by}_{kind}"}
+        columns = schema.replace("customer_id STRING", f"customer_id {kind}(20)")
+        spark.sql(f"CREATE TABLE {at['name']} ({columns}) USING delta LOCATION '{at['path']}'")
+        return plan(sound | {f"sources.{place}.path": REMOVED, f"sources.{place}.{by}": at[by]})
+
+    assert refusal(spark, declared("char")) == (
+        f"sources.{source}: the id column customer_id is char(20), whose blanks at the end are part of the id elsewhere; "
+        "retype it to STRING and take the blanks off, in every source"
+    )
+    opened(spark, declared("varchar"))
+
+
 def test_the_version_of_the_first_look_is_read_to_the_end(spark: Any, plan: Build, tmp_path: Path) -> None:
     write_sources(spark, tmp_path, [customer("a"), customer("b")])
     built = plan()

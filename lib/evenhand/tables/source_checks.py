@@ -24,6 +24,7 @@ TIMES = (T.TimestampType, T.TimestampNTZType)  # a time without a zone is in the
 SOMETIME = "TIMESTAMP '2000-01-01 00:00:00'"  # in place of as_of, where only the types matter
 BOOLEANS, WHOLE = ("true", "false"), re.compile(r"-?(0|[1-9][0-9]*)")
 GROUPS = (*TEXT, *INTEGERS, T.BooleanType)
+DECLARED = "__CHAR_VARCHAR_TYPE_STRING"  # the metadata of a column of strings in which Spark keeps that it is CHAR or VARCHAR
 
 
 def check_types(plan: Plan, frames: Mapping[str, DataFrame]) -> None:
@@ -95,6 +96,11 @@ def _types(rows: DataFrame) -> dict[str, T.DataType]:
     return {f.name.lower(): f.dataType for f in rows.schema}
 
 
+def _declared(rows: DataFrame, column: str) -> str:
+    """The type that a column of strings was declared with, such as char(20), when it has a length."""
+    return next((str(f.metadata.get(DECLARED, "")) for f in rows.schema if f.name.lower() == column.lower()), "")
+
+
 def _check_groups(plan: Plan, types: Mapping[str, T.DataType]) -> None:
     """A value that the column cannot hold would put everybody into `others`: in YAML yes, no, on and off are booleans."""
     for attribute in plan.protected:
@@ -124,6 +130,12 @@ def _check_ids(plan: Plan, frames: Mapping[str, DataFrame]) -> None:
         if not isinstance(found, (*TEXT, *INTEGERS)):
             raise SourceError(
                 f"sources.{name}: the id column {column} is {found.simpleString()}; it must be text or a whole number"
+            )
+        declared = _declared(frames[name], column)
+        if declared.startswith("char"):
+            raise SourceError(
+                f"sources.{name}: the id column {column} is {declared}, whose blanks at the end are part of the id elsewhere; "
+                "retype it to STRING and take the blanks off, in every source"
             )
         kinds[name] = "text" if isinstance(found, TEXT) else "a whole number"
     for name, kind in kinds.items():
