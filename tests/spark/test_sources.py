@@ -207,6 +207,15 @@ def test_an_id_that_is_padded_with_blanks_is_told_as_no_objection_would_match_it
     opened(spark, declared("varchar"))
 
 
+def test_a_group_whose_values_are_padded_with_blanks_is_told_as_nobody_would_be_in_it(
+    spark: Any, plan: Build, sound: dict[str, Any], tmp_path: Path
+) -> None:
+    columns = CUSTOMERS.replace("sex STRING", "sex CHAR(5)")
+    spark.sql(f"CREATE TABLE padded_groups ({columns}) USING delta LOCATION '{tmp_path}/padded'")
+    found = refusal(spark, plan(sound | {"sources.customers.path": f"{tmp_path}/padded"}))
+    assert found.startswith("sources.customers: column sex is char(5), whose values end in blanks that no group of gender names")
+
+
 def test_the_version_of_the_first_look_is_read_to_the_end(spark: Any, plan: Build, tmp_path: Path) -> None:
     write_sources(spark, tmp_path, [customer("a"), customer("b")])
     built = plan()

@@ -51,7 +51,7 @@ def check_types(plan: Plan, frames: Mapping[str, DataFrame]) -> None:
             found = types[column.lower()]
             if not isinstance(found, allowed):
                 raise SourceError(f"sources.{name}: column {column} is {found.simpleString()}; it must be {label}")
-    _check_groups(plan, _types(frames[CUSTOMERS]))
+    _check_groups(plan, frames[CUSTOMERS])
     _check_ids(plan, frames)
 
 
@@ -101,10 +101,16 @@ def _declared(rows: DataFrame, column: str) -> str:
     return next((str(f.metadata.get(DECLARED, "")) for f in rows.schema if f.name.lower() == column.lower()), "")
 
 
-def _check_groups(plan: Plan, types: Mapping[str, T.DataType]) -> None:
+def _check_groups(plan: Plan, customers: DataFrame) -> None:
     """A value that the column cannot hold would put everybody into `others`: in YAML yes, no, on and off are booleans."""
+    types = _types(customers)
     for attribute in plan.protected:
         found = types[attribute.column.lower()]
+        if attribute.groups and (declared := _declared(customers, attribute.column)).startswith("char"):
+            raise SourceError(
+                f"sources.{CUSTOMERS}: column {attribute.column} is {declared}, whose values end in blanks that no group of "
+                f"{attribute.name} names; retype it to STRING and take the blanks off"
+            )
         for value in [v for values in (attribute.groups or {}).values() for v in values]:
             fits, instead = True, ""
             if isinstance(found, T.BooleanType):
