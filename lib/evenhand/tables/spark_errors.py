@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,11 @@ except ImportError:  # a Spark Connect client may come without it
 SPARK_ERRORS = (PySparkException, Py4JError)
 
 TRIES = 60  # of many writers at once one is done a round
+# Delta's refusals of the later of two commits, and of the later of two that create a table. By their names: "concurrent" alone
+# stands in every Java stack trace (java.util.concurrent), and an error in the data would be tried again as often.
+RACES = re.compile(
+    r"io\.delta\.exceptions\.|\bDELTA_(CONCURRENT|PROTOCOL_CHANGED|METADATA_CHANGED)|\b(TABLE_OR_VIEW|DELTA_TABLE|DELTA_LOG)_ALREADY_EXISTS"
+)
 
 # PySpark logs the message of an error by itself, with the value from the row that it quotes.
 TALKATIVE = ("SQLQueryContextLogger", "DataFrameQueryContextLogger")
@@ -47,8 +53,7 @@ def retried(commit: Callable[[], object]) -> None:
             commit()
             return
         except SPARK_ERRORS as wrong:
-            text = condition_of(wrong) + str(wrong)
-            if attempt == TRIES - 1 or "CONCURRENT" not in text.upper():
+            if attempt == TRIES - 1 or not RACES.search(f"{condition_of(wrong)} {wrong}"):
                 raise
             time.sleep(random.uniform(0.02, 0.1 * 2 ** min(attempt, 4)))
 

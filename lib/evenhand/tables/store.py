@@ -79,7 +79,7 @@ class Store:
         """
         writer = self._writer(spec, self.from_arrow(spec, rows)).mode("append")
         writer = writer.option("txnAppId", f"{spec.name}/{key}").option("txnVersion", version)
-        retried(lambda: self._save(spec, writer))
+        self._save(spec, writer)
 
     def _writer(self, spec: TableSpec, frame: DataFrame) -> DataFrameWriter:
         writer = frame.write.format("delta")
@@ -88,11 +88,13 @@ class Store:
         return writer
 
     def _save(self, spec: TableSpec, writer: DataFrameWriter) -> None:
+        """Commit, again when another run was faster to create the table or to change it: a commit that is refused wrote nothing."""
         place = self._places[spec.zone]
         if place.path:
-            writer.save(absolute(f"{place.path}/{spec.name}"))
+            path = absolute(f"{place.path}/{spec.name}")
+            retried(lambda: writer.save(path))
         else:
-            writer.saveAsTable(self.address(spec))
+            retried(lambda: writer.saveAsTable(self.address(spec)))
 
     def from_arrow(self, spec: TableSpec, rows: pa.Table) -> DataFrame:
         """A DataFrame in the table's own types, extra columns as they come."""

@@ -1,0 +1,85 @@
+"""Two runs at once into the same zones: Delta refuses the later of two commits, and a run that is refused tries again."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+from typing import Any
+
+import pytest
+from pyspark.errors import PySparkException
+
+from conftest import write_key
+from evenhand.api import run
+from evenhand.plan.load import parse_plan
+from evenhand.tables import spark_errors
+from evenhand.tables.catalog import BUDGET, RUNS
+from evenhand.tables.spark_errors import retried
+from sample import KEY, NOW, REMOVED, in_folder, people, plan_yaml, write_sources
+
+SMALL = {"privacy.epsilon": 3.0, "privacy.population_total": 20.0, "privacy.expected_customers": 500}
+
+
+@pytest.fixture
+def folder(spark: Any, tmp_path: Path) -> Path:
+    write_key(tmp_path / "key", KEY)
+    customers, purchases = people(300)
+    write_sources(spark, tmp_path, customers, purchases=purchases)
+    return tmp_path
+
+
+def publish_at_once(spark: Any, plans: dict[str, dict[str, Any]]) -> None:
+    """Run the base plan with these changes under these ids, each in a thread and a session of its own; all are published."""
+    together = Barrier(len(plans))
+
+    def go(run_id: str) -> Any:
+        plan, session = parse_plan(plan_yaml(plans[run_id])), spark.newSession()
+        together.wait()
+        return run(plan, session, as_of=NOW, run_id=run_id)
+
+    with ThreadPoolExecutor(len(plans)) as pool:
+        results = list(pool.map(go, plans))
+    store = results[0].store
+    assert {r.run_id for r in store.read(RUNS).where("status = 'published'").collect()} >= set(plans)
+    assert {r.run_id for r in store.read(BUDGET).collect()} >= set(plans)
+    assert [r.segments.count() for r in results] == [300] * len(plans)
+
+
+def test_both_are_published_in_zones_that_neither_has_written_to_and_that_lack_their_features(spark: Any, folder: Path) -> None:
+    """Both create every table; then both add columns of their own to the same tables."""
+    here = in_folder(folder) | SMALL
+    publish_at_once(spark, {"first": here, "second": here})
+    publish_at_once(spark, {"third": here | {"features.0.name": "loyalty"}, "fourth": here | {"features.0.name": "years_here"}})
+
+
+@pytest.mark.slow
+def test_both_are_published_in_schemas_of_a_catalog_without_tables(spark: Any, folder: Path) -> None:
+    here = in_folder(folder) | SMALL
+    for zone in ("restricted", "open"):
+        spark.sql(f"CREATE SCHEMA at_once_{zone}")
+        here |= {f"output.{zone}.path": REMOVED, f"output.{zone}.schema": f"at_once_{zone}"}
+    publish_at_once(spark, {"first": here, "second": here})
+
+
+@pytest.mark.parametrize(
+    ("message", "tries"),
+    [
+        ("io.delta.exceptions.ProtocolChangedException: [DELTA_PROTOCOL_CHANGED] ...", 3),
+        ("[DELTA_METADATA_CHANGED] ...", 3),
+        ("[DELTA_CONCURRENT_APPEND.WITH_PARTITION_HINT] ...", 3),
+        ("[TABLE_OR_VIEW_ALREADY_EXISTS] ...", 3),
+        ("[DIVIDE_BY_ZERO] ... at java.util.concurrent.ThreadPoolExecutor.runWorker", 1),
+    ],
+)
+def test_a_commit_is_tried_again_after_a_race_only(monkeypatch: pytest.MonkeyPatch, message: str, tries: int) -> None:
+    monkeypatch.setattr(spark_errors, "TRIES", 3)
+    tried: list[int] = []
+
+    def refused() -> None:
+        tried.append(1)
+        raise PySparkException(message)
+
+    with pytest.raises(PySparkException):
+        retried(refused)
+    assert len(tried) == tries
