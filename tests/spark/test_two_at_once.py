@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, Timer
 from typing import Any
 
 import pytest
@@ -16,6 +16,7 @@ from evenhand.plan.load import parse_plan
 from evenhand.tables import spark_errors
 from evenhand.tables.catalog import BUDGET, RUNS
 from evenhand.tables.spark_errors import retried
+from evenhand.tables.store import Store
 from sample import KEY, NOW, REMOVED, in_folder, people, plan_yaml, write_sources
 
 SMALL = {"privacy.epsilon": 3.0, "privacy.population_total": 20.0, "privacy.expected_customers": 500}
@@ -53,13 +54,25 @@ def test_both_are_published_in_zones_that_neither_has_written_to_and_that_lack_t
     publish_at_once(spark, {"third": here | {"features.0.name": "loyalty"}, "fourth": here | {"features.0.name": "years_here"}})
 
 
-@pytest.mark.slow
 def test_both_are_published_in_schemas_of_a_catalog_without_tables(spark: Any, folder: Path) -> None:
     here = in_folder(folder) | SMALL
     for zone in ("restricted", "open"):
         spark.sql(f"CREATE SCHEMA at_once_{zone}")
         here |= {f"output.{zone}.path": REMOVED, f"output.{zone}.schema": f"at_once_{zone}"}
     publish_at_once(spark, {"first": here, "second": here})
+
+
+def test_a_table_whose_first_commit_is_under_way_is_not_taken_for_something_else(spark: Any, tmp_path: Path) -> None:
+    """Delta writes the rows first, and the log that makes a table of them last."""
+    plan = parse_plan(plan_yaml(in_folder(tmp_path)))
+    spark.createDataFrame([], BUDGET.columns).write.format("delta").save(f"{tmp_path}/open/budget")
+    log, later = tmp_path / "open" / "budget" / "_delta_log", tmp_path / "later"
+    (tmp_path / "open" / "budget" / "part-0.parquet").write_bytes(b"rows")
+    log.rename(later)
+    commit = Timer(0.7, lambda: later.rename(log))
+    commit.start()
+    Store(spark, plan.output).refuse_foreign_content()
+    commit.join()
 
 
 @pytest.mark.parametrize(

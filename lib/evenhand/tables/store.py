@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
@@ -20,6 +21,7 @@ from evenhand.tables.spark_errors import SPARK_ERRORS, kind_of, retried
 # No statistics on the restricted zone: the smallest and largest id would stand in the Delta log in clear text.
 PROPERTIES = {"restricted": {"delta.dataSkippingNumIndexedCols": "0"}, "open": dict[str, str]()}
 READERS = 4
+LOOKS, WAIT = 4, 0.5  # seconds
 
 
 class Store:
@@ -154,13 +156,16 @@ class Store:
                 "empty it or name another output location"
             ) from None
 
-    def _schema_if_any(self, spec: TableSpec) -> StructType | None:
+    def _schema_if_any(self, spec: TableSpec, looks: int = LOOKS) -> StructType | None:
         try:
             return self.spark.read.table(self.address(spec)).schema
         except AnalysisException:
             if self._is_empty(spec):
                 return None
-            raise
+            if looks == 1:
+                raise
+        time.sleep(WAIT)  # another run may just be about to make the table's first commit
+        return self._schema_if_any(spec, looks - 1)
 
     def _is_empty(self, spec: TableSpec) -> bool:
         place = self._places[spec.zone]
