@@ -176,7 +176,7 @@ def test_the_page_on_notebooks_runs_as_it_stands(spark: Any, result: Result, tmp
         exec(code.replace("conf/demo.yaml", str(plan)), names)
     mine, theirs = names["segments"], names["result"].segments
     assert mine.join(theirs, ["pseudonym", "segment"]).count() == mine.count() == theirs.count() == COUNT - REFUSED
-    for counted in (names["summed"], names["tallied"].where("cell <> -1")):  # -1: everybody again, for the squares
+    for counted in (names["summed"], names["tallied"].where("_cell <> -1")):  # -1: everybody again, for the squares
         assert counted.agg({"n": "sum"}).first()[0] == COUNT - REFUSED
 
 
