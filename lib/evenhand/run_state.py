@@ -92,10 +92,11 @@ class Run:
             ledger = Ledger(store, audit, plan.privacy)
             unbroken = pool.submit(audit.check)
             affordable = pool.submit(ledger.refuse_exhausted, run_id, Loss.of(plan.privacy))
+            left_over = pool.submit(left_behind, store, run_id) if given else None
             found = last_state(store, run_id)
             if found is None and not may_start:
                 raise RunConflict(f"--run-id: there is no run {run_id}; run the step prepare first, under the same id")
-            if found is None and given and (left := left_behind(store, run_id)):
+            if found is None and left_over and (left := left_over.result()):
                 raise RunConflict(f"--run-id: {left} holds rows of run {run_id}, which is not in `runs`; take another id")
             if found is None:
                 read_key(plan.pseudonyms)  # a key that cannot be used is refused before anything is written

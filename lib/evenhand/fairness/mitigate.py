@@ -105,15 +105,16 @@ def _on_customers(
     counted, counts = [_counted(release, moves)], Method.of(plan).balances
     for number in range(1, counts + 2):
         presence, deviation = prior.given(counted), counted[-1].deviation
-        totals, by_count = presence.sizes.sum(axis=1), REACH * deviation * float(np.sqrt(presence.sizes.shape[1]))
-        bounds = constraints_of(plan, totals, ground.reach, counted=min(by_count, ground.reach))
+        totals = presence.sizes.sum(axis=1)
+        by_count = min(REACH * deviation * float(np.sqrt(len(found.centers))), ground.reach)
+        bounds = constraints_of(plan, totals, ground.reach, counted=by_count)
         trust = np.inf if number == 1 else TRUST if number <= counts else LAST_TRUST
         most = trust * deviation / np.sqrt(prior.variance.near)
         moves = chosen(presence, terms, moves, bounds, deviation, most)
         fair_map = fair_map.moving(moves)
         if number <= counts:
             counted.append(_counted(door.release(balance_check(prepared, fair_map, number, plan)), moves))
-    unbounded = too_small(plan, totals, min(by_count, ground.reach))
+    unbounded = too_small(plan, totals, by_count)
     if Method.of(plan).moves_centers:  # on the boxes they are where balancing put them, at the means of their members
         return fair_map.centers, fair_map, unbounded
     described = members_centers(fine, found.centers, choices, boxes.mean, presence, moves)

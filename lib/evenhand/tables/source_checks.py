@@ -112,18 +112,22 @@ def _check_groups(plan: Plan, customers: DataFrame) -> None:
                 f"{attribute.name} names; retype it to STRING and take the blanks off"
             )
         for value in [v for values in (attribute.groups or {}).values() for v in values]:
-            fits, instead = True, ""
-            if isinstance(found, T.BooleanType):
-                fits, instead = written(value) in BOOLEANS, "true or false"
-            elif isinstance(found, INTEGERS):
-                fits, instead = WHOLE.fullmatch(written(value)) is not None, "a whole number"
-            elif isinstance(value, bool):
-                fits, instead = False, "in quotes as the column has it; YAML takes yes, no, on and off for booleans unless quoted"
-            if not fits:
+            if instead := _instead(value, found):
                 raise SourceError(
                     f"sources.{CUSTOMERS}: column {attribute.column} is {found.simpleString()} and never {written(value)}, which "
                     f"a group of {attribute.name} names; write it {instead}"
                 )
+
+
+def _instead(value: str | int | bool, column: T.DataType) -> str:
+    """How a value that the column cannot hold is to be written; empty when it can hold it."""
+    if isinstance(column, T.BooleanType):
+        return "" if written(value) in BOOLEANS else "true or false"
+    if isinstance(column, INTEGERS):
+        return "" if WHOLE.fullmatch(written(value)) else "a whole number"
+    if isinstance(value, bool):
+        return "in quotes as the column has it; YAML takes yes, no, on and off for booleans unless quoted"
+    return ""
 
 
 def _check_ids(plan: Plan, frames: Mapping[str, DataFrame]) -> None:
