@@ -77,6 +77,8 @@ WRONG = {
     "offer by no feature": ({"fairness.offers": [{"name": "gift", "why": "thanks", "where": {"spend": [1, None]}}]}, "fairness.offers.0.where: no feature spend; did you mean spent?"),
     "offer reversed": ({"fairness.offers": [{"name": "gift", "why": "thanks", "where": {"spent": [9, 1]}}]}, "where.spent is reversed; write [1, 9]"),
     "offer without ends": ({"fairness.offers": [{"name": "gift", "why": "thanks", "where": {"spent": [None, None]}}]}, "where.spent has no end; state at least one"),
+    "a group of fractions": ({"protected.0.groups": {"a": [1.5]}}, "protected.0.groups.a.0: a text, a whole number or a boolean is needed"),
+    "a group of nothing": ({"protected.0.groups": {"a": [None]}}, "who has no value is in `unknown` (found: None)"),
     "true in one group and in another": ({"protected.0.groups": {"a": [True], "b": ["true"]}}, "a value is in two groups"),
     "reference of no group": ({"protected.0.reference": {"name": "census", "shares": {"femal": 0.5}}}, "no group femal"),
     "reference of too many": ({"protected.0.reference": {"name": "census", "shares": {"female": 0.6, "male": 0.5}}}, "add up to 1.1"),

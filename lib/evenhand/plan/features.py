@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, PrivateAttr, Tag, field_validator, model_validator
+from pydantic import BeforeValidator, Field, PrivateAttr, Tag, field_validator, model_validator
 
 from evenhand.plan.base import Column, EitherForm, Model, Name, Number, Share, Text, checked
 from evenhand.plan.expressions import inspect_aggregate
@@ -102,6 +102,15 @@ class Reference(Model):
         return shares
 
 
+def _value(value: Any) -> Any:
+    if not isinstance(value, str | int):
+        raise ValueError("a text, a whole number or a boolean is needed; who has no value is in `unknown`")
+    return value
+
+
+Value = Annotated[str | int | bool, BeforeValidator(_value)]  # one line for a mistake, not one for each type that it could be
+
+
 def written(value: str | int | bool) -> str:
     """A value of a group as Spark writes it: booleans in lower case."""
     return str(value).lower() if isinstance(value, bool) else str(value)
@@ -117,7 +126,7 @@ class Attribute(Model):
     name: Name
     why: Text
     column: Column
-    groups: dict[Text, list[str | int | bool]] | None = None
+    groups: dict[Text, list[Value]] | None = None
     bands: list[Number] | None = Field(default=None, min_length=1)
     others: Text = "other"
     unknown: Text = "unknown"
