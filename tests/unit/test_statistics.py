@@ -56,9 +56,21 @@ def test_balance_is_the_smallest_over_the_largest_group_of_the_worst_segment() -
 
 
 def test_total_variation_is_the_share_of_a_group_that_would_have_to_move() -> None:
-    assert total_variation(UNEVEN_TABLE) == pytest.approx(0.3)
+    assert total_variation(UNEVEN_TABLE) == pytest.approx(0.6)
     assert total_variation(EVEN_TABLE) == pytest.approx(0.0)
-    assert total_variation(np.array([[100.0, 0.0], [0.0, 300.0]])) == pytest.approx(0.75)
+    assert total_variation(np.array([[100.0, 0.0], [0.0, 300.0]])) == pytest.approx(1.0)
+
+
+def test_distances_of_two_groups_do_not_depend_on_how_large_they_are() -> None:
+    for one in (10.0, 100.0, 1000.0):
+        table = np.array([[0.69, 0.20, 0.11], [0.31, 0.44, 0.25]]) * np.array([[one], [100.0]])
+        assert total_variation(table) == pytest.approx(0.38)
+        assert jensen_shannon(table) == pytest.approx(0.327, abs=5e-4)
+
+
+def test_a_group_is_held_against_the_others_as_they_are_together() -> None:
+    table = np.array([[80.0, 20.0], [50.0, 50.0], [80.0, 120.0]])
+    assert total_variation(table) == pytest.approx(0.8 - 130 / 300)
 
 
 def test_an_empty_segment_is_not_judged() -> None:
@@ -66,14 +78,14 @@ def test_an_empty_segment_is_not_judged() -> None:
     assert np.isnan(representation_ratio(table)[:, 1]).all()
     assert worst_representation(table) == pytest.approx(0.4)
     assert balance(table) == pytest.approx(0.25)
-    assert total_variation(table) == pytest.approx(0.3)
+    assert total_variation(table) == pytest.approx(0.6)
 
 
 def test_an_empty_group_is_not_judged_by_ratio_and_distance_but_has_no_balance() -> None:
     table = np.array([[80.0, 20.0], [20.0, 80.0], [0.0, 0.0]])
     assert np.isnan(representation_ratio(table)[2]).all()
     assert worst_representation(table) == pytest.approx(0.4)
-    assert total_variation(table) == pytest.approx(0.3)
+    assert total_variation(table) == pytest.approx(0.6)
     assert balance(table) == 0.0
 
 
@@ -85,8 +97,8 @@ def test_a_group_that_is_kept_out_of_a_segment_is_the_worst_there_is() -> None:
 
 def test_the_jensen_shannon_distance_is_zero_for_equals_and_the_definition_for_others() -> None:
     assert jensen_shannon(EVEN_TABLE) == pytest.approx(0.0, abs=1e-6)
-    a, m = np.array([0.8, 0.2]), np.array([0.65, 0.35])
-    b = np.array([0.5, 0.5])
+    a, m = np.array([0.8, 0.2]), np.array([0.5, 0.5])
+    b = np.array([0.2, 0.8])
     divergence = ((a * np.log2(a / m)).sum() + (b * np.log2(b / m)).sum()) / 2
     assert jensen_shannon(UNEVEN_TABLE) == pytest.approx(divergence**0.5)
 

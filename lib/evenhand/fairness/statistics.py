@@ -42,21 +42,21 @@ def balance(counts: Floats) -> Floats:
 
 
 def total_variation(counts: Floats) -> Floats:
-    """Greatest total variation distance between a group's distribution over segments and everybody's, shape (...).
+    """Greatest total variation distance between a group's distribution over segments and everybody else's, shape (...).
 
-    0.0 is even; 0.2 means that 20 % of a group would have to be in another segment.
+    0.0 is even; 0.2 means that 20 % of a group would have to be in another segment, to be spread as the others are.
     """
     return np.nanmax(total_variations(counts), axis=-1)  # type: ignore[no-any-return]
 
 
 def total_variations(counts: Floats) -> Floats:
     """Of each group, shape (..., groups)."""
-    group, everyone = distributions(counts)
-    return np.abs(group - everyone).sum(axis=-1) / 2  # type: ignore[no-any-return]
+    group, others = distributions(counts)
+    return np.abs(group - others).sum(axis=-1) / 2  # type: ignore[no-any-return]
 
 
 def jensen_shannon(counts: Floats) -> Floats:
-    """Greatest Jensen-Shannon distance between a group's distribution over segments and everybody's, 0 to 1, shape (...).
+    """Greatest Jensen-Shannon distance between a group's distribution over segments and everybody else's, 0 to 1, shape (...).
 
     The root of the divergence in bits (Endres and Schindelin, "A new metric for probability distributions", 2003).
     """
@@ -65,9 +65,9 @@ def jensen_shannon(counts: Floats) -> Floats:
 
 def jensen_shannons(counts: Floats) -> Floats:
     """Of each group, shape (..., groups)."""
-    group, everyone = distributions(counts)
-    middle = (group + everyone) / 2
-    divergence = (_information(group, middle) + _information(np.broadcast_to(everyone, group.shape), middle)) / 2
+    group, others = distributions(counts)
+    middle = (group + others) / 2
+    divergence = (_information(group, middle) + _information(others, middle)) / 2
     return np.sqrt(np.maximum(divergence, 0.0))  # type: ignore[no-any-return]
 
 
@@ -119,9 +119,9 @@ SELECTION: dict[str, Callable[[Floats], Floats]] = {
 
 
 def distributions(counts: Floats) -> tuple[Floats, Floats]:
-    """Over segments, of each group and of everyone; NaN where nobody is."""
-    everyone = counts.sum(axis=-2, keepdims=True)
-    return _divided(counts, counts.sum(axis=-1, keepdims=True)), _divided(everyone, counts.sum(axis=(-2, -1), keepdims=True))
+    """Over segments, of each group and of all others together, shape (..., groups, segments) each; NaN where nobody is."""
+    others = counts.sum(axis=-2, keepdims=True) - counts
+    return _divided(counts, counts.sum(axis=-1, keepdims=True)), _divided(others, others.sum(axis=-1, keepdims=True))
 
 
 def _information(a: Floats, b: Floats) -> Floats:

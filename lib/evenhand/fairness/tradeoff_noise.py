@@ -154,7 +154,7 @@ class NoisyTable:
         if not (clean.sum(axis=1) > 0).all():
             return 0.0, 1.0
         drawn = np.random.default_rng(1).normal(0.0, 1.0, (DRAWS, *clean.shape)) * self.noise.deviation * np.sqrt(self.squares)
-        moved = _from_everybody(np.maximum(self.counts + drawn, 0.0)) - _from_everybody(clean)
+        moved = _from_the_others(np.maximum(self.counts + drawn, 0.0)) - _from_the_others(clean)
         reach = float(np.quantile(np.abs(moved).sum(axis=2).max(axis=1) / 2, HELD))
         seen = float(total_variation(clean))
         return max(seen - reach, 0.0), min(seen + reach, 1.0)
@@ -179,7 +179,7 @@ def _over(a: Floats, b: Floats, nobody: float = 0.0) -> Floats:
     return np.where(b > 0, a / np.where(b > 0, b, 1.0), nobody)
 
 
-def _from_everybody(tables: Floats) -> Floats:
-    """Each group's distribution over the segments less everybody's, shape (..., groups, segments); 1 where a group is gone."""
-    group, everyone = distributions(tables)
-    return np.nan_to_num(group - everyone, nan=1.0)
+def _from_the_others(tables: Floats) -> Floats:
+    """Each group's distribution over the segments less that of the others, shape (..., groups, segments); 1 where either is gone."""
+    group, others = distributions(tables)
+    return np.nan_to_num(group - others, nan=1.0)

@@ -123,7 +123,7 @@ def _pairs(figures: Interval) -> tuple[Interval, Interval]:
 
 
 def _against_the_others(noisy: Floats, noise: Noise, group: int) -> dict[str, Estimate]:
-    """The distances between one group's distribution and everybody's."""
+    """The distances between one group's distribution and that of all others."""
     rows = np.zeros((2, len(noisy)))
     rows[0, group], rows[1] = 1.0, 1.0 - np.eye(len(noisy))[group]
     own = {"total_variation": lambda t: total_variations(t)[..., 0], "jensen_shannon": lambda t: jensen_shannons(t)[..., 0]}

@@ -7,8 +7,8 @@ import math
 METRIC_NAMES = {
     "representation_ratio": "representation ratio of the worst group and segment",
     "balance": "balance of the worst segment",
-    "total_variation": "distance between a group and everybody (total variation)",
-    "jensen_shannon": "distance between a group and everybody (Jensen–Shannon)",
+    "total_variation": "distance between a group and everybody else (total variation)",
+    "jensen_shannon": "distance between a group and everybody else (Jensen–Shannon)",
     "cramers_v": "association of segment and group (Cramér's V)",
     "mutual_information": "what the segment tells about the group (bits)",
     "selection_ratio": "lowest over highest selection rate",
