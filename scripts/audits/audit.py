@@ -14,7 +14,8 @@ from evenhand.plan.accounting import epsilon_of
 from evenhand.plan.models import Plan
 from evenhand.privacy import release
 from evenhand.privacy.noise import OpenDPNoise
-from evenhand.privacy.release import Integers, Part, Release, add_noise
+from evenhand.privacy.question import Integers, Part
+from evenhand.privacy.release import Release, add_noise
 from evenhand.privacy.summary import COUNT, Summary, read_summary
 from evenhand.segment.cluster import fast_fit
 from world import Exact

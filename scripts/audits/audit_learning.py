@@ -11,7 +11,7 @@ from audit import ALARM, AUDITS, Finding, Mechanism, log_ratio, sound
 from bound import epsilon_lower_bound
 from evenhand.plan.method import Method
 from evenhand.plan.models import Plan
-from evenhand.privacy.release import Part
+from evenhand.privacy.question import Part
 from world import POPULATION, Row, prepared
 
 Rows = NDArray[np.int64]

@@ -8,7 +8,7 @@ import numpy as np
 
 from audit import Mechanism, sound
 from evenhand.privacy.noise import Laplace, OpenDPNoise
-from evenhand.privacy.release import Integers, Part
+from evenhand.privacy.question import Integers, Part
 from world import Prepare, prepared, with_every_row, without_clipping
 
 

@@ -26,7 +26,7 @@ from evenhand.prepare.magnitudes import customer_magnitudes
 from evenhand.privacy.bounds import magnitude_histograms
 from evenhand.privacy.groups import JointGroups, group_counts
 from evenhand.privacy.marginals import BINS, Marginals, histograms
-from evenhand.privacy.release import Integers, Part, Question
+from evenhand.privacy.question import Integers, Part, Question
 from evenhand.privacy.summary import Summary, box_sums, boxes_of
 from evenhand.privacy.tallies import segment_tallies
 from evenhand.segment.assign import rounded_centers

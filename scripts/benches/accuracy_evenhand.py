@@ -18,7 +18,7 @@ from evenhand.plan.method import Method
 from evenhand.plan.models import Plan
 from evenhand.privacy import marginals, summary
 from evenhand.privacy.noise import Noise, SeededNoise
-from evenhand.privacy.release import Part
+from evenhand.privacy.question import Part
 from evenhand.privacy.spread import spread_out
 from evenhand.segment import refine
 from evenhand.segment.assign import CENTER_BITS, Centers, rounded_centers

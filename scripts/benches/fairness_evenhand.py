@@ -19,7 +19,7 @@ from evenhand.plan.method import GROUPS, MARGINS, Method, balance
 from evenhand.plan.models import Plan
 from evenhand.privacy import groups, marginals, summary
 from evenhand.privacy.noise import SeededNoise
-from evenhand.privacy.release import Part
+from evenhand.privacy.question import Part
 from evenhand.privacy.spread import spread_out
 from evenhand.segment import check, refine
 from evenhand.segment.assign import CENTER_BITS, Centers, rounded_centers

@@ -22,7 +22,8 @@ from evenhand.privacy import bounds, marginals, release, summary
 from evenhand.privacy.bounds import bound_intervals, range_of
 from evenhand.privacy.marginals import Marginals, read_marginals
 from evenhand.privacy.noise import SeededNoise
-from evenhand.privacy.release import Part, Release, add_noise
+from evenhand.privacy.question import Part
+from evenhand.privacy.release import Release, add_noise
 from evenhand.privacy.spread import spread_out
 from evenhand.privacy.summary import COUNT, OFFSETS, Summary, boxes_of, read_summary
 from evenhand.segment import refine

@@ -25,7 +25,7 @@ from evenhand.plan.load import parse_plan
 from evenhand.plan.method import GROUPS, Method
 from evenhand.plan.models import Plan
 from evenhand.privacy.groups import COUNTS, JointGroups, read_group_counts
-from evenhand.privacy.release import Part
+from evenhand.privacy.question import Part
 from evenhand.privacy.spread import spread_out
 from evenhand.privacy.summary import read_summary
 from evenhand.segment.cluster import fast_fit

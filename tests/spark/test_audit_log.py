@@ -19,7 +19,7 @@ from evenhand.governance.audit import AuditLog, Entry, first_broken
 from evenhand.governance.verify import verify
 from evenhand.plan.load import fingerprint
 from evenhand.plan.models import Plan
-from evenhand.tables.catalog import AUDIT_LOG, BUDGET, RUNS, SEGMENT_CENTERS
+from evenhand.tables.catalog import AUDIT_LOG, BUDGET, BUDGET_ENTRIES, RELEASES, RUNS, SEGMENT_CENTERS
 from evenhand.tables.store import Store
 from sample import KEY, NOW, people, write_sources
 
@@ -127,6 +127,7 @@ def test_records_that_contradict_the_log_are_found(spark: Any, plan: Callable[..
     assert f"audit log: 4 entries, none missing or changed, newest {entries[-1][1]}" in said
     assert "budget of testers: 1 runs have spent, with all 1 that the audit log names" in said
     assert "runs: 1 published" in said
+    assert "answers: 2, each stored as it was handed out" in said
 
     def refused(table: Any, statement: str, why: str) -> None:
         address = store.address(table)
@@ -140,6 +141,12 @@ def test_records_that_contradict_the_log_are_found(spark: Any, plan: Callable[..
     refused(BUDGET, "UPDATE {} SET epsilon = 0.1", "lacks spending that stands in the audit log, of run r1")
     refused(RUNS, "UPDATE {} SET run_id = 'r2'", "run r2 stands as published .* knows nothing of it")
     refused(RUNS, "UPDATE {} SET plan_fingerprint = 'another'", "run r1 stands as published .* or of another plan")
+    refused(
+        RELEASES,
+        "DELETE FROM {} WHERE question = 'assessment'",
+        "releases. lacks assessment of run r1, which .*budget_entries. has",
+    )
+    refused(BUDGET_ENTRIES, "DELETE FROM {} WHERE question = 'assessment'", "budget_entries. lacks assessment of run r1")
     assert verify(mine, spark) == said
     for how in ("changed", "rolled back"):
         spark.sql(TAMPERED[how][0].format(store.address(AUDIT_LOG)))

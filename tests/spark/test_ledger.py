@@ -87,6 +87,7 @@ def test_sixteen_at_once_never_spend_more_than_the_total_and_lose_no_entry(ledge
             one.reserve(run, asked)
         except BudgetExhausted:
             return "exhausted"
+        one.log(run)
         one.itemize(run, "summary", 0.06, "test", "[]")
         return "spent"
 
@@ -164,7 +165,7 @@ def test_a_ledger_that_lacks_spending_of_the_audit_log_is_refused(spark: Any, le
     for run in ("run-1", "run-2"):
         one = ledger()
         one.reserve(run, ASKED)
-        one.itemize(run, "summary", 0.6, "test", "[]")
+        one.log(run)
     tampered(spark, how, ledger()._store.address(BUDGET))
     for run in ("run-3", "run-3", "run-1"):  # a second try does not pass either, nor does a run that was paid for
         with pytest.raises(
@@ -202,8 +203,8 @@ def test_a_process_that_died_between_spending_and_logging_it_goes_on(ledger: Cal
     for run in ("run-2", "run-1"):
         one = ledger()
         one.reserve(run, ASKED)
-        for question, epsilon in ASKED.items():
-            one.itemize(run, question, epsilon, "test", "[]")
+        for _ in ASKED:
+            one.log(run)
     assert spending(ledger()) == (3.0, 2.0, {"run-1": 1.0, "run-2": 1.0})
     assert sorted(r.run_id for r in ledger()._store.read(AUDIT_LOG).collect()) == ["run-1", "run-2"]
 

@@ -25,7 +25,8 @@ from conftest import write_key
 from evenhand.api import run
 from evenhand.plan.geometry import STEPS, to_unit
 from evenhand.plan.load import parse_plan
-from evenhand.privacy.release import Door, Question
+from evenhand.privacy.question import Question
+from evenhand.privacy.release import Door
 from evenhand.report.page import glance
 from evenhand.result import Result
 from evenhand.rows.segments import read_centers

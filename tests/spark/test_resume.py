@@ -13,6 +13,7 @@ import pytest
 from evenhand.api import run
 from evenhand.errors import ArgumentError, IntegrityError, RunConflict
 from evenhand.plan.models import Plan
+from evenhand.privacy.ledger import Ledger
 from evenhand.privacy.noise import NoiseSource, OpenDPNoise
 from evenhand.result import Result
 from evenhand.tables import catalog
@@ -154,12 +155,30 @@ def test_what_was_found_wrong_with_the_input_is_counted_although_the_run_was_cut
     assert again.store.read(catalog.INPUT_QUALITY, "r1").count() == before > 0
 
 
-def test_no_noise_is_drawn_again_for_a_run_that_came_to_its_end(spark: Any, small: Plan) -> None:
-    run(small, spark, as_of=NOW, run_id="r1")
+@pytest.mark.parametrize("steps", [["prepare", "segment", "assess"], ["prepare", "segment"]], ids=["ended", "cut_off"])
+def test_no_noise_is_drawn_again_for_an_answer_that_was_seen_and_is_lost(spark: Any, small: Plan, steps: list[str]) -> None:
+    run(small, spark, as_of=NOW, run_id="r1", steps=steps)
     shutil.rmtree(f"{small.output.restricted.path}/releases")
     with pytest.raises(IntegrityError, match="is gone from .*releases.*no noise was drawn again") as wrong:
         run(small, spark, run_id="r1", noise=Forbidden())
     assert wrong.value.exit_code == 5
+
+
+def test_an_answer_that_was_stored_and_not_seen_is_handed_out_by_the_next_start(
+    spark: Any, small: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(ledger: Ledger, *rest: Any) -> None:
+        raise Power
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "itemize", lost)
+        with pytest.raises(Power):
+            run(small, spark, as_of=NOW, run_id="r1", steps=["prepare", "segment"])
+    store = Store(spark, small.output)
+    assert store.exists(catalog.RELEASES)
+    assert not store.exists(catalog.PRIVATE_SUMMARY)
+    run(small, spark, run_id="r1", steps=["segment"], noise=Forbidden())
+    assert store.read(catalog.BUDGET_ENTRIES).count() == store.read(catalog.RELEASES).count() > 0
 
 
 def test_another_point_in_time_under_the_same_id_is_refused(spark: Any, small: Plan) -> None:

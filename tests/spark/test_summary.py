@@ -19,7 +19,7 @@ from evenhand.prepare.features import as_integers
 from evenhand.privacy import marginals as marginals_module
 from evenhand.privacy import summary as summary_module
 from evenhand.privacy.marginals import BINS, WIDTH, Marginals, histograms
-from evenhand.privacy.release import Question
+from evenhand.privacy.question import Question
 from evenhand.privacy.summary import COUNT, OFFSETS, Summary, box_sums, boxes_of
 from evenhand.segment import refine as refine_module
 from evenhand.segment.assign import rounded_centers

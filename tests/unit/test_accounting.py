@@ -24,7 +24,7 @@ from evenhand.plan.models import Plan
 from evenhand.privacy import bounds, marginals, summary, tallies
 from evenhand.privacy.ledger import Ledger, Loss
 from evenhand.privacy.noise import Gaussian, Laplace
-from evenhand.privacy.release import Part
+from evenhand.privacy.question import Part
 from evenhand.privacy.summary import offsets_part
 from evenhand.run_state import _questions
 from evenhand.segment.refine import SIZES_SHARE, Step

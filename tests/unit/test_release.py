@@ -11,7 +11,8 @@ import pytest
 
 from evenhand.errors import ClosedDoor, EvenhandError
 from evenhand.privacy import release
-from evenhand.privacy.release import Part, Release
+from evenhand.privacy.question import Part
+from evenhand.privacy.release import Release
 
 PART = Part("count", 2, 1, 0.5, "a customer is in one cell")
 

@@ -18,7 +18,7 @@ from evenhand.fairness.assignment import CELL, FIRST, GROUP, FairMap, with_margi
 from evenhand.plan.method import MARGINS, Method, balance
 from evenhand.plan.models import Plan
 from evenhand.privacy.groups import JointGroups
-from evenhand.privacy.release import Integers, Part, Question
+from evenhand.privacy.question import Integers, Part, Question
 
 Floats = NDArray[np.float64]
 SEGMENTS, NEAR = "joint groups by segment", "near another segment"

@@ -1,4 +1,4 @@
-"""Whether the records of the two zones agree: the audit log's chain, the ledger, what is published, whose tables these are."""
+"""Whether the records of the two zones agree: the audit log's chain, the ledger, what is published, the noisy answers, whose tables these are."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from evenhand.governance.audit import PUBLISH, RESUME, START, AuditLog, Entry
 from evenhand.plan.models import Plan
 from evenhand.privacy.ledger import Ledger
 from evenhand.session import require_delta, settings
-from evenhand.tables.catalog import BUDGET, RUNS
+from evenhand.tables.catalog import BUDGET, BUDGET_ENTRIES, RELEASES, RUNS, TableSpec
 from evenhand.tables.spark_errors import no_values_in_errors
 from evenhand.tables.store import Store
 
@@ -37,24 +37,26 @@ def verify(plan: Plan, spark: SparkSession) -> str:
         account = Ledger(store, log, plan.privacy).account()  # after the log: what is in the log stood in the ledger before
         account.check_holds(spent, store.address(BUDGET))
         published = _checked_runs(store, entries)
+        answers = _checked_answers(store, published)
     newest = f", newest {logged[-1][1]}" if logged else ""
     return "\n".join(
         [
             f"audit log: {len(entries)} entries, none missing or changed{newest}",
             f"budget of {plan.privacy.population}: {len(account.losses)} runs have spent, with all {len(spent)} that the audit log names",
-            f"runs: {published} published, each as the audit log says",
+            f"runs: {len(published)} published, each as the audit log says",
+            f"answers: {answers}, each stored as it was handed out, with what it cost",
         ]
     )
 
 
-def _checked_runs(store: Store, entries: Sequence[Entry]) -> int:
-    """How many runs are published.
+def _checked_runs(store: Store, entries: Sequence[Entry]) -> set[str]:
+    """The runs that are published.
 
     Raises:
         IntegrityError: one is that the audit log does not know of, or knows with another plan.
     """
     if not store.exists(RUNS):
-        return 0
+        return set()
     known = {e.run_id for e in entries if e.action == PUBLISH}
     plans = {(e.run_id, json.loads(e.details)["fingerprint"]) for e in entries if e.action in (START, RESUME)}
     runs = store.read(RUNS).where(F.col("status") == "published").select("run_id", "plan_fingerprint").distinct().collect()
@@ -64,4 +66,25 @@ def _checked_runs(store: Store, entries: Sequence[Entry]) -> int:
                 f"run {run_id} stands as published in {store.address(RUNS)}, and the audit log knows nothing of it, or of "
                 "another plan; find out who wrote it"
             )
-    return len(runs)
+    return {run_id for run_id, _ in runs}
+
+
+def _checked_answers(store: Store, published: set[str]) -> int:
+    """How many noisy answers were handed out.
+
+    Raises:
+        IntegrityError: one of them is gone, so that its noise might be drawn again; or what it cost is gone, of a published run.
+    """
+    handed_out, stored = _asked_in(store, BUDGET_ENTRIES), _asked_in(store, RELEASES)  # each is stored first
+    unpriced = {(run_id, question) for run_id, question in stored - handed_out if run_id in published}
+    for lacking, table, has in ((handed_out - stored, RELEASES, BUDGET_ENTRIES), (unpriced, BUDGET_ENTRIES, RELEASES)):
+        for run_id, question in sorted(lacking):
+            raise IntegrityError(
+                f"{store.address(table)} lacks {question} of run {run_id}, which {store.address(has)} has; put the table back as it was"
+            )
+    return len(handed_out)
+
+
+def _asked_in(store: Store, table: TableSpec) -> set[tuple[str, str]]:
+    rows = store.read(table).select("run_id", "question").collect() if store.exists(table) else []
+    return {(row.run_id, row.question) for row in rows}

@@ -20,7 +20,8 @@ from evenhand.plan.magnitudes import BINS, LEAST, MOST, SIDE, SLACK, WANTED, ZER
 from evenhand.plan.method import BOUNDS
 from evenhand.plan.models import Plan
 from evenhand.privacy.intervals import LEVEL
-from evenhand.privacy.release import Integers, Part, Question, Release
+from evenhand.privacy.question import Integers, Part, Question
+from evenhand.privacy.release import Release
 from evenhand.short_code import integer_in_own_method
 
 TAIL = 0.005  # of the customers may lie outside on either side, so that no handful of them decides

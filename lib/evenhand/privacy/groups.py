@@ -19,7 +19,8 @@ from pyspark.sql import functions as F
 from evenhand.plan.geometry import Boxes
 from evenhand.plan.method import GROUPS, Method
 from evenhand.plan.models import Plan
-from evenhand.privacy.release import Integers, Part, Question, Release
+from evenhand.privacy.question import Integers, Part, Question
+from evenhand.privacy.release import Release
 from evenhand.privacy.summary import Summary, box_key
 
 Floats = NDArray[np.float64]

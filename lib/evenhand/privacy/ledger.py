@@ -129,17 +129,23 @@ class Ledger:
         """Whether this cost of this question of this run has been spent."""
         return math.isclose(self._reserved.get(run_id, {}).get(question, 0.0), cost, rel_tol=SLACK)
 
-    def itemize(self, run_id: str, question: str, cost: float, composition: str, parts: str) -> None:
-        """Write what a question costs, how that is made up, and its parts (JSON); again, it changes nothing.
+    def log(self, run_id: str) -> None:
+        """Write into the audit log what a run has reserved, if it lacks that.
 
-        Before a run's first entry its spending goes into the audit log; a process that dies before leaves a spending that
-        the log lacks, which is no contradiction. The door does both beside the pass over the people, and waits for them
+        A process that dies before leaves a spending that the log lacks, which is no contradiction. The door waits for this
         before it adds noise.
         """
         if run_id in self._unlogged:
             loss = self._unlogged.pop(run_id)
             spent = {"population": self._privacy.population, "epsilon": loss.epsilon, "delta": loss.delta}
             self._audit.add(run_id, SPEND, spent)
+
+    def itemize(self, run_id: str, question: str, cost: float, composition: str, parts: str) -> None:
+        """Write what a question costs, how that is made up, and its parts (JSON); again, it changes nothing.
+
+        The door does so once the noisy answer is stored, and before anybody sees it: so an entry without a stored answer
+        says that an answer is lost which was seen.
+        """
         item = {
             "population": [self._privacy.population],
             "period": [(self._known or self.account()).periods.get(run_id)],

@@ -19,7 +19,8 @@ from evenhand.plan.geometry import BITS, STEPS, Boxes, most_boxes
 from evenhand.plan.method import MARGINALS, Method
 from evenhand.plan.models import Plan
 from evenhand.privacy.quantize import Cut, best_cuts
-from evenhand.privacy.release import Integers, Part, Question, Release
+from evenhand.privacy.question import Integers, Part, Question
+from evenhand.privacy.release import Release
 
 Floats = NDArray[np.float64]
 BIN_BITS = 6

@@ -6,107 +6,24 @@ It spends the budget and computes the aggregate, only then adds the noise, store
 
 from __future__ import annotations
 
-import json
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
-from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from evenhand.errors import ClosedDoor, IntegrityError
-from evenhand.plan.accounting import SYMBOL, Unit, scale_of
-from evenhand.privacy.cube import Cube
 from evenhand.privacy.ledger import Ledger
-from evenhand.privacy.noise import Gaussian, Laplace, Noise, NoiseSource
-from evenhand.tables.catalog import RELEASES
+from evenhand.privacy.noise import Noise, NoiseSource
+from evenhand.privacy.question import Integers, Part, Question, described
+from evenhand.tables.catalog import BUDGET_ENTRIES, RELEASES, TableSpec
 from evenhand.tables.spark_errors import no_values_in_errors
 from evenhand.tables.store import Store, timestamp
-
-Integers = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Part:
-    """One vector of integers that gets noise of one scale.
-
-    `sensitivity` is how much the vector changes at most when one customer is added or removed. Where `cost` is a ρ, as a
-    Euclidean length (L2). Where it is an ε, summed over its rows of `width` cells, a row by the cell of it that changes
-    most: over its cells (L1) by default. Where a customer touches one cell all are the same. `because` says why.
-    """
-
-    name: str
-    cells: int
-    sensitivity: int
-    cost: float
-    because: str
-    unit: Unit = "epsilon"
-    width: int = 1
-
-    def __post_init__(self) -> None:
-        if min(self.cells, self.width, self.sensitivity) < 1 or not 0 < self.cost < float("inf"):
-            raise ClosedDoor(f"part {self.name}: cells, width, sensitivity and cost must be positive")
-        if self.cells % self.width:
-            raise ClosedDoor(f"part {self.name}: {self.cells} cells are not full rows of {self.width}")
-
-    @property
-    def noise(self) -> Noise:
-        scale = scale_of(self.sensitivity, self.cost, self.unit)
-        if self.unit == "rho":
-            return Gaussian(scale)
-        return Laplace(scale) if self.width == 1 else Cube(scale, self.width)
-
-    def described(self) -> dict[str, object]:
-        """For the ledger, the stored answer and the report."""
-        return {
-            "name": self.name,
-            "cells": self.cells,
-            "width": self.width,
-            "sensitivity": self.sensitivity,
-            self.unit: self.cost,
-            "scale": self.noise.scale,
-            "because": self.because,
-        }
-
-
-@dataclass(frozen=True)
-class Question:
-    """What is asked of the restricted zone: an aggregation, and how its rows become one vector a part.
-
-    `rows` is lazy and still exact; nothing but the door may run it. The parts compose sequentially: the question costs
-    the sum of their costs, all of one unit.
-
-    A question about the sources themselves has `texts`, their columns of text that `rows` computes with: a value there
-    may yet stop Spark, so nothing is spent before it is done.
-    """
-
-    name: str
-    rows: DataFrame
-    vectors: Callable[[pa.Table], Mapping[str, Integers]]
-    parts: tuple[Part, ...]
-    texts: tuple[str, ...] | None = None
-
-    @property
-    def cost(self) -> float:
-        return sum(p.cost for p in self.parts)
-
-    @property
-    def composition(self) -> str:
-        """How its cost is made up: parts about the same customers add up, the cells of a part share theirs."""
-        terms, unit = " + ".join(f"{p.cost:.4g} ({p.name})" for p in self.parts), self.parts[0].unit
-        norm = {
-            "epsilon": "its L1 sensitivity being over all cells, or over all rows, each by the cell that changes most",
-            "rho": "its L2 sensitivity being over all cells",
-        }
-        return f"sequential over parts: {SYMBOL[unit]} = {terms}; within a part in parallel, {norm[unit]}"
-
 
 _KEY = object()  # known to this module only
 
@@ -144,14 +61,14 @@ class Door:
         run_id: str,
         questions: Mapping[str, float],
         resumed: bool,
-        answered: bool = False,
+        ended: bool = False,
     ) -> None:
         """`questions` are all that the run will ask, with their costs: they are spent for the whole run at once, or not at all.
 
-        `answered` says that a resumed run has come to its end before, with an answer to each.
+        `ended` says that a resumed run has come to its end before, with an answer to each.
         """
         self._store, self._ledger, self._noise, self._run_id, self._questions = store, ledger, noise, run_id, questions
-        self._answered = answered
+        self._ended = ended
         self._resumed = resumed  # a new run has no answer yet; asking Delta for it would take jobs
 
     def release(self, question: Question) -> Release:
@@ -161,13 +78,23 @@ class Door:
             BudgetExhausted: the population's budget does not cover the run; nothing was spent.
             IntegrityError: a stored answer does not belong to this question, or is gone.
         """
-        if question.name in self._asked:
-            return self._stored(question)
-        if self._answered:  # a second draw would tell more than was paid for
-            raise IntegrityError(
-                f"the answer to {question.name} of run {self._run_id} is gone from {self._store.address(RELEASES)}: put the table "
-                "back as it was; no noise was drawn again"
-            )
+        handed_out, stored = self._before
+        if question.name not in stored:
+            if self._ended or question.name in handed_out:  # a second draw would tell more than was paid for
+                raise IntegrityError(
+                    f"the answer to {question.name} of run {self._run_id} is gone from {self._store.address(RELEASES)}: put the "
+                    "table back as it was; no noise was drawn again"
+                )
+            self._draw(question)
+        with ThreadPoolExecutor(1) as pool:
+            itemized = pool.submit(self._itemize, question)  # before anybody sees the answer
+            # Another process under the same run id may have been faster; then its answer counts and ours is never seen.
+            release = self._stored(question)
+            itemized.result()
+        return release
+
+    def _draw(self, question: Question) -> None:
+        """Spend, compute, add noise, store."""
         with no_values_in_errors(f"computing {question.name}", question.texts or ()), ThreadPoolExecutor(1) as pool:
             # Spent before any noise is drawn; beside the pass over the people where that cannot stop on a value.
             spent = pool.submit(self._spend, question) if question.texts is None else None
@@ -176,15 +103,19 @@ class Door:
         noisy = add_noise(question.parts, exact, self._noise)
         del exact
         self._store.append_once(RELEASES, self._answer(question, noisy), f"{self._run_id}/{question.name}")
-        # Another process under the same run id may have been faster; then its answer counts and ours is never seen.
-        return self._stored(question)
 
     @cached_property
-    def _asked(self) -> set[str]:
-        """What this run had asked before, if it is resumed. An answer that is stored meanwhile is found by `append_once`."""
-        if not self._resumed or not self._store.exists(RELEASES):
+    def _before(self) -> tuple[set[str], set[str]]:
+        """The questions whose answers were handed out before, and those with a stored answer: read in this order, since
+        another process may be at the same run.
+        """
+        return self._asked_in(BUDGET_ENTRIES), self._asked_in(RELEASES)
+
+    def _asked_in(self, table: TableSpec) -> set[str]:
+        """The questions of a run that is resumed, by a table. What is added meanwhile is found by `append_once`."""
+        if not self._resumed or not self._store.exists(table):
             return set()
-        return {row.question for row in self._store.read(RELEASES, self._run_id).select("question").collect()}
+        return {row.question for row in self._store.read(table, self._run_id).select("question").collect()}
 
     def _spend(self, question: Question) -> None:
         ledger, run_id = self._ledger, self._run_id
@@ -193,7 +124,12 @@ class Door:
             raise ClosedDoor(f"{question.name} is not priced in {ledger.unit}, as the run is")
         if not ledger.covers(run_id, question.name, question.cost):
             raise ClosedDoor(f"{question.cost:g} for {question.name} is not among the run's questions")
-        ledger.itemize(run_id, question.name, question.cost, question.composition, _described(question.parts))
+        ledger.log(run_id)
+
+    def _itemize(self, question: Question) -> None:
+        if question.name not in self._before[0]:
+            parts = described(question.parts)
+            self._ledger.itemize(self._run_id, question.name, question.cost, question.composition, parts)
 
     def _answer(self, question: Question, noisy: Mapping[str, Integers]) -> pa.Table:
         packed = zlib.compress(b"".join(noisy[p.name].astype("<i8").tobytes() for p in question.parts), 1)
@@ -201,7 +137,7 @@ class Door:
             {
                 "run_id": [self._run_id],
                 "question": [question.name],
-                "parts": [_described(question.parts)],
+                "parts": [described(question.parts)],
                 "noisy": pa.array([packed], pa.binary()),
                 "not_private": [not self._noise.private],
                 "at": timestamp(datetime.now(UTC)),
@@ -214,7 +150,7 @@ class Door:
         if not found:
             raise IntegrityError(f"the answer to {question.name} was stored and is not there")
         row = found[0]
-        if row.parts != _described(question.parts):
+        if row.parts != described(question.parts):
             raise IntegrityError(f"run {self._run_id}: the stored answer to {question.name} is to another question")
         flat = np.frombuffer(zlib.decompress(bytes(row.noisy)), dtype="<i8").astype(np.int64)
         ends = np.cumsum([p.cells for p in question.parts])
@@ -228,10 +164,6 @@ class Door:
 def add_noise(parts: tuple[Part, ...], exact: Mapping[str, Integers], noise: NoiseSource) -> dict[str, Integers]:
     """Independent noise on every cell of every part, the zeros too: which cells are not zero would tell about people."""
     return {p.name: noise.add(_checked(p, exact[p.name]), p.noise) for p in parts}
-
-
-def _described(parts: tuple[Part, ...]) -> str:
-    return json.dumps([p.described() for p in parts], ensure_ascii=False)
 
 
 def _checked(part: Part, values: Integers) -> Integers:

@@ -18,7 +18,8 @@ from evenhand.plan.method import SUMMARY, Method
 from evenhand.plan.models import Plan
 from evenhand.privacy.intervals import LEVEL, quotient_ends
 from evenhand.privacy.marginals import Marginals
-from evenhand.privacy.release import Integers, Part, Question, Release
+from evenhand.privacy.question import Integers, Part, Question
+from evenhand.privacy.release import Release
 
 COUNT, OFFSETS = "count", "offsets"
 KEEP_ABOVE = 3.0  # boxes whose noisy count is below that many scales of Laplace noise as strong are taken for empty

@@ -21,7 +21,8 @@ from evenhand.plan.groups import GroupTable, batches, group_tables
 from evenhand.plan.models import Plan
 from evenhand.plan.privacy import COSTS_SHARE, PROXIES_SHARE, SIZE_SHARE, TABLES_SHARE
 from evenhand.privacy.groups import joint_code
-from evenhand.privacy.release import Integers, Part, Question, Release
+from evenhand.privacy.question import Integers, Part, Question
+from evenhand.privacy.release import Release
 from evenhand.privacy.suppression import suppressed_cells
 from evenhand.short_code import apart, apart_if_long
 

@@ -18,7 +18,8 @@ from pyspark.sql import functions as F
 
 from evenhand.plan.method import Method, check
 from evenhand.plan.models import Plan
-from evenhand.privacy.release import Door, Integers, Part, Question
+from evenhand.privacy.question import Integers, Part, Question
+from evenhand.privacy.release import Door
 from evenhand.privacy.summary import Summary
 from evenhand.segment.assign import Centers, rounded_centers, segment_number
 from evenhand.segment.cluster import Fit, fast_fit, squared_distances

@@ -20,7 +20,8 @@ from evenhand.plan.geometry import STEPS, offset_factors
 from evenhand.plan.method import Method, refinement
 from evenhand.plan.models import Plan
 from evenhand.privacy.intervals import EACH_OF_TWO, quotient_ends
-from evenhand.privacy.release import Door, Integers, Part, Question, Release
+from evenhand.privacy.question import Integers, Part, Question
+from evenhand.privacy.release import Door, Release
 from evenhand.privacy.summary import OFFSETS, Summary, offsets_part
 from evenhand.segment.assign import CENTER_BITS, Centers, rounded_centers, segment_number
 from evenhand.segment.cluster import squared_distances

@@ -1,0 +1,99 @@
+"""What is asked of the restricted zone: an aggregation of its rows, in parts that each have a sensitivity and a cost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyspark.sql import DataFrame
+
+from evenhand.errors import ClosedDoor
+from evenhand.plan.accounting import SYMBOL, Unit, scale_of
+from evenhand.privacy.cube import Cube
+from evenhand.privacy.noise import Gaussian, Laplace, Noise
+
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One vector of integers that gets noise of one scale.
+
+    `sensitivity` is how much the vector changes at most when one customer is added or removed. Where `cost` is a ρ, as a
+    Euclidean length (L2). Where it is an ε, summed over its rows of `width` cells, a row by the cell of it that changes
+    most: over its cells (L1) by default. Where a customer touches one cell all are the same. `because` says why.
+    """
+
+    name: str
+    cells: int
+    sensitivity: int
+    cost: float
+    because: str
+    unit: Unit = "epsilon"
+    width: int = 1
+
+    def __post_init__(self) -> None:
+        if min(self.cells, self.width, self.sensitivity) < 1 or not 0 < self.cost < float("inf"):
+            raise ClosedDoor(f"part {self.name}: cells, width, sensitivity and cost must be positive")
+        if self.cells % self.width:
+            raise ClosedDoor(f"part {self.name}: {self.cells} cells are not full rows of {self.width}")
+
+    @property
+    def noise(self) -> Noise:
+        scale = scale_of(self.sensitivity, self.cost, self.unit)
+        if self.unit == "rho":
+            return Gaussian(scale)
+        return Laplace(scale) if self.width == 1 else Cube(scale, self.width)
+
+    def described(self) -> dict[str, object]:
+        """For the ledger, the stored answer and the report."""
+        return {
+            "name": self.name,
+            "cells": self.cells,
+            "width": self.width,
+            "sensitivity": self.sensitivity,
+            self.unit: self.cost,
+            "scale": self.noise.scale,
+            "because": self.because,
+        }
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of the restricted zone: an aggregation, and how its rows become one vector a part.
+
+    `rows` is lazy and still exact; nothing but the door may run it. The parts compose sequentially: the question costs
+    the sum of their costs, all of one unit.
+
+    A question about the sources themselves has `texts`, their columns of text that `rows` computes with: a value there
+    may yet stop Spark, so nothing is spent before it is done.
+    """
+
+    name: str
+    rows: DataFrame
+    vectors: Callable[[pa.Table], Mapping[str, Integers]]
+    parts: tuple[Part, ...]
+    texts: tuple[str, ...] | None = None
+
+    @property
+    def cost(self) -> float:
+        return sum(p.cost for p in self.parts)
+
+    @property
+    def composition(self) -> str:
+        """How its cost is made up: parts about the same customers add up, the cells of a part share theirs."""
+        terms, unit = " + ".join(f"{p.cost:.4g} ({p.name})" for p in self.parts), self.parts[0].unit
+        norm = {
+            "epsilon": "its L1 sensitivity being over all cells, or over all rows, each by the cell that changes most",
+            "rho": "its L2 sensitivity being over all cells",
+        }
+        return f"sequential over parts: {SYMBOL[unit]} = {terms}; within a part in parallel, {norm[unit]}"
+
+
+def described(parts: tuple[Part, ...]) -> str:
+    """The parts as JSON, as the ledger and the stored answer hold them."""
+    return json.dumps([p.described() for p in parts], ensure_ascii=False)
