@@ -49,11 +49,11 @@ def census(**shares: float) -> dict[str, Any]:
         ({"female": 51_000, "male": 49_000, "unknown": 33_000}, census(female=0.51, male=0.49), "census, without unknown"),
         ({"female": 51_000, "male": 49_000, "other": 20_000}, census(female=0.51, male=0.49), "census, without other"),
         ({"female": 30_000, "male": 30_000}, census(female=0.3, male=0.3, other=0.4), "census"),
-        ({"female": 51_000, "male": 49_000, "unknown": 33_000}, census(female=0.51), "census, without unknown"),
-        ({"female": 50_000, "male": 30_000, "other": 20_000}, census(female=0.5), "census"),
+        ({"female": 51_000, "male": 25_000, "other": 24_000}, census(female=0.51), "census, male and other together"),
+        ({"female": 50_000, "male": 30_000, "other": 20_000}, census(female=0.5, male=0.3), "census"),
         ({"female": 40_000, "male": 40_000, "unknown": 20_000}, census(female=0.4, male=0.4, unknown=0.2), "census"),
     ],
-    ids=["all", "unknown", "an unstated group of nobody", "a group too small", "one stated", "the rest in two", "unknown stated"],
+    ids=["all", "unknown", "an unstated group of nobody", "a group too small", "one stated", "the rest of one", "unknown stated"],
 )
 def test_who_is_represented_as_in_the_reference_is_even(customers: dict[str, int], reference: Any, named: str) -> None:
     found = assessed(customers, reference)
@@ -70,9 +70,34 @@ def test_a_group_that_is_fewer_than_in_the_reference_is_uneven_whoever_else_is_t
     assert np.isnan(found.ratios.value[3]).all()
 
 
-def test_a_reference_of_one_group_alone_among_the_judged_cannot_tell() -> None:
-    found = assessed({"female": 50_000, "unknown": 50_000}, census(female=0.5, male=0.5))
-    assert worst(found).verdict == "cannot tell"
+@pytest.mark.parametrize(
+    ("customers", "reference", "named"),
+    [
+        ({"female": 50_000, "unknown": 50_000}, census(female=0.5, male=0.5), "census, without unknown"),
+        ({"female": 51_000, "male": 49_000}, census(female=0.51), "census, without male"),
+    ],
+    ids=["one of those judged", "a part of the rest too small"],
+)
+def test_a_reference_that_speaks_of_one_group_alone_cannot_tell_and_shows_no_figure(
+    customers: dict[str, int], reference: Any, named: str
+) -> None:
+    found = assessed(customers, reference)
+    assert (worst(found).verdict, worst(found).estimate, found.reference) == ("cannot tell", None, named)
+
+
+def test_the_one_group_that_a_reference_leaves_out_has_what_the_others_leave() -> None:
+    """Or the group that nobody thought of would be the one that is not judged."""
+    found = assessed({"female": 60_000, "male": 36_000, "other": 4_000}, census(female=0.5, male=0.3))
+    assert worst(found).verdict == "uneven"
+    assert worst(found).estimate.value == pytest.approx(0.2, abs=0.01)
+    np.testing.assert_allclose(found.ratios.value[2], [0.2] * 3, atol=0.01)
+
+
+def test_groups_that_the_reference_leaves_out_are_judged_together() -> None:
+    found = assessed({"female": 95_000, "male": 2_000, "other": 3_000}, census(female=0.8))
+    assert worst(found).verdict == "uneven"
+    assert worst(found).estimate.value == pytest.approx(0.25, abs=0.01)
+    assert np.isnan(found.ratios.value[1:3]).all()
 
 
 def test_a_group_that_was_too_small_in_the_last_run_does_not_make_the_others_uneven() -> None:
@@ -90,3 +115,14 @@ def test_shares_among_fewer_groups_are_not_shown_beside_a_hidden_cell() -> None:
     assert found.suppressed[3, 2]
     assert np.isnan(found.ratios.value).all()
     assert worst(found).estimate is None and worst(found).verdict == "even"
+
+
+def test_balance_is_not_asked_to_be_more_than_that_of_everybody() -> None:
+    """Of 8 % women no segmentation has a balance of 0.2."""
+    found = assessed({"female": 8_000, "male": 92_000}, "customers")
+    balance = next(j for j in found.judgments if j.metric == "balance")
+    assert balance.verdict == "even"
+    assert balance.threshold == pytest.approx(0.8 * 8 / 92, abs=0.002)
+    uneven = np.array([[0.5, 0.45, 0.05], [0.5, 0.3, 0.2], [1, 0, 0], [1, 0, 0]])
+    found = assessed({"female": 8_000, "male": 92_000}, "customers", segments=uneven)
+    assert next(j for j in found.judgments if j.metric == "balance").verdict == "uneven"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from evenhand.fairness.change import Change, Last, changed
+from evenhand.fairness.change import Change, Last, basis, changed
 from evenhand.fairness.costs import cost_ratio, mean_costs
 from evenhand.fairness.intervals import Estimate
 from evenhand.fairness.offers import chosen_segments
@@ -27,17 +27,22 @@ from evenhand.segment.assign import Centers
 Floats = NDArray[np.float64]
 AT_LEAST = {"representation_ratio", "balance", "selection_ratio"}  # even is at least the threshold; the others, at most
 EVEN, UNEVEN, CANNOT_TELL = "even", "uneven", "cannot tell"
+# Of the balance of everybody, which no segmentation can surpass: a small group would make the fairest one uneven.
+OF_POSSIBLE = 0.8
 SHARE, COST, RATE = "share of customers", "mean squared distance", "selection rate"
 
 
 @dataclass(frozen=True)
 class Judgment:
-    """`estimate` is None where it would give a suppressed cell or rate away: the verdict counts all cells, its figures do not show."""
+    """`estimate` is None where it would give a suppressed cell or rate away: the verdict counts all cells, its figures do not show.
+
+    `threshold` is None where the reference speaks of too few groups to judge by it.
+    """
 
     metric: str
     offer: str  # of selection rates, else empty
     estimate: Estimate | None
-    threshold: float
+    threshold: float | None
     verdict: str
     change: Change | None = None  # since the last published run
 
@@ -117,15 +122,27 @@ def _assessed(
     found = replace(found, shares=_among(large, shares), ratios=_among(large, ratios), by_group=by_group)
     if large.sum() < 2:
         return found
-    estimates = table_estimates(judged, noise)
+    estimates: dict[str, Estimate | None] = {**table_estimates(judged, noise)}
     if reference.shares is not None:
         estimates["representation_ratio"] = worst_against_reference(judged, noise, reference, large)
-    judgments = [_judged(metric, "", estimate, table, plan, last, whole) for metric, estimate in estimates.items()]
-    judgments.append(_judged("cost_ratio", "", cost_ratio(release, table, k, large), table, plan, last))
+
+    possible = float(judged.sum(axis=1).min() / judged.sum(axis=1).max())
+
+    def judgment(metric: str, estimate: Estimate | None, offer: str = "", shown: bool = True) -> Judgment:
+        asked, key = float(getattr(plan.fairness.thresholds, metric)), (table.name, metric, offer)
+        asked = min(asked, OF_POSSIBLE * possible) if metric == "balance" else asked
+        found = _judged(metric, offer, estimate, asked, shown)
+        if last is None or found.estimate is None:
+            return found
+        now = basis(plan.model_dump(mode="json", by_alias=True), key, name, too_small)
+        return replace(found, change=changed(found.estimate, last, key, now))
+
+    judgments = [judgment(metric, estimate, shown=whole) for metric, estimate in estimates.items()]
+    judgments.append(judgment("cost_ratio", cost_ratio(release, table, k, large)))
     for (offer, chosen), not_shown in zip(given.items(), withheld, strict=True):
         if offer not in unjudged:
             of_offer, shown = selection_estimates(judged, noise, chosen), not not_shown.any()
-            judgments += [_judged(metric, offer, estimate, table, plan, last, shown) for metric, estimate in of_offer.items()]
+            judgments += [judgment(metric, estimate, offer, shown) for metric, estimate in of_offer.items()]
     alone = len(table.attributes) == 1
     return replace(found, judgments=judgments, proxies=proxies(release, table, plan, k, large) if alone else [])
 
@@ -144,14 +161,11 @@ def _rows(of: Interval, chosen: NDArray[np.bool_]) -> Interval:
     return Interval(of.value[chosen], of.low[chosen], of.high[chosen])
 
 
-def _judged(
-    metric: str, offer: str, estimate: Estimate, table: GroupTable, plan: Plan, last: Last | None, shown: bool = True
-) -> Judgment:
-    threshold = float(getattr(plan.fairness.thresholds, metric))
+def _judged(metric: str, offer: str, estimate: Estimate | None, threshold: float, shown: bool) -> Judgment:
+    if estimate is None:
+        return Judgment(metric, offer, None, None, CANNOT_TELL)
     said = verdict(estimate.low, estimate.high, threshold, metric not in AT_LEAST)
-    if not shown:
-        return Judgment(metric, offer, None, threshold, said)
-    return Judgment(metric, offer, estimate, threshold, said, changed(estimate, last, (table.name, metric, offer)))
+    return Judgment(metric, offer, estimate if shown else None, threshold, said)
 
 
 def verdict(low: float, high: float, threshold: float, lower_is_even: bool) -> str:

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from evenhand.fairness.intervals import Estimate
 from evenhand.fairness.rates import Interval, difference
+from evenhand.plan.groups import TIMES
+from evenhand.plan.load import canonical_json
 
 Key = tuple[str, str, str]  # table, metric, offer
 
 
 @dataclass(frozen=True)
 class Last:
-    """The last run's judged statistics, and each group's share of its customers (table, group)."""
+    """The last run's judged statistics, each with its `basis`, and each group's share of its customers (table, group)."""
 
     run_id: str
-    judgments: Mapping[Key, Estimate]
+    judgments: Mapping[Key, tuple[Estimate, str]]
     shares: Mapping[tuple[str, str], Estimate]
 
 
@@ -32,8 +35,28 @@ class Change:
     high: float
 
 
-def changed(now: Estimate, last: Last | None, key: Key) -> Change | None:
-    if last is None or (then := last.judgments.get(key)) is None:
+def basis(plan: Mapping[str, Any], key: Key, reference: str, too_small: Sequence[str]) -> str:
+    """What a statistic is about, as text: two are compared only where this is the same. `plan` is the plan in JSON.
+
+    The groups and how customers come into them, those that are too small to judge, the offer; and of the representation
+    ratio what it is held against.
+    """
+    table, metric, offer = key
+    groups = [_without(a, "why", "reference") for a in plan["protected"] if a["name"] in table.split(TIMES)]
+    offers = [_without(o, "why") for o in plan["fairness"]["offers"] if o["name"] == offer]
+    return canonical_json([groups, sorted(too_small), offers, reference if metric == "representation_ratio" else None])
+
+
+def _without(part: Mapping[str, Any], *keys: str) -> dict[str, Any]:
+    return {key: value for key, value in part.items() if key not in keys}
+
+
+def changed(now: Estimate, last: Last | None, key: Key, now_basis: str) -> Change | None:
+    """None where there is nothing to compare with, or only something else under the same name."""
+    if last is None or (found_then := last.judgments.get(key)) is None:
+        return None
+    then, then_basis = found_then
+    if then_basis != now_basis:
         return None
     found = difference(_interval(now), _interval(then))
     return Change(float(found.value), float(found.low), float(found.high))

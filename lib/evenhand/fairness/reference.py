@@ -27,7 +27,7 @@ LEAST_REST = 1e-6  # less is rounding, in shares that add up to 1
 class Shares:
     """Of each group, shape (groups,), NaN where the reference says nothing of it alone; None: of this run's own customers.
 
-    `rest` is what it leaves to the groups in `in_rest`, together.
+    `rest` is what it leaves to the several groups in `in_rest`, together.
     """
 
     name: str
@@ -36,23 +36,34 @@ class Shares:
     in_rest: Mask | None = None
 
     def base(self, judged: Mask) -> Mask:
-        """The judged groups that the reference speaks of: both sides are shares among these, shape (groups,)."""
+        """The judged groups that the reference speaks of: both sides are shares among these, shape (groups,).
+
+        Those in the rest only if all are judged: nobody knows what part of it is theirs alone.
+        """
         if self.shares is None:
             return judged
-        known = ~np.isnan(self.shares.value)
-        return judged & (known if self.in_rest is None else known | self.in_rest)
+        together = self._together(judged)
+        return (judged & ~np.isnan(self.shares.value)) | together
 
     def named(self, groups: Sequence[str], judged: Mask) -> str:
-        """Its name, and which judged groups it does not speak of."""
+        """Its name, which judged groups it does not speak of, and which it speaks of together only."""
         silent = [group for group, is_silent in zip(groups, judged & ~self.base(judged), strict=True) if is_silent]
-        return f"{self.name}, without {', '.join(silent)}" if silent else self.name
+        together = [group for group, is_one in zip(groups, self._together(judged), strict=True) if is_one]
+        said = [f"without {', '.join(silent)}"] * bool(silent) + [f"{' and '.join(together)} together"] * bool(together)
+        return ", ".join([self.name, *said])
 
     def among(self, base: Mask) -> Interval:
-        """The reference's shares among the groups of the base, shape (groups of the base,)."""
+        """The reference's shares among the groups of the base, of those it knows alone, then of the rest, shape (rows,)."""
         assert self.shares is not None
-        of = Interval(*(end[base] for end in (self.shares.value, self.shares.low, self.shares.high)))
-        total = float(np.nansum(of.value)) + (self.rest if np.isnan(of.value).any() else 0.0)
-        return Interval(of.value / total, of.low / total, np.minimum(of.high / total, 1.0))
+        of = [end[base & ~np.isnan(end)] for end in (self.shares.value, self.shares.low, self.shares.high)]
+        of = [np.append(end, self.rest) for end in of] if self._together(base).any() else of
+        total = float(of[0].sum())
+        return Interval(of[0] / total, of[1] / total, np.minimum(of[2] / total, 1.0))
+
+    def _together(self, judged: Mask) -> Mask:
+        if self.in_rest is None or (self.in_rest & ~judged).any():
+            return np.zeros(len(judged), dtype=bool)
+        return self.in_rest
 
 
 def reference_shares(table: GroupTable, last: Last | None) -> Shares:
@@ -63,7 +74,10 @@ def reference_shares(table: GroupTable, last: Last | None) -> Shares:
         rest = 1.0 - float(np.nansum(known))
         # Who is unknown here is somebody there, of one of its groups.
         in_rest = np.isnan(known) & np.array([group != table.attributes[0].unknown for group in table.groups])
-        return Shares(stated.name, Interval(known, known, known), rest, in_rest if rest > LEAST_REST else None)
+        if rest <= LEAST_REST or in_rest.sum() < 2:
+            known = np.where(in_rest, rest if rest > LEAST_REST else np.nan, known)
+            return Shares(stated.name, Interval(known, known, known))
+        return Shares(stated.name, Interval(known, known, known), rest, in_rest)
     if stated == "last_run" and last is not None:
         then = [last.shares.get((table.name, group)) for group in table.groups]
         if any(then):
@@ -80,36 +94,60 @@ def customer_shares(noisy: Floats, noise: Noise, level: float = LEVEL) -> Interv
     return rate(totals, totals.sum() - totals, segments * variance, others * variance, noise.excess_kurtosis / segments, level)
 
 
-def against_reference(noisy: Floats, noise: Noise, reference: Shares, judged: Mask, level: float = LEVEL) -> Interval:
+def against_reference(noisy: Floats, noise: Noise, reference: Shares, judged: Mask) -> Interval:
     """Shares inside segments over those of the reference, shape (judged groups, segments), from a table of that shape.
 
     Both are shares among the judged groups that the reference speaks of. NaN for groups of which it says nothing alone, and
     everywhere where it speaks of fewer than two.
     """
-    base = reference.base(judged)
     ends = [np.full(noisy.shape, np.nan) for _ in range(3)]
-    if base.sum() > 1:
-        of, rows = reference.among(base), base[judged]
-        shares = segment_share(noisy[rows], noise, level)
-        found = ratio(shares, Interval(of.value[:, None], of.low[:, None], of.high[:, None]))
+    found, rows = _ratios(noisy, noise, reference, judged, LEVEL), _alone(reference, judged)[judged]
+    if found is not None:
         for end, figure in zip(ends, (found.value, found.low, found.high), strict=True):
-            end[rows] = np.where(np.isnan(of.value[:, None]), np.nan, figure)
+            end[rows] = figure[: rows.sum()]
     return Interval(*ends)
 
 
-def worst_against_reference(noisy: Floats, noise: Noise, reference: Shares, judged: Mask) -> Estimate:
-    """The worst of min(r, 1/r) over all cells whose group the reference knows.
+def worst_against_reference(noisy: Floats, noise: Noise, reference: Shares, judged: Mask) -> Estimate | None:
+    """The worst of min(r, 1/r) over all cells of the groups that the reference knows, and of those that it knows together;
+    None where it speaks of fewer than two.
 
     On the uneven side the worst of the cells' own ends, each at 95 %; on the even side each cell's at a level at which all
     hold at once (Bonferroni).
     """
-    own = against_reference(noisy, noise, reference, judged)
-    wide = against_reference(noisy, noise, reference, judged, 1 - (1 - LEVEL) / noisy.size)
+    own = _ratios(noisy, noise, reference, judged, LEVEL)
+    wide = _ratios(noisy, noise, reference, judged, 1 - (1 - LEVEL) / noisy.size)
+    if own is None or wide is None:
+        return None
     with np.errstate(divide="ignore"):
         lowest = np.fmin(own.low, 1 / own.high)
         highest = np.where((wide.low <= 1) & (wide.high >= 1), 1.0, np.where(wide.high < 1, wide.high, 1 / wide.low))
         value = np.fmin(own.value, 1 / own.value)
     if np.isnan(value).all():
-        return Estimate(1.0, 0.0, 1.0)
+        return None
     low, high = float(np.nanmin(lowest)), float(np.nanmin(np.where(np.isnan(value), np.nan, highest)))
     return Estimate(min(max(float(np.nanmin(value)), low), high), low, high)
+
+
+def _ratios(noisy: Floats, noise: Noise, reference: Shares, judged: Mask, level: float) -> Interval | None:
+    """Of the groups that the reference knows alone, then of the rest together, shape (rows, segments)."""
+    base, alone = reference.base(judged), _alone(reference, judged)
+    of = reference.among(base) if base.any() else None
+    if of is None or len(of.value) < 2:
+        return None
+    table, known, variance = noisy[base[judged]], alone[base], noise.deviation**2
+    shares, together = segment_share(table, noise, level), int((~known).sum())
+    rows = [[end[known]] for end in (shares.value, shares.low, shares.high)]
+    if together:
+        own, others = table[~known].sum(axis=0), table[known].sum(axis=0)
+        rest = rate(own, others, together * variance, int(known.sum()) * variance, noise.excess_kurtosis / together, level)
+        for row, end in zip(rows, (rest.value, rest.low, rest.high), strict=True):
+            row.append(end[None])
+    all_rows = Interval(*(np.concatenate(row) for row in rows))
+    return ratio(all_rows, Interval(of.value[:, None], of.low[:, None], of.high[:, None]))
+
+
+def _alone(reference: Shares, judged: Mask) -> Mask:
+    """The judged groups that the reference knows alone, shape (groups,)."""
+    assert reference.shares is not None
+    return judged & ~np.isnan(reference.shares.value)

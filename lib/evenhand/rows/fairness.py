@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import math
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 from pyspark.sql import functions as F
 
 from evenhand.fairness.assess import SHARE, TableFairness
-from evenhand.fairness.change import Last
+from evenhand.fairness.change import Last, basis
 from evenhand.fairness.intervals import Estimate
 from evenhand.plan.models import Plan
 from evenhand.rows.typed import number, typed
@@ -61,7 +65,7 @@ def fairness_summary(fairness: list[TableFairness]) -> pa.Table:
             "unjudged_offers": of.unjudged_offers,
         }
         for j in of.judgments:
-            figures = {end: getattr(j.estimate, end, None) for end in ENDS} | {"threshold": j.threshold}
+            figures = {end: _figure(j.estimate, end) for end in ENDS} | {"threshold": j.threshold}
             change = {
                 f"change{end}": getattr(j.change, name, None) for end, name in (("", "value"), ("_low", "low"), ("_high", "high"))
             }
@@ -70,6 +74,11 @@ def fairness_summary(fairness: list[TableFairness]) -> pa.Table:
             table.append(common | {"metric": "all", "offer": None, "verdict": "cannot tell"} | dict.fromkeys(JUDGED))
     lists = dict.fromkeys(("too_small", "unjudged_offers"), pa.list_(pa.string()))
     return typed(table, dict.fromkeys(JUDGED, pa.float64()) | {"offer": pa.string()} | lists)
+
+
+def _figure(of: Estimate | None, end: str) -> Any:
+    """Null where there is none; an open end stays infinite."""
+    return None if of is None or math.isnan(getattr(of, end)) else getattr(of, end)
 
 
 def fairness_proxies(fairness: list[TableFairness]) -> pa.Table:
@@ -93,13 +102,15 @@ def read_last(store: Store, plan: Plan, run_id: str, private: bool) -> Last | No
     began = runs.where(F.col("run_id") == run_id).agg(F.min("at").alias("began"))  # null until the run's first row is there
     others = runs.where((F.col("status") == "published") & (F.col("run_id") != run_id) & (F.col("not_private") != private))
     earlier = others.where(F.col("plan_name") == plan.name).crossJoin(began).where("began is null or at < began")
-    found = earlier.orderBy(F.col("at").desc()).select("run_id").first()
+    found = earlier.orderBy(F.col("at").desc()).select("run_id", "plan").first()
     if found is None:
         return None
     judged = store.read(catalog.FAIRNESS_SUMMARY, found.run_id).where("value is not null").collect()
     shares = store.read(catalog.FAIRNESS_GROUPS, found.run_id).where((F.col("measure") == SHARE) & F.col("value").isNotNull())
+    then = json.loads(found.plan)
+    keys = {(r.attribute, r.metric, r.offer or ""): r for r in judged}
     return Last(
         found.run_id,
-        {(r.attribute, r.metric, r.offer or ""): Estimate(r.value, r.low, r.high) for r in judged},
+        {k: (Estimate(r.value, r.low, r.high), basis(then, k, r.reference, r.too_small)) for k, r in keys.items()},
         {(r.attribute, r.group): Estimate(r.value, r.low, r.high) for r in shares.collect()},
     )
