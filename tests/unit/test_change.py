@@ -47,3 +47,8 @@ def test_something_else_under_the_same_name_is_not(key: Key, now: str) -> None:
 
 def test_what_a_ratio_is_held_against_is_nothing_to_a_rate() -> None:
     assert of(RATE, {}) == of(RATE, {}, reference="census")
+
+
+def test_a_figure_without_an_upper_end_has_no_change() -> None:
+    last = Last("before", {RATIO: (THEN, of(RATIO, {}))}, {})
+    assert changed(Estimate(1.0, 1.0, float("inf")), last, RATIO, of(RATIO, {})) is None

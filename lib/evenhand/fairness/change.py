@@ -52,15 +52,19 @@ def _without(part: Mapping[str, Any], *keys: str) -> dict[str, Any]:
 
 
 def changed(now: Estimate, last: Last | None, key: Key, now_basis: str) -> Change | None:
-    """None where there is nothing to compare with, or only something else under the same name."""
+    """None where there is nothing to compare with, only something else under the same name, or nothing known of one of the two."""
     if last is None or (found_then := last.judgments.get(key)) is None:
         return None
     then, then_basis = found_then
-    if then_basis != now_basis:
+    if then_basis != now_basis or not np.isfinite([*_ends(now), *_ends(then)]).all():
         return None
     found = difference(_interval(now), _interval(then))
     return Change(float(found.value), float(found.low), float(found.high))
 
 
+def _ends(of: Estimate) -> tuple[float, float, float]:
+    return of.value, of.low, of.high
+
+
 def _interval(of: Estimate) -> Interval:
-    return Interval(np.array(of.value), np.array(of.low), np.array(of.high))
+    return Interval(*(np.array(end) for end in _ends(of)))

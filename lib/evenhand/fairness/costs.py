@@ -20,6 +20,7 @@ from evenhand.privacy.tallies import COST_STEPS, cost_part, cost_unit, group_par
 
 Floats = NDArray[np.float64]
 SIMULATIONS = 2_000
+STANDS_OUT = 3.0  # standard errors
 
 
 def mean_costs(release: Release, table: GroupTable, features: int, segments: int) -> Interval:
@@ -28,12 +29,14 @@ def mean_costs(release: Release, table: GroupTable, features: int, segments: int
     scale = cost_unit(features) / FIXED_STEPS**2
     mean = np.clip(_over(sums, counts), 0, COST_STEPS - 1)
     reach = NormalDist().inv_cdf((1 + LEVEL) / 2) * errors
-    return Interval(*((np.maximum(v, 0.0) + 0.5) * scale for v in (mean, mean - reach, mean + reach)))
+    return Interval(*((np.clip(v, 0, COST_STEPS - 1) + 0.5) * scale for v in (mean, mean - reach, mean + reach)))
 
 
 def cost_ratio(release: Release, table: GroupTable, segments: int, judged: NDArray[np.bool_]) -> Estimate:
-    """The greatest mean cost of a judged group over everybody's; 1 is even."""
+    """The greatest mean cost of a judged group over everybody's; 1 is even. No upper end where everybody's is lost in noise."""
     sums, counts, errors = (v[judged] for v in _sums(release, table, segments))
+    if sums.sum() < STANDS_OUT * np.linalg.norm(errors * counts):
+        return Estimate(1.0, 1.0, np.inf)
     means, everybody = np.maximum(_over(sums, counts), 0.0), max(float(sums.sum() / max(counts.sum(), 1.0)), 1.0)
     truths = everybody + steps(means - everybody, errors)[:, None] * (means - everybody)
     truths = np.maximum(truths, 0.0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -65,7 +64,7 @@ def fairness_summary(fairness: list[TableFairness]) -> pa.Table:
             "unjudged_offers": of.unjudged_offers,
         }
         for j in of.judgments:
-            figures = {end: _figure(j.estimate, end) for end in ENDS} | {"threshold": j.threshold}
+            figures = {end: number(getattr(j.estimate, end, math.nan)) for end in ENDS} | {"threshold": j.threshold}
             change = {
                 f"change{end}": getattr(j.change, name, None) for end, name in (("", "value"), ("_low", "low"), ("_high", "high"))
             }
@@ -74,11 +73,6 @@ def fairness_summary(fairness: list[TableFairness]) -> pa.Table:
             table.append(common | {"metric": "all", "offer": None, "verdict": "cannot tell"} | dict.fromkeys(JUDGED))
     lists = dict.fromkeys(("too_small", "unjudged_offers"), pa.list_(pa.string()))
     return typed(table, dict.fromkeys(JUDGED, pa.float64()) | {"offer": pa.string()} | lists)
-
-
-def _figure(of: Estimate | None, end: str) -> Any:
-    """Null where there is none; an open end stays infinite."""
-    return None if of is None or math.isnan(getattr(of, end)) else getattr(of, end)
 
 
 def fairness_proxies(fairness: list[TableFairness]) -> pa.Table:
@@ -105,7 +99,7 @@ def read_last(store: Store, plan: Plan, run_id: str, private: bool) -> Last | No
     found = earlier.orderBy(F.col("at").desc()).select("run_id", "plan").first()
     if found is None:
         return None
-    judged = store.read(catalog.FAIRNESS_SUMMARY, found.run_id).where("value is not null").collect()
+    judged = store.read(catalog.FAIRNESS_SUMMARY, found.run_id).where("value is not null and high is not null").collect()
     shares = store.read(catalog.FAIRNESS_GROUPS, found.run_id).where((F.col("measure") == SHARE) & F.col("value").isNotNull())
     then = json.loads(found.plan)
     keys = {(r.attribute, r.metric, r.offer or ""): r for r in judged}

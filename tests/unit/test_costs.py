@@ -1,0 +1,46 @@
+"""Costs of groups are never more than can be, and what noise hides has no upper end."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from accuracy_evenhand import StandIn
+from evenhand.fairness.costs import cost_ratio, mean_costs
+from evenhand.plan.groups import group_tables
+from evenhand.plan.load import parse_plan
+from evenhand.privacy import tallies
+from evenhand.privacy.noise import SeededNoise
+from sample import plan_yaml
+
+SEGMENTS = 3
+
+
+def release(epsilon: float, customers: int, cost: int) -> tuple[StandIn, int]:
+    """Gender with as many customers in each group, all at one cost, in steps."""
+    plan = parse_plan(
+        plan_yaml({"privacy.epsilon": epsilon, "privacy.population_total": 50.0, "privacy.expected_customers": 10**8})
+    )
+    parts, table = tallies._parts(SEGMENTS, plan), group_tables(plan)[0]
+    exact = {part.name: np.zeros(part.cells, dtype=np.int64) for part in parts}
+    each = customers // SEGMENTS
+    exact[tallies.group_part("gender")] = np.full(table.size * SEGMENTS, each, dtype=np.int64)
+    sums = [each * SEGMENTS * cost, each * SEGMENTS * (cost * cost >> 16)]
+    exact[tallies.cost_part("gender")] = np.tile(np.array(sums, dtype=np.int64), table.size)
+    return StandIn.of(exact, parts, SeededNoise(1)), len(plan.features)
+
+
+@pytest.mark.parametrize("epsilon", [0.01, 1.0, 50.0])
+def test_a_mean_is_not_more_than_a_customer_counts_at_most(epsilon: float) -> None:
+    found, features = release(epsilon, 900, tallies.COST_STEPS - 1)
+    table = group_tables(parse_plan(plan_yaml()))[0]
+    costs = mean_costs(found, table, features, SEGMENTS)
+    assert (costs.high <= tallies.COST_BOUND * features).all()
+    assert (costs.low <= costs.value).all() and (costs.value <= costs.high).all()
+
+
+def test_the_ratio_is_open_where_noise_hides_the_mean_of_everybody_and_near_one_where_it_does_not() -> None:
+    table, judged = group_tables(parse_plan(plan_yaml()))[0], np.ones(4, dtype=bool)
+    assert cost_ratio(release(0.001, 900, 10)[0], table, SEGMENTS, judged).high == np.inf
+    clear = cost_ratio(release(50.0, 30_000, 10_000)[0], table, SEGMENTS, judged)
+    assert 1.0 <= clear.value <= clear.high < 1.1
