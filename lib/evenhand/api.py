@@ -7,6 +7,7 @@ from datetime import datetime
 
 from pyspark.sql import SparkSession
 
+from evenhand.errors import ArgumentError
 from evenhand.flow import STEPS
 from evenhand.plan.models import Plan
 from evenhand.privacy.noise import NoiseSource, OpenDPNoise
@@ -33,12 +34,15 @@ def run(
     Raises:
         EvenhandError: one line; nothing was published.
     """
+    if unknown := [step for step in steps if step not in STEPS]:
+        raise ArgumentError(f"steps: there is no {unknown[0]}; known: {', '.join(STEPS)}")
     spark = spark or start(f"evenhand {plan.name}")
     require_delta(spark)
     with (
         no_values_in_errors("evenhand"),
         Run.open(plan, spark, run_id, as_of, noise or OpenDPNoise(), say, "prepare" in steps) as this,
     ):
+        say(f"run {this.run_id}: started again under this id, it goes on where it stopped")
         for number, step in enumerate(steps, 1):
             say(f"[{number}/{len(steps)}] {step}: {(STEPS[step].__doc__ or '').strip().splitlines()[0]}")
             STEPS[step](this)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from evenhand.errors import ArgumentError, EvenhandError
 from evenhand.plan.advice import advice
@@ -87,8 +87,9 @@ class _Parser(argparse.ArgumentParser):
 
 def _moment(text: str) -> datetime:
     try:
-        return datetime.fromisoformat(text)
-    except ValueError:
+        moment = datetime.fromisoformat(text)
+        return moment.astimezone(UTC) if moment.tzinfo else moment
+    except (ValueError, OverflowError):
         raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 2026-10-31 or 2026-10-31T18:00:00+01:00") from None
 
 

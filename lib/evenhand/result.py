@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from html import escape
 from pathlib import Path
 
 from pyspark.sql import DataFrame
 
+from evenhand.errors import RunConflict
 from evenhand.plan.models import Plan
 from evenhand.report.facts import Facts, gather
 from evenhand.report.page import glance, report_path
@@ -75,4 +77,7 @@ class Result:
         return summary_text(self.facts, self.report)
 
     def _repr_html_(self) -> str:
-        return glance(self.facts)
+        try:
+            return glance(self.facts)
+        except RunConflict as not_yet:  # after `prepare` alone there is nothing to show
+            return f"<p>{escape(str(not_yet))}</p>"

@@ -63,3 +63,13 @@ def test_the_errors_that_are_foretold_are_those_that_come(epsilon: float) -> Non
 
 def test_a_population_that_is_large_enough_is_not_warned_of() -> None:
     assert advice(plan_with(expected_customers=10_000_000)) == []
+
+
+def test_the_cells_that_are_foretold_are_those_of_the_finest_table() -> None:
+    def cell(intersections: list[list[str]]) -> float:
+        plan = parse_plan(plan_yaml({"fairness.intersections": intersections}))
+        assert len(plan.protected) > 1
+        return next(e for e in expectations(plan) if e.figure.startswith("counts")).error
+
+    both = [a.name for a in parse_plan(plan_yaml()).protected[:2]]
+    assert cell([both]) > 2 * cell([])

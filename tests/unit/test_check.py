@@ -83,6 +83,7 @@ WRONG_ARGUMENTS = {
     "no_plan": (["--check"], "--plan"),
     "unknown_option": (["--plan", "x", "--chekc"], "--chekc"),
     "not_a_time": (["--plan", "x", "--as-of", "yesterday"], "'yesterday' is not a time such as"),
+    "a_time_before_all_time": (["--plan", "x", "--as-of", "0001-01-01T00:00:00+14:00"], "is not a time such as"),
     "no_such_plan": (["--plan", "/nowhere/plan.yaml"], "/nowhere/plan.yaml: no such file"),
     "a_surplus_argument": (["--plan", "x", "y"], "y"),
 }

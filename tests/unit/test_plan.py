@@ -256,6 +256,8 @@ YAML_MISTAKES = {
     "an_alias_to_nowhere": ("name: *there\n", "not valid YAML"),
     "a_date_that_does_not_exist": ("name: 2026-02-31\n", "not valid YAML"),
     "an_endless_number": ("name: " + "9" * 5000 + "\n", ""),
+    "an_endless_hexadecimal_number": ("name: 0x" + "f" * 5000 + "\n", "name: input should be a valid string (found: a very large number)"),
+    "a_merged_mapping": ("a: &a {b: c}\nd:\n  <<: *a\n", "line 3, column 3: not valid YAML: << is not allowed; write the keys out"),
     "an_alias_to_itself": ("name: &a [*a]\n", ""),
 }  # fmt: skip
 

@@ -87,7 +87,7 @@ def expectations(plan: Plan) -> list[Expectation]:
     """The expected error of the profile and fairness figures, for evenly sized segments and groups."""
     privacy, split, budget = plan.privacy, plan.privacy.split, plan.shared_budget
     segment = privacy.expected_customers / max(plan.segments.candidates)
-    cell = segment / max(len(a.group_names) for a in plan.protected)
+    cell = segment / max(table.size for table in group_tables(plan))
 
     def off(cost: float, width: int = 1) -> float:
         return half_width(cost, privacy.unit, LEVEL, width)

@@ -19,6 +19,8 @@ from evenhand.plan.consistency import contradictions
 from evenhand.plan.models import Plan
 
 MOST_SHOWN = 120  # characters of a value that is wrong
+MOST_BITS = 1_000  # Python writes no number of several thousand digits
+MERGE = "tag:yaml.org,2002:merge"
 
 
 def load_plan(path: str | Path) -> Plan:
@@ -82,6 +84,8 @@ class _Strict(yaml.CSafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
+            if key_node.tag == MERGE:
+                raise yaml.MarkedYAMLError(problem="<< is not allowed; write the keys out", problem_mark=key_node.start_mark)
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, str | int | float | bool | None):
                 raise yaml.MarkedYAMLError(problem="a key must be plain text", problem_mark=key_node.start_mark)
@@ -110,7 +114,7 @@ def _in_words(error: ErrorDetails, raw: Mapping[str, Any]) -> str:
 
 def _found(error: ErrorDetails) -> str:
     value = error.get("input")
-    shown = repr(value)
+    shown = "a very large number" if isinstance(value, int) and value.bit_length() > MOST_BITS else repr(value)
     shown = shown if len(shown) <= MOST_SHOWN else f"{shown[:MOST_SHOWN]} …"
     return "" if isinstance(value, dict | BaseModel) else f" (found: {shown})"
 
