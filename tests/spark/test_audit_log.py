@@ -127,7 +127,7 @@ def test_records_that_contradict_the_log_are_found(spark: Any, plan: Callable[..
     assert f"audit log: 4 entries, none missing or changed, newest {entries[-1][1]}" in said
     assert "budget of testers: 1 runs have spent, with all 1 that the audit log names" in said
     assert "runs: 1 published" in said
-    assert "answers: 2, each stored as it was handed out" in said
+    assert f"answers: {store.read(RELEASES).count()}, each stored as it was handed out" in said
 
     def refused(table: Any, statement: str, why: str) -> None:
         address = store.address(table)
