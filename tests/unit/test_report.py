@@ -14,6 +14,7 @@ import pytest
 from evenhand.plan.load import fingerprint, parse_plan
 from evenhand.report.budget import Budget
 from evenhand.report.facts import Facts
+from evenhand.report.findings import fairness_words
 from evenhand.report.page import glance, render
 from evenhand.report.plots import plots_of
 from evenhand.report.summary import summary_text
@@ -265,3 +266,44 @@ def test_a_budget_that_renews_says_when_and_that_periods_add_up() -> None:
 )
 def test_figures_are_no_more_exact_than_they_are(value: float | None, low: float | None, high: float | None, said: str) -> None:
     assert interval({"value": value, "low": low, "high": high}) == said
+
+
+def cells(made: Facts, ratios: dict[tuple[str, int], tuple[float, float, float | None]], table: str = "gender") -> Facts:
+    """The facts with other representation ratios for some cells of a table, by group and segment; the rest include 1."""
+    named = ("representation_ratio", "representation_ratio_low", "representation_ratio_high")
+    rows = [
+        row | dict(zip(named, ratios.get((row["group"], row["segment"]), (1.0, 0.9, 1.1)), strict=True))
+        if row["attribute"] == table
+        else row
+        for row in made.fairness
+    ]
+    return replace(made, fairness=rows)
+
+
+def test_the_cell_that_is_named_is_the_surest_and_not_the_most_extreme() -> None:
+    made = cells(facts(), {("female", 3): (0.5, 0.2, 1.2), ("female", 2): (0.6, 0.55, 0.65), ("male", 2): (1.3, 1.25, 1.35)})
+    said = fairness_words(made)[-1]
+    assert said == (
+        "By gender the farthest from even is “female” in segment 2 (not seen for long): "
+        "0.60 (0.55 to 0.65) times as many as an even share would be."
+    )
+    assert [(r["group"], r["segment"]) for r in made.worst_first("gender")[:3]] == [("female", 2), ("male", 2), ("female", 3)]
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        cells(facts(), {("female", 3): (0.94, 0.75, 1.15)}),
+        # A cell that leaves 1 out by chance, in a table that may well be even.
+        replace(
+            cells(facts(), {("female", 3): (0.94, 0.9, 0.99)}),
+            verdicts=[r | ({"high": 1.0} if r["metric"] == "representation_ratio" else {}) for r in facts().verdicts],
+        ),
+    ],
+    ids=["no range leaves 1 out", "only one of many does"],
+)
+def test_no_cell_is_named_where_noise_may_have_made_it_the_worst(made: Facts) -> None:
+    uneven = [r | {"verdict": "uneven"} if r["metric"] == "balance" else r for r in made.verdicts]
+    said = fairness_words(replace(made, verdicts=uneven))[-1]
+    assert "female" not in said
+    assert "balance of the worst segment 0.70 (0.60 to 0.75), at least 0.8 asked" in said

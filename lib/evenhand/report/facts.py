@@ -6,7 +6,6 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from pyspark.sql import functions as F
@@ -15,8 +14,8 @@ from evenhand.errors import RunConflict
 from evenhand.plan.groups import group_tables
 from evenhand.plan.load import fingerprint
 from evenhand.plan.models import Plan
-from evenhand.report.budget import Budget, Rows, read_budget
-from evenhand.report.words import METRIC_NAMES
+from evenhand.report.budget import Budget, read_budget
+from evenhand.report.words import METRIC_NAMES, Row, Rows, sure_distance
 from evenhand.run_identity import last_state, point_in_time
 from evenhand.tables import catalog
 from evenhand.tables.store import Store
@@ -84,11 +83,14 @@ class Facts:
         return {row["attribute"] for row in self.verdicts if row["value"] is None and row["threshold"] is not None}
 
     def worst_first(self, table: str) -> Rows:
-        """The cells of an attribute or intersection, the farthest from even first, those without figures last."""
+        """The cells of an attribute or intersection, the farthest from even for sure first, those without figures last.
 
-        def evenness(row: dict[str, Any]) -> float:
+        Those whose range holds 1 follow by their value: the noise alone may have put it there.
+        """
+
+        def evenness(row: Row) -> tuple[float, float]:
             ratio = row["representation_ratio"]
-            return 2.0 if ratio is None else min(ratio, 1 / ratio) if ratio > 0 else 0.0
+            return (-sure_distance(row), 2.0 if ratio is None else min(ratio, 1 / ratio) if ratio > 0 else 0.0)
 
         return sorted((row for row in self.fairness if row["attribute"] == table), key=evenness)
 

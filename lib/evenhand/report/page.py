@@ -20,6 +20,7 @@ from evenhand.plan.groups import group_tables
 from evenhand.plan.models import Plan
 from evenhand.plan.periods import EACH
 from evenhand.report.facts import Facts, gather
+from evenhand.report.findings import fairness_words, headline
 from evenhand.report.plots import plots_of
 from evenhand.report.words import METRIC_NAMES, NOT_SHOWN, estimate, interval, percents
 from evenhand.tables.store import Store
@@ -86,42 +87,6 @@ def _context(facts: Facts) -> dict[str, object]:
         "fairness_words": fairness_words(facts),
         "not_shown": NOT_SHOWN,
     }
-
-
-def headline(facts: Facts) -> list[str]:
-    """Two sentences for somebody who reads nothing else."""
-    shown = [row for row in facts.measure("share") if not row["suppressed"]]
-    largest = max(shown, key=lambda row: row["value"], default=None)
-    first = f"The customers fall into {len(facts.labels)} segments"
-    if largest is not None:
-        first += f"; the largest, “{largest['label']}”, is about {largest['value']:.0%} of them"
-    return [f"{first}.", fairness_words(facts)[0]]
-
-
-def fairness_words(facts: Facts) -> list[str]:
-    """What a manager should know: the verdict, then the worst case of each attribute that is surely uneven."""
-    uneven = sorted({row["attribute"] for row in facts.verdicts if row["verdict"] == "uneven"})
-    unclear = sorted({row["attribute"] for row in facts.verdicts if row["verdict"] == "cannot tell"} - set(uneven))
-    parts = []
-    if uneven:
-        parts.append(f"they do not treat everybody evenly by {' and '.join(uneven).replace('_', ' ')}")
-    if unclear:
-        parts.append(f"for {' and '.join(unclear).replace('_', ' ')} not every statistic can be told from noise and chance")
-    said = [f"Fairness: {'; '.join(parts) if parts else 'every statistic is within its threshold'}."]
-    for table in uneven:
-        row = next((r for r in facts.worst_first(table) if r["representation_ratio"] is not None), None)
-        if row is not None:
-            much = (
-                f"{row['representation_ratio']:.1f} times as many"
-                if row["representation_ratio"] >= 1
-                else f"{row['representation_ratio']:.0%} as many"
-            )
-            said.append(
-                f"By {table.replace('_', ' ')} the farthest from even{', of what is shown,' if table in facts.judged_unseen else ''} "
-                f"is “{row['group']}” in segment {row['segment']} "
-                f"({facts.labels[row['segment']]}): {much} as an even share would be."
-            )
-    return said
 
 
 @cache

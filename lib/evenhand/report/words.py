@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import math
+from typing import Any
+
+Row = dict[str, Any]
+Rows = list[Row]
 
 METRIC_NAMES = {
     "representation_ratio": "representation ratio of the worst group and segment",
@@ -33,7 +37,7 @@ def number(value: float | None, spread: float = 0.0) -> str:
     return f"{value:,.{digits}f}"
 
 
-def interval(row: dict[str, object], name: str = "value", low: str = "low", high: str = "high") -> str:
+def interval(row: Row, name: str = "value", low: str = "low", high: str = "high") -> str:
     """ "24,310 (24,260 to 24,360)", or the words for a suppressed figure."""
     value, a, b = (row.get(key) for key in (name, low, high))
     if value is None or a is None or b is None:
@@ -47,7 +51,7 @@ def percent(value: float | None) -> str:
     return "" if value is None else f"{value:.1%}"
 
 
-def percents(row: dict[str, object], name: str = "value", low: str = "low", high: str = "high") -> str:
+def percents(row: Row, name: str = "value", low: str = "low", high: str = "high") -> str:
     """ "41.8% (39.9% to 43.7%)"; "" for none."""
     value, a, b = (row.get(key) for key in (name, low, high))
     if not (isinstance(value, float) and isinstance(a, float) and isinstance(b, float)):
@@ -55,7 +59,7 @@ def percents(row: dict[str, object], name: str = "value", low: str = "low", high
     return f"{percent(value)} ({percent(a)} to {percent(b)})"
 
 
-def estimate(row: dict[str, object], name: str = "value", low: str = "low", high: str = "high", sign: str = "-") -> str:
+def estimate(row: Row, name: str = "value", low: str = "low", high: str = "high", sign: str = "-") -> str:
     """ "0.82 (0.79 to 0.85)", two digits unless it is small; "" for none. An end that nothing bounds is left open."""
     value, a, b = (row.get(key) for key in (name, low, high))
     if not isinstance(value, float) or not isinstance(a, float):
@@ -63,3 +67,13 @@ def estimate(row: dict[str, object], name: str = "value", low: str = "low", high
     digits = 4 if max(abs(value), abs(a)) < 0.1 else 2
     top = f"to {b:.{digits}f}" if isinstance(b, float) else "or more"
     return f"{value:{sign}.{digits}f} ({a:{sign}.{digits}f} {top})"
+
+
+def sure_distance(row: Row) -> float:
+    """How far from even a cell is for sure: of the near end of its ratio's range, on the log scale; 0 where that holds 1."""
+    low, high = row["representation_ratio_low"], row["representation_ratio_high"]
+    if low is not None and low > 1:
+        return math.log(low)
+    if high is not None and high < 1:
+        return -math.log(high) if high > 0 else math.inf
+    return 0.0
