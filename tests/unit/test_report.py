@@ -307,3 +307,33 @@ def test_no_cell_is_named_where_noise_may_have_made_it_the_worst(made: Facts) ->
     said = fairness_words(replace(made, verdicts=uneven))[-1]
     assert "female" not in said
     assert "balance of the worst segment 0.70 (0.60 to 0.75), at least 0.8 asked" in said
+
+
+def left_out(made: Facts, groups: list[str]) -> Facts:
+    """The facts with other groups of gender too small to judge, as the tables hold them: rows without figures."""
+    verdicts = [row | {"too_small": groups} if row["attribute"] == "gender" else row for row in made.verdicts]
+    gone: dict[str, Any] = {"value": None, "low": None, "high": None}
+    hidden = {key: None for key in made.fairness[0] if key.startswith(("count", "share", "representation"))} | {
+        "suppressed": True
+    }
+    stats = [row | hidden if row["attribute"] == "gender" and row["group"] in groups else row for row in made.fairness]
+    by_group = [row | gone if row["attribute"] == "gender" and row["group"] in groups else row for row in made.groups]
+    return replace(made, verdicts=verdicts, fairness=stats, groups=by_group)
+
+
+def by_gender(page: str) -> str:
+    return page.split("<h3>By gender</h3>")[1].split("<h3>By age band</h3>")[0]
+
+
+def test_shares_say_among_which_groups_they_are() -> None:
+    page = by_gender(render(left_out(facts(), ["other", "unknown"])))
+    assert page.count("; shares among the groups large enough to judge: female, male</caption>") == 2
+    assert "shares among" not in by_gender(render(left_out(facts(), [])))
+
+
+def test_a_group_that_is_alone_has_no_shares_and_no_ratios() -> None:
+    page = by_gender(render(left_out(facts(), ["female", "other", "unknown"])))
+    alone = "<td>– (no other group to compare with)</td>"
+    assert page.count(alone) == 2 * len(LABELS) + 1
+    assert '<th scope="row">male</th><td>1</td><td>250 (225 to 275)</td>' + alone + alone in page
+    assert "male in segment" not in page and "30.0%" not in page

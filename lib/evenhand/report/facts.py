@@ -68,6 +68,15 @@ class Facts:
         """The groups that are too small to judge, in words, by attribute or intersection."""
         return {row["attribute"]: ", ".join(row["too_small"]) for row in self.verdicts if row["too_small"]}
 
+    def judged(self, table: str) -> list[str]:
+        """The groups of an attribute or intersection that are large enough to judge: shares and ratios are among these."""
+        small = {group for row in self.verdicts if row["attribute"] == table for group in row["too_small"]}
+        return [group for t in group_tables(self.plan) if t.name == table for group in t.groups if group not in small]
+
+    def compares(self, table: str) -> bool:
+        """Whether shares say something: of one group alone they are 1, whatever the customers are."""
+        return len(self.judged(table)) > 1
+
     @property
     def unjudged_offers(self) -> list[str]:
         """The offers that no segment gets, or all do."""

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select
 from markupsafe import Markup
 
 from evenhand.errors import OutputError
-from evenhand.fairness.assess import AT_LEAST
+from evenhand.fairness.assess import AT_LEAST, SHARE
 from evenhand.plan.advice import advice
 from evenhand.plan.columns import CONSENT, CUSTOMERS, reasons
 from evenhand.plan.explain import learning, mitigation_in_words
@@ -22,7 +22,7 @@ from evenhand.plan.periods import EACH
 from evenhand.report.facts import Facts, gather
 from evenhand.report.findings import fairness_words, headline
 from evenhand.report.plots import plots_of
-from evenhand.report.words import METRIC_NAMES, NOT_SHOWN, estimate, interval, percents
+from evenhand.report.words import ALONE, METRIC_NAMES, NOT_SHOWN, estimate, interval, percents
 from evenhand.tables.store import Store
 
 
@@ -86,6 +86,8 @@ def _context(facts: Facts) -> dict[str, object]:
         "tables": group_tables(plan),
         "fairness_words": fairness_words(facts),
         "not_shown": NOT_SHOWN,
+        "alone": ALONE,
+        "share_of_customers": SHARE,
     }
 
 

@@ -82,7 +82,7 @@ def _fairness(facts: Facts, table: str, worst_first: bool) -> str:
             "high": _shown(r["representation_ratio_high"]),
         }
         for r in facts.worst_first(table)
-        if r["representation_ratio"] is not None
+        if r["representation_ratio"] is not None and facts.compares(table)
     ]
     said = "; ".join(
         f"{r['group']} in segment {r['name'].replace(LINE, ' ')}: {r['ratio']:.2f} ({r['low']:.2f} to {r['high']:.2f})"

@@ -22,6 +22,7 @@ METRIC_NAMES = {
 }
 SUPPRESSED = "too few to show"
 NOT_SHOWN = "not shown"
+ALONE = "– (no other group to compare with)"
 
 
 def number(value: float | None, spread: float = 0.0) -> str:
