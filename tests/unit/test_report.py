@@ -18,7 +18,7 @@ from evenhand.report.findings import fairness_words
 from evenhand.report.page import glance, render
 from evenhand.report.plots import plots_of
 from evenhand.report.summary import summary_text
-from evenhand.report.words import SUPPRESSED, interval
+from evenhand.report.words import NOT_SHOWN, interval
 from sample import plan_yaml
 
 LABELS = {1: "buys often, spends much", 2: "not seen for long", 3: "bought lately"}
@@ -166,7 +166,7 @@ def test_a_verdict_without_figures_says_that_they_are_not_shown() -> None:
     verdicts = [row | nothing if row["attribute"] == "gender" else row for row in made.verdicts]
     page = render(replace(made, verdicts=verdicts))
     assert '<td>not shown</td><td>at least 0.8</td><td class="verdict uneven">uneven</td>' in page
-    assert "What is not shown would tell how few customers" in page
+    assert "A statistic that is not shown would tell how few customers" in page
     assert "By gender the farthest from even, of what is shown, is" in page
     assert "By age band the farthest from even is" in page
     assert "would tell how few" not in base_page() and "of what is shown" not in base_page()
@@ -177,8 +177,8 @@ def test_a_suppressed_segment_shows_no_figure() -> None:
     made = facts()
     rows = [row | hidden if row["segment"] == 2 else row for row in made.profiles]
     page, text = render(replace(made, profiles=rows)), summary_text(replace(made, profiles=rows), Path("r.html"))
-    assert page.count(SUPPRESSED) == 1 + len(made.plan.features)
-    assert f"  2  {SUPPRESSED}" in text
+    assert page.count(f">{NOT_SHOWN}<") == 1 + len(made.plan.features)
+    assert f"  2  {NOT_SHOWN}" in text
 
 
 def test_a_summary_whose_boxes_are_all_too_small_to_show_still_gives_a_page() -> None:
@@ -261,7 +261,7 @@ def test_a_budget_that_renews_says_when_and_that_periods_add_up() -> None:
         (0.0003, 0.0, 0.0006, "0.0003 (0.0000 to 0.0006)"),
         (0.00031234, 0.00031233, 0.00031235, "0.00031 (0.00031 to 0.00031)"),
         (0.0, 0.0, 0.0, "0 (0 to 0)"),
-        (None, None, None, SUPPRESSED),
+        (None, None, None, NOT_SHOWN),
     ],
 )
 def test_figures_are_no_more_exact_than_they_are(value: float | None, low: float | None, high: float | None, said: str) -> None:
@@ -337,3 +337,17 @@ def test_a_group_that_is_alone_has_no_shares_and_no_ratios() -> None:
     assert page.count(alone) == 2 * len(LABELS) + 1
     assert '<th scope="row">male</th><td>1</td><td>250 (225 to 275)</td>' + alone + alone in page
     assert "male in segment" not in page and "30.0%" not in page
+
+
+def test_what_is_hidden_is_not_called_small_and_a_group_is_small_for_the_noise_only() -> None:
+    made = left_out(facts(), ["other", "unknown"])
+    hidden = {key: None for key in made.fairness[0] if key.startswith(("count", "share", "representation"))} | {
+        "suppressed": True
+    }
+    rows = [row | hidden if (row["group"], row["segment"]) in {("male", 1), ("female", 1)} else row for row in made.fairness]
+    page = render(replace(made, fairness=rows))
+    assert '<th scope="row">male</th><td>1</td><td>not shown</td>' in page
+    assert '<th scope="row">other</th><td>1</td><td>too small for this noise</td>' in page
+    assert "too few" not in page.split("<main>")[1]
+    along = "and along with them other cells, large ones too, so that those cannot be computed"
+    assert along in " ".join(page.split()) and along not in " ".join(render(made).split())

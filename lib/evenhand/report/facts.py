@@ -87,6 +87,11 @@ class Facts:
         return any(row["change"] is not None for row in self.verdicts)
 
     @property
+    def hides_cells(self) -> bool:
+        """Whether a cell of a group that is large enough to judge is not shown."""
+        return any(row["suppressed"] and row["group"] in self.judged(row["attribute"]) for row in self.fairness)
+
+    @property
     def judged_unseen(self) -> set[str]:
         """The attributes and intersections with a statistic that is judged without figures, which would give a suppressed cell away."""
         return {row["attribute"] for row in self.verdicts if row["value"] is None and row["threshold"] is not None}

@@ -22,7 +22,7 @@ from evenhand.plan.periods import EACH
 from evenhand.report.facts import Facts, gather
 from evenhand.report.findings import fairness_words, headline
 from evenhand.report.plots import plots_of
-from evenhand.report.words import ALONE, METRIC_NAMES, NOT_SHOWN, estimate, interval, percents
+from evenhand.report.words import ALONE, METRIC_NAMES, NOT_SHOWN, TOO_SMALL, estimate, interval, percents
 from evenhand.tables.store import Store
 
 
@@ -86,6 +86,7 @@ def _context(facts: Facts) -> dict[str, object]:
         "tables": group_tables(plan),
         "fairness_words": fairness_words(facts),
         "not_shown": NOT_SHOWN,
+        "too_small": TOO_SMALL,
         "alone": ALONE,
         "share_of_customers": SHARE,
     }

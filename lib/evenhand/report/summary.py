@@ -7,7 +7,7 @@ from pathlib import Path
 
 from evenhand.plan.groups import group_tables
 from evenhand.report.facts import Facts
-from evenhand.report.words import SUPPRESSED, number, percent
+from evenhand.report.words import NOT_SHOWN, number, percent
 
 WIDTH = 110
 
@@ -20,7 +20,7 @@ def summary_text(facts: Facts, report: Path) -> str:
     shares = {row["segment"]: row for row in facts.measure("share")}
     for row in facts.measure("size"):
         if row["suppressed"]:
-            about = SUPPRESSED
+            about = NOT_SHOWN
         else:
             about = f"{percent(shares[row['segment']]['value']):>6}  about {number(row['value'], row['high'] - row['low']):>9}"
         lines.append(f"  {row['segment']:>3}  {about}  {row['label']}"[:WIDTH])

@@ -20,8 +20,8 @@ METRIC_NAMES = {
     "cost_ratio": "mean squared distance of the worst-served group over everybody's",
     "all": "all statistics",
 }
-SUPPRESSED = "too few to show"
 NOT_SHOWN = "not shown"
+TOO_SMALL = "too small for this noise"
 ALONE = "– (no other group to compare with)"
 
 
@@ -42,7 +42,7 @@ def interval(row: Row, name: str = "value", low: str = "low", high: str = "high"
     """ "24,310 (24,260 to 24,360)", or the words for a suppressed figure."""
     value, a, b = (row.get(key) for key in (name, low, high))
     if value is None or a is None or b is None:
-        return SUPPRESSED
+        return NOT_SHOWN
     assert isinstance(value, float) and isinstance(a, float) and isinstance(b, float)
     spread = max(b - a, abs(value) * 1e-4)
     return f"{number(value, spread)} ({number(a, spread)} to {number(b, spread)})"
