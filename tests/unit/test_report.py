@@ -13,6 +13,7 @@ import pytest
 
 from evenhand.plan.load import fingerprint, parse_plan
 from evenhand.report.budget import Budget
+from evenhand.report.everyone import Typical, everybody
 from evenhand.report.facts import Facts
 from evenhand.report.findings import fairness_words
 from evenhand.report.page import glance, render
@@ -59,8 +60,7 @@ def facts(**changes: Any) -> Facts:
         versions={"customers": 3, "consent": 1, "purchases": 9},
         not_private=False,
         profiles=profiles,
-        everyone=dict.fromkeys(plan.feature_names, 5.0),
-        deviation=dict.fromkeys(plan.feature_names, 2.0),
+        everyone=dict.fromkeys(plan.feature_names, Typical(5.0, 4.5, 5.5, 2.0)),
         fits=[
             {
                 "k": 3,
@@ -181,10 +181,13 @@ def test_a_suppressed_segment_shows_no_figure() -> None:
     assert f"  2  {NOT_SHOWN}" in text
 
 
-def test_a_summary_whose_boxes_are_all_too_small_to_show_still_gives_a_page() -> None:
+def test_a_run_of_which_no_segment_or_no_box_is_shown_still_gives_a_page() -> None:
     made = facts()
-    nobody = replace(made, everyone=dict.fromkeys(made.everyone), deviation=dict.fromkeys(made.deviation, 0.0))
-    assert "Typical values by segment" in render(nobody)
+    hidden = [row | {"value": None, "low": None, "high": None, "suppressed": True} for row in made.profiles]
+    page = render(replace(made, profiles=hidden, everyone=everybody(hidden, {}, made.plan)))
+    assert "against everybody. No figures shown." in page and "everybody</th>" not in page
+    spread = dict.fromkeys(made.plan.feature_names, 0.0)
+    assert "everybody</th>" in render(replace(made, everyone=everybody(made.profiles, spread, made.plan)))
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from pyspark.sql import functions as F
-
 from evenhand.errors import RunConflict
 from evenhand.plan.groups import group_tables
 from evenhand.plan.load import fingerprint
 from evenhand.plan.models import Plan
 from evenhand.report.budget import Budget, read_budget
+from evenhand.report.everyone import Typical, deviations, everybody
 from evenhand.report.words import METRIC_NAMES, Row, Rows, sure_distance
 from evenhand.run_identity import last_state, point_in_time
 from evenhand.tables import catalog
@@ -37,8 +36,7 @@ class Facts:
     versions: dict[str, int]
     not_private: bool
     profiles: Rows
-    everyone: dict[str, float | None]  # mean of each feature, from the private summary; None when no box of it is shown
-    deviation: dict[str, float]
+    everyone: dict[str, Typical]  # by feature; empty where no segment is shown
     fits: Rows
     curve: Rows
     fairness: Rows
@@ -85,6 +83,10 @@ class Facts:
     @property
     def has_changes(self) -> bool:
         return any(row["change"] is not None for row in self.verdicts)
+
+    @property
+    def hides_segments(self) -> bool:
+        return any(row["suppressed"] for row in self.profiles)
 
     @property
     def hides_cells(self) -> bool:
@@ -137,10 +139,10 @@ def gather(store: Store, plan: Plan, run_id: str) -> Facts:
         )
         begun = pool.submit(last_state, store, run_id)
         waiting = [pool.submit(rows, spec) for spec in tables]
-        spread, budget = pool.submit(_everyone, store, plan, run_id), pool.submit(read_budget, store, plan, run_id)
+        spread, budget = pool.submit(deviations, store, plan, run_id), pool.submit(read_budget, store, plan, run_id)
         tradeoff = pool.submit(_tradeoff, store, plan, run_id)
         fits, profiles, fairness, by_group, verdicts, proxies = (future.result() for future in waiting)
-        (everyone, deviation), spent, state = spread.result(), budget.result(), begun.result()
+        deviation, spent, state = spread.result(), budget.result(), begun.result()
     if state is None:
         raise RunConflict(f"--run-id: there is no run {run_id}")
     fits.sort(key=lambda r: (r["k"], r["cost"]))
@@ -162,8 +164,7 @@ def gather(store: Store, plan: Plan, run_id: str) -> Facts:
         json.loads(state["sources"]),
         state["not_private"],
         profiles,
-        everyone,
-        deviation,
+        everybody(profiles, deviation, plan),
         [f for f in fits if f["silhouette"] is None],
         [f for f in fits if f["silhouette"] is not None],
         fairness,
@@ -181,16 +182,3 @@ def _tradeoff(store: Store, plan: Plan, run_id: str) -> Rows:
     found = [row.asDict() for row in store.read(catalog.FAIRNESS_TRADEOFF, run_id).collect()]
     stages = ["before", "after", "curve"]
     return sorted(found, key=lambda r: (plan.attribute_names.index(r["attribute"]), stages.index(r["stage"]), r["bound"] or 0.0))
-
-
-def _everyone(store: Store, plan: Plan, run_id: str) -> tuple[dict[str, float | None], dict[str, float]]:
-    weight = F.col("noisy_count")
-    means = [(F.sum(F.col(n) * weight) / F.sum(weight)).alias(n) for n in plan.feature_names]
-    squares = [(F.sum(F.col(n) * F.col(n) * weight) / F.sum(weight)).alias(f"_{n}") for n in plan.feature_names]
-    row = store.read(catalog.PRIVATE_SUMMARY, run_id).agg(*means, *squares).first()
-    assert row is not None
-    if row[plan.feature_names[0]] is None:
-        return dict.fromkeys(plan.feature_names), dict.fromkeys(plan.feature_names, 0.0)
-    mean = {n: float(row[n]) for n in plan.feature_names}
-    deviation = {n: max(float(row[f"_{n}"]) - mean[n] ** 2, 0.0) ** 0.5 for n in plan.feature_names}
-    return {n: mean[n] for n in plan.feature_names}, deviation

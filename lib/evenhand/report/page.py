@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from dataclasses import asdict
 from functools import cache
 from itertools import groupby
 from pathlib import Path
@@ -23,6 +24,7 @@ from evenhand.report.facts import Facts, gather
 from evenhand.report.findings import fairness_words, headline
 from evenhand.report.plots import plots_of
 from evenhand.report.words import ALONE, METRIC_NAMES, NOT_SHOWN, TOO_SMALL, estimate, interval, percents
+from evenhand.segment.label import NOTICEABLE
 from evenhand.tables.store import Store
 
 
@@ -88,6 +90,8 @@ def _context(facts: Facts) -> dict[str, object]:
         "not_shown": NOT_SHOWN,
         "too_small": TOO_SMALL,
         "alone": ALONE,
+        "everyone": {name: asdict(typical) for name, typical in facts.everyone.items()},
+        "noticeable": NOTICEABLE,
         "share_of_customers": SHARE,
     }
 

@@ -19,6 +19,7 @@ import vl_convert
 from evenhand.plan.groups import group_tables
 from evenhand.report.facts import Facts
 from evenhand.report.words import interval, number
+from evenhand.segment.label import NOTICEABLE
 
 WRAP, NARROW = 30, 11  # characters in a line: of a segment's name, and below a column of the heat map
 # Around a chart: its texts are measured in Helvetica, and the reader may have a wider font.
@@ -47,28 +48,30 @@ def _segments(facts: Facts) -> str:
 
 
 def _profiles(facts: Facts) -> str:
+    """The sign says what the color says: color alone must not carry it."""
     rows, said = [], []
     for feature in facts.plan.features:
+        title = (
+            f"{feature.name.replace('_', ' ')}{f' ({feature.unit})' if feature.unit else ''}{' (log)' * (feature.scale == 'log')}"
+        )
         for row in facts.measure(feature.name):
             if row["suppressed"]:
                 continue
-            spread = facts.deviation[feature.name] or 1.0
-            mean = facts.everyone[feature.name]
-            away = 0.0 if mean is None else (row["value"] - mean) / spread
+            away = facts.everyone[feature.name].away(row["value"], feature)
             shown = number(row["value"], max(row["high"] - row["low"], abs(row["value"]) * 0.01))
-            title = LINE.join(
-                textwrap.wrap(
-                    f"{feature.name.replace('_', ' ')}{f' ({feature.unit})' if feature.unit else ''}",
-                    NARROW,
-                    break_long_words=False,
-                )
-            )
+            sign = "" if abs(away) < NOTICEABLE else "▲ " if away > 0 else "▼ "
             rows.append(
-                {"name": _name(facts, row["segment"]), "feature": title, "away": max(-2.0, min(2.0, away)), "shown": shown}
+                {
+                    "name": _name(facts, row["segment"]),
+                    "feature": LINE.join(textwrap.wrap(title, NARROW, break_long_words=False)),
+                    "away": max(-2.0, min(2.0, away)),
+                    "shown": sign + shown,
+                }
             )
-            if abs(away) >= 1:
+            if sign:
                 said.append(f"segment {row['segment']} has {'high' if away > 0 else 'low'} {feature.name} ({shown})")
-    text = "Typical value of each feature in each segment, against everybody. " + "; ".join(said) + "."
+    none = "No segment is far from everybody" if rows else "No figures shown"
+    text = f"Typical value of each feature in each segment, against everybody. {'; '.join(said) or none}."
     return _svg("profiles", {"rows": rows}, text, width=92 * len(facts.plan.features), height=48 * len(facts.labels))
 
 
