@@ -15,7 +15,7 @@ from evenhand.plan.load import fingerprint, parse_plan
 from evenhand.report.budget import Budget
 from evenhand.report.everyone import Typical, everybody
 from evenhand.report.facts import Facts
-from evenhand.report.findings import fairness_words
+from evenhand.report.findings import fairness_words, headline
 from evenhand.report.page import glance, render
 from evenhand.report.plots import plots_of
 from evenhand.report.summary import summary_text
@@ -354,3 +354,41 @@ def test_what_is_hidden_is_not_called_small_and_a_group_is_small_for_the_noise_o
     assert "too few" not in page.split("<main>")[1]
     along = "and along with them other cells, large ones too, so that those cannot be computed"
     assert along in " ".join(page.split()) and along not in " ".join(render(made).split())
+
+
+def shares(*ranges: tuple[float, float, float]) -> Facts:
+    made = facts()
+    of = {s: dict(zip(("value", "low", "high"), r, strict=True)) for s, r in zip(LABELS, ranges, strict=True)}
+    return replace(made, profiles=[r | of[r["segment"]] if r["measure"] == "share" else r for r in made.profiles])
+
+
+def test_the_headline_names_the_largest_segment_with_its_range_and_only_where_it_surely_is() -> None:
+    sure = shares((0.2, 0.15, 0.25), (0.5, 0.45, 0.55), (0.3, 0.28, 0.44))
+    assert "the largest, “not seen for long”, is 50.0% (45.0% to 55.0%) of them" in headline(sure)[0]
+    assert headline(shares((0.844, 0.0, 1.0), (0.1, 0.0, 1.0), (0.056, 0.0, 1.0)))[0] == "The customers fall into 3 segments."
+
+
+def judged(**verdicts: list[str]) -> Facts:
+    made = facts()
+    rows = [
+        r | {"verdict": v, "attribute": table} for table, of in verdicts.items() for r, v in zip(made.verdicts, of, strict=False)
+    ]
+    return replace(made, verdicts=rows)
+
+
+def test_the_headline_says_nothing_can_be_told_where_nothing_can() -> None:
+    said = headline(judged(gender=["cannot tell", "cannot tell"], age_band=["even", "cannot tell"]))[1]
+    assert said == (
+        "Fairness: nothing can be told from noise and chance for gender; "
+        "for age band not every statistic can be told from noise and chance."
+    )
+
+
+def test_the_headline_of_an_even_run_names_the_groups_of_whom_it_says_nothing() -> None:
+    even = judged(gender=["even"], age_band=["even"])
+    said = "every statistic is within its threshold, but some groups are too small to judge (gender: unknown; age band: unknown)"
+    assert said in headline(even)[1]
+    many = [row | {"too_small": list("abcdefg")} for row in even.verdicts[:1]]
+    assert "(gender: a, b, c, d and 3 more)" in headline(replace(even, verdicts=many))[1]
+    nobody = [row | {"too_small": []} for row in even.verdicts]
+    assert headline(replace(even, verdicts=nobody))[1] == "Fairness: every statistic is within its threshold."

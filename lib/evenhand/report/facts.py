@@ -62,13 +62,18 @@ class Facts:
         return {row["attribute"]: row["reference"] for row in self.verdicts}
 
     @property
+    def left_out(self) -> dict[str, list[str]]:
+        """The groups that are too small to judge, by attribute or intersection that has any."""
+        return {row["attribute"]: row["too_small"] for row in self.verdicts if row["too_small"]}
+
+    @property
     def too_small(self) -> dict[str, str]:
-        """The groups that are too small to judge, in words, by attribute or intersection."""
-        return {row["attribute"]: ", ".join(row["too_small"]) for row in self.verdicts if row["too_small"]}
+        """The same in words."""
+        return {table: ", ".join(groups) for table, groups in self.left_out.items()}
 
     def judged(self, table: str) -> list[str]:
         """The groups of an attribute or intersection that are large enough to judge: shares and ratios are among these."""
-        small = {group for row in self.verdicts if row["attribute"] == table for group in row["too_small"]}
+        small = self.left_out.get(table, [])
         return [group for t in group_tables(self.plan) if t.name == table for group in t.groups if group not in small]
 
     def compares(self, table: str) -> bool:

@@ -4,30 +4,55 @@ from __future__ import annotations
 
 from evenhand.fairness.assess import AT_LEAST, CANNOT_TELL, UNEVEN
 from evenhand.report.facts import Facts
-from evenhand.report.words import METRIC_NAMES, NOT_SHOWN, Row, estimate, sure_distance
+from evenhand.report.words import METRIC_NAMES, NOT_SHOWN, Row, estimate, percents, sure_distance
+
+NAMED = 4  # groups in a headline; all stand below
 
 
 def headline(facts: Facts) -> list[str]:
     """Two sentences for somebody who reads nothing else."""
-    shown = [row for row in facts.measure("share") if not row["suppressed"]]
-    largest = max(shown, key=lambda row: row["value"], default=None)
-    first = f"The customers fall into {len(facts.labels)} segments"
-    if largest is not None:
-        first += f"; the largest, “{largest['label']}”, is about {largest['value']:.0%} of them"
-    return [f"{first}.", fairness_words(facts)[0]]
+    return [f"The customers fall into {len(facts.labels)} segments{_largest(facts)}.", fairness_words(facts)[0]]
+
+
+def _largest(facts: Facts) -> str:
+    """Which segment is the largest, where the noise leaves no doubt."""
+    shown = sorted((r for r in facts.measure("share") if not r["suppressed"]), key=lambda row: -float(row["value"]))
+    if not shown or any(row["high"] >= shown[0]["low"] for row in shown[1:]):
+        return ""
+    return f"; the largest, “{shown[0]['label']}”, is {percents(shown[0])} of them"
 
 
 def fairness_words(facts: Facts) -> list[str]:
     """The verdict, then for each attribute that is surely uneven where it is so, or in what."""
-    uneven = sorted({row["attribute"] for row in facts.verdicts if row["verdict"] == UNEVEN})
-    unclear = sorted({row["attribute"] for row in facts.verdicts if row["verdict"] == CANNOT_TELL} - set(uneven))
+    verdicts: dict[str, set[str]] = {}
+    for row in facts.verdicts:
+        verdicts.setdefault(row["attribute"], set()).add(row["verdict"])
+    uneven = sorted(table for table, found in verdicts.items() if UNEVEN in found)
+    untold = sorted(table for table, found in verdicts.items() if found == {CANNOT_TELL})
+    unclear = sorted(table for table, found in verdicts.items() if CANNOT_TELL in found and table not in {*uneven, *untold})
     parts = []
     if uneven:
-        parts.append(f"they do not treat everybody evenly by {' and '.join(uneven).replace('_', ' ')}")
+        parts.append(f"they do not treat everybody evenly by {_listed(uneven)}")
+    if untold:
+        parts.append(f"nothing can be told from noise and chance for {_listed(untold)}")
     if unclear:
-        parts.append(f"for {' and '.join(unclear).replace('_', ' ')} not every statistic can be told from noise and chance")
-    said = [f"Fairness: {'; '.join(parts) if parts else 'every statistic is within its threshold'}."]
-    return said + [_where(facts, table) for table in uneven]
+        parts.append(f"for {_listed(unclear)} not every statistic can be told from noise and chance")
+    if not parts:
+        parts = [f"every statistic is within its threshold{_left_out(facts)}"]
+    return [f"Fairness: {'; '.join(parts)}.", *(_where(facts, table) for table in uneven)]
+
+
+def _listed(tables: list[str]) -> str:
+    return " and ".join(tables).replace("_", " ")
+
+
+def _left_out(facts: Facts) -> str:
+    """The groups of whom "even" says nothing."""
+    named = []
+    for table, groups in facts.left_out.items():
+        more = f" and {len(groups) - NAMED} more" if len(groups) > NAMED else ""
+        named.append(f"{table.replace('_', ' ')}: {', '.join(groups[:NAMED])}{more}")
+    return f", but some groups are too small to judge ({'; '.join(named)})" if named else ""
 
 
 def _where(facts: Facts, table: str) -> str:
