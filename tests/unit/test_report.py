@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
@@ -392,3 +393,26 @@ def test_the_headline_of_an_even_run_names_the_groups_of_whom_it_says_nothing() 
     assert "(gender: a, b, c, d and 3 more)" in headline(replace(even, verdicts=many))[1]
     nobody = [row | {"too_small": []} for row in even.verdicts]
     assert headline(replace(even, verdicts=nobody))[1] == "Fairness: every statistic is within its threshold."
+
+
+@pytest.mark.parametrize("view", [render, glance])
+def test_a_run_that_is_not_published_says_so_first_and_why(view: Callable[[Facts], str]) -> None:
+    blocked = view(replace(facts(), status="blocked", reasons=["age_band: balance 0.10 [0.08, 0.12], threshold 0.2"]))
+    assert "<strong>Blocked.</strong>" in blocked
+    assert "<li>age band: balance 0.10 [0.08, 0.12], threshold 0.2</li>" in blocked
+    assert blocked.index("<strong>Blocked.") < blocked.index("The customers fall into")
+    assert "<strong>Running.</strong>" in view(replace(facts(), status="running"))
+    assert 'class="banner"><p><strong>' not in view(facts())
+
+
+def test_a_run_without_private_noise_is_not_said_to_protect_anybody() -> None:
+    private, made = base_page(), render(facts(not_private=True))
+    for promise in ("protects each", "differentially private", "What is promised"):
+        assert promise in private and promise not in made, promise
+    assert made.index("Not private.") < made.index("The customers fall into")
+
+
+def test_tables_that_are_folded_are_printed() -> None:
+    """Chromium hides what is folded by `content-visibility`, whatever the display of the parts."""
+    printed = base_page().split("@media print")[1].split("</style>")[0]
+    assert "details::details-content { content-visibility: visible; display: block; }" in printed
