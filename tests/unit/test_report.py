@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -416,3 +417,31 @@ def test_tables_that_are_folded_are_printed() -> None:
     """Chromium hides what is folded by `content-visibility`, whatever the display of the parts."""
     printed = base_page().split("@media print")[1].split("</style>")[0]
     assert "details::details-content { content-visibility: visible; display: block; }" in printed
+
+
+def alternatives(made: Facts, of: str) -> list[str]:
+    return [html.unescape(t) for t in re.findall(r'<svg role="img" aria-label="([^"]*)"', render(made)) if t.startswith(of)]
+
+
+def test_a_text_alternative_says_the_figures_and_not_where_the_chart_ends() -> None:
+    made = cells(facts(), {("female", 1): (0.0, 0.0, 0.01), ("male", 1): (40.0, 25.0, None)})
+    text = alternatives(made, "Representation ratio of each group of gender")[0]
+    assert "female in segment 1 (buys often, spends much): 0.0000 (0.0000 to 0.0100)" in text
+    assert "male in segment 1 (buys often, spends much): 40.00 (25.00 or more)" in text
+    even = cells(facts(), {("female", 3): (0.5, 0.2, 1.2)})
+    assert "The range of every figure holds 1." in alternatives(even, "Representation ratio of each group of gender")[0]
+    alone = left_out(facts(), ["female", "other", "unknown"])
+    assert "No figures shown." in alternatives(alone, "Representation ratio of each group of gender")[0]
+
+
+def test_names_stand_in_plots_as_they_are() -> None:
+    made = facts(plan={"protected.0.groups": {"مجموعة": ["f"], "a|b": ["m"]}})
+    labels = {1: "seldom|rarely", 2: "قديم", 3: "bought lately"}
+    plots = plots_of(replace(made, profiles=[row | {"label": labels[row["segment"]]} for row in made.profiles]))
+    drawn = plots["fairness of gender"]
+    assert ">a|b<" in drawn and "1 · seldom|rarely" in drawn
+    assert "⁨مجموعة⁩ in segment 2 (⁨قديم⁩)" in drawn.split(">")[0]  # isolated, so that the figures stay where they belong
+    assert "among everybody" not in drawn
+    long = "a name of a group that is much longer than what a legend has room for by itself"
+    drawn = plots_of(facts(plan={"protected.0.groups": {long: ["f"], "male": ["m"]}}))["fairness of gender"]
+    assert "itself</tspan>" in drawn and "…" not in drawn

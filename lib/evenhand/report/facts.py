@@ -14,7 +14,7 @@ from evenhand.plan.load import fingerprint
 from evenhand.plan.models import Plan
 from evenhand.report.budget import Budget, read_budget
 from evenhand.report.everyone import Typical, deviations, everybody
-from evenhand.report.words import METRIC_NAMES, Row, Rows, sure_distance
+from evenhand.report.words import METRIC_NAMES, Row, Rows, isolated, sure_distance
 from evenhand.run_identity import last_state, point_in_time
 from evenhand.tables import catalog
 from evenhand.tables.store import Store
@@ -69,7 +69,7 @@ class Facts:
     @property
     def too_small(self) -> dict[str, str]:
         """The same in words."""
-        return {table: ", ".join(groups) for table, groups in self.left_out.items()}
+        return {table: ", ".join(map(isolated, groups)) for table, groups in self.left_out.items()}
 
     def judged(self, table: str) -> list[str]:
         """The groups of an attribute or intersection that are large enough to judge: shares and ratios are among these."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from evenhand.fairness.assess import AT_LEAST, CANNOT_TELL, UNEVEN
 from evenhand.report.facts import Facts
-from evenhand.report.words import METRIC_NAMES, NOT_SHOWN, Row, estimate, percents, sure_distance
+from evenhand.report.words import METRIC_NAMES, NOT_SHOWN, Row, estimate, isolated, percents, sure_distance
 
 NAMED = 4  # groups in a headline; all stand below
 
@@ -19,7 +19,7 @@ def _largest(facts: Facts) -> str:
     shown = sorted((r for r in facts.measure("share") if not r["suppressed"]), key=lambda row: -float(row["value"]))
     if not shown or any(row["high"] >= shown[0]["low"] for row in shown[1:]):
         return ""
-    return f"; the largest, “{shown[0]['label']}”, is {percents(shown[0])} of them"
+    return f"; the largest, “{isolated(shown[0]['label'])}”, is {percents(shown[0])} of them"
 
 
 def fairness_words(facts: Facts) -> list[str]:
@@ -51,7 +51,7 @@ def _left_out(facts: Facts) -> str:
     named = []
     for table, groups in facts.left_out.items():
         more = f" and {len(groups) - NAMED} more" if len(groups) > NAMED else ""
-        named.append(f"{table.replace('_', ' ')}: {', '.join(groups[:NAMED])}{more}")
+        named.append(f"{table.replace('_', ' ')}: {', '.join(map(isolated, groups[:NAMED]))}{more}")
     return f", but some groups are too small to judge ({'; '.join(named)})" if named else ""
 
 
@@ -63,8 +63,8 @@ def _where(facts: Facts, table: str) -> str:
         of_shown = ", of what is shown," if table in facts.judged_unseen else ""
         ratio = estimate(cell, "representation_ratio", "representation_ratio_low", "representation_ratio_high")
         return (
-            f"{by} the farthest from even{of_shown} is “{cell['group']}” in segment {cell['segment']} "
-            f"({facts.labels[cell['segment']]}): {ratio} times as many as an even share would be."
+            f"{by} the farthest from even{of_shown} is “{isolated(cell['group'])}” in segment {cell['segment']} "
+            f"({isolated(facts.labels[cell['segment']])}): {ratio} times as many as an even share would be."
         )
     rows = [row for row in facts.verdicts if row["attribute"] == table and row["verdict"] == UNEVEN]
     return f"{by} uneven is: {'; '.join(_statistic(row) for row in rows)}."

@@ -23,7 +23,7 @@ from evenhand.plan.periods import EACH
 from evenhand.report.facts import Facts, gather
 from evenhand.report.findings import fairness_words, headline
 from evenhand.report.plots import plots_of
-from evenhand.report.words import ALONE, METRIC_NAMES, NOT_SHOWN, TOO_SMALL, estimate, interval, percents
+from evenhand.report.words import ALONE, METRIC_NAMES, NOT_SHOWN, TOO_SMALL, estimate, interval, isolated, percents
 from evenhand.segment.label import NOTICEABLE
 from evenhand.tables.store import Store
 
@@ -112,4 +112,5 @@ def _template(name: str) -> Template:
         "metric_names": METRIC_NAMES,
         "at_least": AT_LEAST,
     }
+    environment.filters["isolated"] = isolated
     return environment.get_template(name)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
+import unicodedata
 from typing import Any
+
+from evenhand.plan.groups import TIMES
 
 Row = dict[str, Any]
 Rows = list[Row]
@@ -52,12 +56,13 @@ def percent(value: float | None) -> str:
     return "" if value is None else f"{value:.1%}"
 
 
-def percents(row: Row, name: str = "value", low: str = "low", high: str = "high") -> str:
-    """ "41.8% (39.9% to 43.7%)"; "" for none."""
+def percents(row: Row, name: str = "value", low: str = "low", high: str = "high", unit: str = "") -> str:
+    """ "41.8% (39.9% to 43.7%)"; "" for none. An end that nothing bounds is left open."""
     value, a, b = (row.get(key) for key in (name, low, high))
-    if not (isinstance(value, float) and isinstance(a, float) and isinstance(b, float)):
+    if not (isinstance(value, float) and isinstance(a, float)):
         return ""
-    return f"{percent(value)} ({percent(a)} to {percent(b)})"
+    top = f"to {percent(b)}" if isinstance(b, float) else "or more"
+    return f"{percent(value)}{unit} ({percent(a)} {top})"
 
 
 def estimate(row: Row, name: str = "value", low: str = "low", high: str = "high", sign: str = "-") -> str:
@@ -68,6 +73,15 @@ def estimate(row: Row, name: str = "value", low: str = "low", high: str = "high"
     digits = 4 if max(abs(value), abs(a)) < 0.1 else 2
     top = f"to {b:.{digits}f}" if isinstance(b, float) else "or more"
     return f"{value:{sign}.{digits}f} ({a:{sign}.{digits}f} {top})"
+
+
+def isolated(text: str) -> str:
+    """The parts of a name so that letters written from right to left leave the order of what stands around them alone."""
+    return "".join(f"\u2068{part}\u2069" if _from_the_right(part) else part for part in re.split(f"(, |{TIMES})", text))
+
+
+def _from_the_right(text: str) -> bool:
+    return any(unicodedata.bidirectional(letter) in ("R", "AL", "AN") for letter in text)
 
 
 def sure_distance(row: Row) -> float:
