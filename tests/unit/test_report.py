@@ -157,7 +157,6 @@ def test_verdicts_are_words_and_left_out_groups_are_named() -> None:
         "even",
         "cannot tell",
         "Too small to judge, so not in any verdict: gender: unknown; age band: unknown.",
-        "Not judged, since no segment gets them or all do: gift.",
     ):
         assert word in page
     assert "do not treat everybody evenly by age band and gender" in page
@@ -445,3 +444,19 @@ def test_names_stand_in_plots_as_they_are() -> None:
     long = "a name of a group that is much longer than what a legend has room for by itself"
     drawn = plots_of(facts(plan={"protected.0.groups": {long: ["f"], "male": ["m"]}}))["fairness of gender"]
     assert "itself</tspan>" in drawn and "…" not in drawn
+
+
+def test_the_page_says_which_segments_an_offer_reaches_and_by_what_rule() -> None:
+    offers = [
+        {"name": "gift", "why": "thanks for <loyalty>", "where": {"tenure": [10, None], "visits": [2, 4]}},
+        {"name": "coupon", "why": "to win back", "segments": [2]},
+        {"name": "trip", "why": "for the few", "where": {"spent": [None, 0]}},
+    ]
+    plan = {"fairness": {"offers": offers}, "features.0.unit": "years"}
+    page = render(facts(plan=plan, offers={"gift": [1, 3], "coupon": [2], "trip": []}))
+    row = '<th scope="row">gift</th><td>thanks for &lt;loyalty&gt;</td><td>1 (buys often, spends much), 3 (bought lately)</td>'
+    assert row + "<td>center with tenure at least 10 years and visits from 2 to 4</td>" in page
+    assert "<td>to win back</td><td>2 (not seen for long)</td><td>named by number in the plan</td>" in page
+    assert "<td>for the few</td><td>none</td><td>center with spent at most 0</td>" in page
+    assert "Not judged, since no segment gets them or all do: gift." in page
+    assert "Who gets which offer" not in base_page()

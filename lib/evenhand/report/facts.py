@@ -14,6 +14,7 @@ from evenhand.plan.load import fingerprint
 from evenhand.plan.models import Plan
 from evenhand.report.budget import Budget, read_budget
 from evenhand.report.everyone import Typical, deviations, everybody
+from evenhand.report.offers import reached
 from evenhand.report.words import METRIC_NAMES, Row, Rows, isolated, sure_distance
 from evenhand.run_identity import last_state, point_in_time
 from evenhand.tables import catalog
@@ -45,6 +46,7 @@ class Facts:
     proxies: Rows
     budget: Budget
     tradeoff: Rows = field(default_factory=list)  # what mitigation was expected to bring and to cost; empty without
+    offers: dict[str, list[int]] = field(default_factory=dict)  # the segments that get each
 
     @property
     def moment(self) -> str:
@@ -145,7 +147,7 @@ def gather(store: Store, plan: Plan, run_id: str) -> Facts:
         begun = pool.submit(last_state, store, run_id)
         waiting = [pool.submit(rows, spec) for spec in tables]
         spread, budget = pool.submit(deviations, store, plan, run_id), pool.submit(read_budget, store, plan, run_id)
-        tradeoff = pool.submit(_tradeoff, store, plan, run_id)
+        tradeoff, offers = pool.submit(_tradeoff, store, plan, run_id), pool.submit(reached, store, plan, run_id)
         fits, profiles, fairness, by_group, verdicts, proxies = (future.result() for future in waiting)
         deviation, spent, state = spread.result(), budget.result(), begun.result()
     if state is None:
@@ -178,6 +180,7 @@ def gather(store: Store, plan: Plan, run_id: str) -> Facts:
         proxies,
         spent,
         tradeoff.result(),
+        offers.result(),
     )
 
 

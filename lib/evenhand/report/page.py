@@ -22,6 +22,7 @@ from evenhand.plan.models import Plan
 from evenhand.plan.periods import EACH
 from evenhand.report.facts import Facts, gather
 from evenhand.report.findings import fairness_words, headline
+from evenhand.report.offers import rule
 from evenhand.report.plots import plots_of
 from evenhand.report.words import ALONE, METRIC_NAMES, NOT_SHOWN, TOO_SMALL, estimate, interval, isolated, percents
 from evenhand.segment.label import NOTICEABLE
@@ -87,6 +88,7 @@ def _context(facts: Facts) -> dict[str, object]:
         "each": EACH[plan.privacy.renews],
         "tables": group_tables(plan),
         "fairness_words": fairness_words(facts),
+        "rule": {offer.name: rule(offer, plan) for offer in plan.fairness.offers},
         "not_shown": NOT_SHOWN,
         "too_small": TOO_SMALL,
         "alone": ALONE,
