@@ -249,9 +249,9 @@ def test_the_last_lines_fit_a_terminal_and_end_with_the_report() -> None:
 def test_a_budget_that_renews_says_when_and_that_periods_add_up() -> None:
     made = facts(plan={"privacy.renews": "yearly"}, budget=Budget(3.0, 2.0, [], "2026"))
     page = re.sub(r"\s+", " ", render(made))
-    assert "a year, 2 is spent in 2026 and 1 is left, enough for 1 more runs like it. It renews on 2027-01-01." in page
+    assert "a year, 2 is spent in 2026 and 1 is left, enough for 1 more run like it. It renews on 2027-01-01." in page
     assert "holds for each year by itself: over several, what they spent adds up" in page
-    assert "1 of 3 left (1 such runs), renews 2027-01-01" in summary_text(made, Path("r.html"))
+    assert "1 of 3 left (1 such run), renews 2027-01-01" in summary_text(made, Path("r.html"))
     assert "renews" not in base_page()
 
 
@@ -460,3 +460,17 @@ def test_the_page_says_which_segments_an_offer_reaches_and_by_what_rule() -> Non
     assert "<td>for the few</td><td>none</td><td>center with spent at most 0</td>" in page
     assert "Not judged, since no segment gets them or all do: gift." in page
     assert "Who gets which offer" not in base_page()
+
+
+def test_delta_is_spent_and_left_beside_epsilon_and_both_limit_what_is_left() -> None:
+    plan = {"privacy.delta": 1e-6, "privacy.population_delta": 3e-6}
+    part = facts().budget.parts[0] | {"rho": 0.01}
+    made = facts(plan=plan, budget=Budget(9.0, 2.0, [part], delta_total=3e-6, delta_spent=2e-6))
+    page = re.sub(r"\s+", " ", render(made))
+    assert (
+        "Of ε = 9 and δ = 3e-06 for population testers, 2 and 2e-06 is spent and 7 and 1e-06 is left, enough for 1 more run like it."
+        in page
+    )
+    assert "ε = 1 and δ = 1e-06 spent, 7 of 9 left (1 such run), δ = 1e-06 of 3e-06" in summary_text(made, Path("r.html"))
+    assert "7 and 1e-06 left" in glance(made)
+    assert "δ" not in base_page().split("Privacy budget")[1]

@@ -31,10 +31,11 @@ def summary_text(facts: Facts, report: Path) -> str:
         lines += textwrap.wrap(f"{table.name}: {said}", WIDTH, initial_indent="  ", subsequent_indent="      ")
     budget, epsilon, delta = facts.budget, facts.plan.privacy.epsilon, facts.plan.privacy.delta
     and_delta = f" and δ = {delta:g}" if delta else ""
+    delta_left = f", δ = {budget.delta_left:g} of {budget.delta_total:g}" if delta else ""
+    more = budget.runs_left(epsilon, delta)
     until = f", renews {budget.renews}" if budget.renews else ""
     lines.append(
-        f"  privacy: ε = {epsilon:g}{and_delta} spent, {budget.left:g} of {budget.total:g} left "
-        f"({budget.runs_left(epsilon, delta)} such runs){until}"
+        f"  privacy: ε = {epsilon:g}{and_delta} spent, {budget.left:g} of {budget.total:g} left ({more} such run{'s' if more != 1 else ''}){delta_left}{until}"
     )
     lines.append(f"report: {report}")
     return "\n".join(lines)
