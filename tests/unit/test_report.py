@@ -474,3 +474,12 @@ def test_delta_is_spent_and_left_beside_epsilon_and_both_limit_what_is_left() ->
     assert "ε = 1 and δ = 1e-06 spent, 7 of 9 left (1 such run), δ = 1e-06 of 3e-06" in summary_text(made, Path("r.html"))
     assert "7 and 1e-06 left" in glance(made)
     assert "δ" not in base_page().split("Privacy budget")[1]
+
+
+def test_customers_are_counted_in_whole_ones_however_little_noise_there_is() -> None:
+    made = facts()
+    rows = [row | {"count": 64.0, "count_low": 64.0, "count_high": 64.0} for row in made.fairness]
+    sizes = [r | dict.fromkeys(("value", "low", "high"), 64.0) if r["measure"] == "size" else r for r in made.profiles]
+    page = render(replace(made, fairness=rows, profiles=sizes))
+    assert page.count(">64 (64 to 64)<") == len(LABELS) * (1 + len(made.judged("gender")) + len(made.judged("age_band")))
+    assert "about 64 (64 to 64) customers" in page

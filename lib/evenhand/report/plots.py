@@ -44,7 +44,7 @@ def plots_of(facts: Facts) -> dict[str, str]:
 
 def _segments(facts: Facts) -> str:
     rows = [r | {"name": _name(facts, r["segment"])} for r in facts.measure("size") if not r["suppressed"]]
-    said = "; ".join(f"segment {r['segment']} ({isolated(r['label'])}): about {interval(r)} customers" for r in rows)
+    said = "; ".join(f"segment {r['segment']} ({isolated(r['label'])}): about {interval(r, step=1)} customers" for r in rows)
     return _svg(
         "segments", {"rows": rows}, f"Sizes of the segments. {said or 'No figures shown'}.", height=44 * max(len(rows), 1)
     )

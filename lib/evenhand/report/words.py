@@ -42,13 +42,13 @@ def number(value: float | None, spread: float = 0.0) -> str:
     return f"{value:,.{digits}f}"
 
 
-def interval(row: Row, name: str = "value", low: str = "low", high: str = "high") -> str:
-    """ "24,310 (24,260 to 24,360)", or the words for a suppressed figure."""
+def interval(row: Row, name: str = "value", low: str = "low", high: str = "high", step: float = 0.0) -> str:
+    """ "24,310 (24,260 to 24,360)", no finer than the step, or the words for a suppressed figure."""
     value, a, b = (row.get(key) for key in (name, low, high))
     if value is None or a is None or b is None:
         return NOT_SHOWN
     assert isinstance(value, float) and isinstance(a, float) and isinstance(b, float)
-    spread = max(b - a, abs(value) * 1e-4)
+    spread = max(b - a, abs(value) * 1e-4, step)
     return f"{number(value, spread)} ({number(a, spread)} to {number(b, spread)})"
 
 
