@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
@@ -13,11 +15,13 @@ import pytest
 
 from evenhand.plan.load import fingerprint, parse_plan
 from evenhand.report.budget import Budget
+from evenhand.report.everyone import Typical, everybody
 from evenhand.report.facts import Facts
+from evenhand.report.findings import fairness_words, headline
 from evenhand.report.page import glance, render
 from evenhand.report.plots import plots_of
 from evenhand.report.summary import summary_text
-from evenhand.report.words import SUPPRESSED, interval
+from evenhand.report.words import NOT_SHOWN, interval
 from sample import plan_yaml
 
 LABELS = {1: "buys often, spends much", 2: "not seen for long", 3: "bought lately"}
@@ -58,8 +62,7 @@ def facts(**changes: Any) -> Facts:
         versions={"customers": 3, "consent": 1, "purchases": 9},
         not_private=False,
         profiles=profiles,
-        everyone=dict.fromkeys(plan.feature_names, 5.0),
-        deviation=dict.fromkeys(plan.feature_names, 2.0),
+        everyone=dict.fromkeys(plan.feature_names, Typical(5.0, 4.5, 5.5, 2.0)),
         fits=[
             {
                 "k": 3,
@@ -154,7 +157,6 @@ def test_verdicts_are_words_and_left_out_groups_are_named() -> None:
         "even",
         "cannot tell",
         "Too small to judge, so not in any verdict: gender: unknown; age band: unknown.",
-        "Not judged, since no segment gets them or all do: gift.",
     ):
         assert word in page
     assert "do not treat everybody evenly by age band and gender" in page
@@ -165,7 +167,7 @@ def test_a_verdict_without_figures_says_that_they_are_not_shown() -> None:
     verdicts = [row | nothing if row["attribute"] == "gender" else row for row in made.verdicts]
     page = render(replace(made, verdicts=verdicts))
     assert '<td>not shown</td><td>at least 0.8</td><td class="verdict uneven">uneven</td>' in page
-    assert "What is not shown would tell how few customers" in page
+    assert "A statistic that is not shown would tell how few customers" in page
     assert "By gender the farthest from even, of what is shown, is" in page
     assert "By age band the farthest from even is" in page
     assert "would tell how few" not in base_page() and "of what is shown" not in base_page()
@@ -176,14 +178,17 @@ def test_a_suppressed_segment_shows_no_figure() -> None:
     made = facts()
     rows = [row | hidden if row["segment"] == 2 else row for row in made.profiles]
     page, text = render(replace(made, profiles=rows)), summary_text(replace(made, profiles=rows), Path("r.html"))
-    assert page.count(SUPPRESSED) == 1 + len(made.plan.features)
-    assert f"  2  {SUPPRESSED}" in text
+    assert page.count(f">{NOT_SHOWN}<") == 1 + len(made.plan.features)
+    assert f"  2  {NOT_SHOWN}" in text
 
 
-def test_a_summary_whose_boxes_are_all_too_small_to_show_still_gives_a_page() -> None:
+def test_a_run_of_which_no_segment_or_no_box_is_shown_still_gives_a_page() -> None:
     made = facts()
-    nobody = replace(made, everyone=dict.fromkeys(made.everyone), deviation=dict.fromkeys(made.deviation, 0.0))
-    assert "Typical values by segment" in render(nobody)
+    hidden = [row | {"value": None, "low": None, "high": None, "suppressed": True} for row in made.profiles]
+    page = render(replace(made, profiles=hidden, everyone=everybody(hidden, {}, made.plan)))
+    assert "against everybody. No figures shown." in page and "everybody</th>" not in page
+    spread = dict.fromkeys(made.plan.feature_names, 0.0)
+    assert "everybody</th>" in render(replace(made, everyone=everybody(made.profiles, spread, made.plan)))
 
 
 @pytest.mark.parametrize(
@@ -244,9 +249,9 @@ def test_the_last_lines_fit_a_terminal_and_end_with_the_report() -> None:
 def test_a_budget_that_renews_says_when_and_that_periods_add_up() -> None:
     made = facts(plan={"privacy.renews": "yearly"}, budget=Budget(3.0, 2.0, [], "2026"))
     page = re.sub(r"\s+", " ", render(made))
-    assert "a year, 2 is spent in 2026 and 1 is left, enough for 1 more runs like it. It renews on 2027-01-01." in page
+    assert "a year, 2 is spent in 2026 and 1 is left, enough for 1 more run like it. It renews on 2027-01-01." in page
     assert "holds for each year by itself: over several, what they spent adds up" in page
-    assert "1 of 3 left (1 such runs), renews 2027-01-01" in summary_text(made, Path("r.html"))
+    assert "1 of 3 left (1 such run), renews 2027-01-01" in summary_text(made, Path("r.html"))
     assert "renews" not in base_page()
 
 
@@ -260,8 +265,221 @@ def test_a_budget_that_renews_says_when_and_that_periods_add_up() -> None:
         (0.0003, 0.0, 0.0006, "0.0003 (0.0000 to 0.0006)"),
         (0.00031234, 0.00031233, 0.00031235, "0.00031 (0.00031 to 0.00031)"),
         (0.0, 0.0, 0.0, "0 (0 to 0)"),
-        (None, None, None, SUPPRESSED),
+        (None, None, None, NOT_SHOWN),
     ],
 )
 def test_figures_are_no_more_exact_than_they_are(value: float | None, low: float | None, high: float | None, said: str) -> None:
     assert interval({"value": value, "low": low, "high": high}) == said
+
+
+def cells(made: Facts, ratios: dict[tuple[str, int], tuple[float, float, float | None]], table: str = "gender") -> Facts:
+    """The facts with other representation ratios for some cells of a table, by group and segment; the rest include 1."""
+    named = ("representation_ratio", "representation_ratio_low", "representation_ratio_high")
+    rows = [
+        row | dict(zip(named, ratios.get((row["group"], row["segment"]), (1.0, 0.9, 1.1)), strict=True))
+        if row["attribute"] == table
+        else row
+        for row in made.fairness
+    ]
+    return replace(made, fairness=rows)
+
+
+def test_the_cell_that_is_named_is_the_surest_and_not_the_most_extreme() -> None:
+    made = cells(facts(), {("female", 3): (0.5, 0.2, 1.2), ("female", 2): (0.6, 0.55, 0.65), ("male", 2): (1.3, 1.25, 1.35)})
+    said = fairness_words(made)[-1]
+    assert said == (
+        "By gender the farthest from even is “female” in segment 2 (not seen for long): "
+        "0.60 (0.55 to 0.65) times as many as an even share would be."
+    )
+    assert [(r["group"], r["segment"]) for r in made.worst_first("gender")[:3]] == [("female", 2), ("male", 2), ("female", 3)]
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        cells(facts(), {("female", 3): (0.94, 0.75, 1.15)}),
+        # A cell that leaves 1 out by chance, in a table that may well be even.
+        replace(
+            cells(facts(), {("female", 3): (0.94, 0.9, 0.99)}),
+            verdicts=[r | ({"high": 1.0} if r["metric"] == "representation_ratio" else {}) for r in facts().verdicts],
+        ),
+    ],
+    ids=["no range leaves 1 out", "only one of many does"],
+)
+def test_no_cell_is_named_where_noise_may_have_made_it_the_worst(made: Facts) -> None:
+    uneven = [r | {"verdict": "uneven"} if r["metric"] == "balance" else r for r in made.verdicts]
+    said = fairness_words(replace(made, verdicts=uneven))[-1]
+    assert "female" not in said
+    assert "balance of the worst segment 0.70 (0.60 to 0.75), at least 0.8 asked" in said
+
+
+def left_out(made: Facts, groups: list[str]) -> Facts:
+    """The facts with other groups of gender too small to judge, as the tables hold them: rows without figures."""
+    verdicts = [row | {"too_small": groups} if row["attribute"] == "gender" else row for row in made.verdicts]
+    gone: dict[str, Any] = {"value": None, "low": None, "high": None}
+    hidden = {key: None for key in made.fairness[0] if key.startswith(("count", "share", "representation"))} | {
+        "suppressed": True
+    }
+    stats = [row | hidden if row["attribute"] == "gender" and row["group"] in groups else row for row in made.fairness]
+    by_group = [row | gone if row["attribute"] == "gender" and row["group"] in groups else row for row in made.groups]
+    return replace(made, verdicts=verdicts, fairness=stats, groups=by_group)
+
+
+def by_gender(page: str) -> str:
+    return page.split("<h3>By gender</h3>")[1].split("<h3>By age band</h3>")[0]
+
+
+def test_shares_say_among_which_groups_they_are() -> None:
+    page = by_gender(render(left_out(facts(), ["other", "unknown"])))
+    assert page.count("; shares among the groups large enough to judge: female, male</caption>") == 2
+    assert "shares among" not in by_gender(render(left_out(facts(), [])))
+
+
+def test_a_group_that_is_alone_has_no_shares_and_no_ratios() -> None:
+    page = by_gender(render(left_out(facts(), ["female", "other", "unknown"])))
+    alone = "<td>– (no other group to compare with)</td>"
+    assert page.count(alone) == 2 * len(LABELS) + 1
+    assert '<th scope="row">male</th><td>1</td><td>250 (225 to 275)</td>' + alone + alone in page
+    assert "male in segment" not in page and "30.0%" not in page
+
+
+def test_what_is_hidden_is_not_called_small_and_a_group_is_small_for_the_noise_only() -> None:
+    made = left_out(facts(), ["other", "unknown"])
+    hidden = {key: None for key in made.fairness[0] if key.startswith(("count", "share", "representation"))} | {
+        "suppressed": True
+    }
+    rows = [row | hidden if (row["group"], row["segment"]) in {("male", 1), ("female", 1)} else row for row in made.fairness]
+    page = render(replace(made, fairness=rows))
+    assert '<th scope="row">male</th><td>1</td><td>not shown</td>' in page
+    assert '<th scope="row">other</th><td>1</td><td>too small for this noise</td>' in page
+    assert "too few" not in page.split("<main>")[1]
+    along = "and along with them other cells, large ones too, so that those cannot be computed"
+    assert along in " ".join(page.split()) and along not in " ".join(render(made).split())
+
+
+def shares(*ranges: tuple[float, float, float]) -> Facts:
+    made = facts()
+    of = {s: dict(zip(("value", "low", "high"), r, strict=True)) for s, r in zip(LABELS, ranges, strict=True)}
+    return replace(made, profiles=[r | of[r["segment"]] if r["measure"] == "share" else r for r in made.profiles])
+
+
+def test_the_headline_names_the_largest_segment_with_its_range_and_only_where_it_surely_is() -> None:
+    sure = shares((0.2, 0.15, 0.25), (0.5, 0.45, 0.55), (0.3, 0.28, 0.44))
+    assert "the largest, “not seen for long”, is 50.0% (45.0% to 55.0%) of them" in headline(sure)[0]
+    assert headline(shares((0.844, 0.0, 1.0), (0.1, 0.0, 1.0), (0.056, 0.0, 1.0)))[0] == "The customers fall into 3 segments."
+
+
+def judged(**verdicts: list[str]) -> Facts:
+    made = facts()
+    rows = [
+        r | {"verdict": v, "attribute": table} for table, of in verdicts.items() for r, v in zip(made.verdicts, of, strict=False)
+    ]
+    return replace(made, verdicts=rows)
+
+
+def test_the_headline_says_nothing_can_be_told_where_nothing_can() -> None:
+    said = headline(judged(gender=["cannot tell", "cannot tell"], age_band=["even", "cannot tell"]))[1]
+    assert said == (
+        "Fairness: nothing can be told from noise and chance for gender; "
+        "for age band not every statistic can be told from noise and chance."
+    )
+
+
+def test_the_headline_of_an_even_run_names_the_groups_of_whom_it_says_nothing() -> None:
+    even = judged(gender=["even"], age_band=["even"])
+    said = "every statistic is within its threshold, but some groups are too small to judge (gender: unknown; age band: unknown)"
+    assert said in headline(even)[1]
+    many = [row | {"too_small": list("abcdefg")} for row in even.verdicts[:1]]
+    assert "(gender: a, b, c, d and 3 more)" in headline(replace(even, verdicts=many))[1]
+    nobody = [row | {"too_small": []} for row in even.verdicts]
+    assert headline(replace(even, verdicts=nobody))[1] == "Fairness: every statistic is within its threshold."
+
+
+@pytest.mark.parametrize("view", [render, glance])
+def test_a_run_that_is_not_published_says_so_first_and_why(view: Callable[[Facts], str]) -> None:
+    blocked = view(replace(facts(), status="blocked", reasons=["age_band: balance 0.10 [0.08, 0.12], threshold 0.2"]))
+    assert "<strong>Blocked.</strong>" in blocked
+    assert "<li>age band: balance 0.10 [0.08, 0.12], threshold 0.2</li>" in blocked
+    assert blocked.index("<strong>Blocked.") < blocked.index("The customers fall into")
+    assert "<strong>Running.</strong>" in view(replace(facts(), status="running"))
+    assert 'class="banner"><p><strong>' not in view(facts())
+
+
+def test_a_run_without_private_noise_is_not_said_to_protect_anybody() -> None:
+    private, made = base_page(), render(facts(not_private=True))
+    for promise in ("protects each", "differentially private", "What is promised"):
+        assert promise in private and promise not in made, promise
+    assert made.index("Not private.") < made.index("The customers fall into")
+
+
+def test_tables_that_are_folded_are_printed() -> None:
+    """Chromium hides what is folded by `content-visibility`, whatever the display of the parts."""
+    printed = base_page().split("@media print")[1].split("</style>")[0]
+    assert "details::details-content { content-visibility: visible; display: block; }" in printed
+
+
+def alternatives(made: Facts, of: str) -> list[str]:
+    return [html.unescape(t) for t in re.findall(r'<svg role="img" aria-label="([^"]*)"', render(made)) if t.startswith(of)]
+
+
+def test_a_text_alternative_says_the_figures_and_not_where_the_chart_ends() -> None:
+    made = cells(facts(), {("female", 1): (0.0, 0.0, 0.01), ("male", 1): (40.0, 25.0, None)})
+    text = alternatives(made, "Representation ratio of each group of gender")[0]
+    assert "female in segment 1 (buys often, spends much): 0.0000 (0.0000 to 0.0100)" in text
+    assert "male in segment 1 (buys often, spends much): 40.00 (25.00 or more)" in text
+    even = cells(facts(), {("female", 3): (0.5, 0.2, 1.2)})
+    assert "The range of every figure holds 1." in alternatives(even, "Representation ratio of each group of gender")[0]
+    alone = left_out(facts(), ["female", "other", "unknown"])
+    assert "No figures shown." in alternatives(alone, "Representation ratio of each group of gender")[0]
+
+
+def test_names_stand_in_plots_as_they_are() -> None:
+    made = facts(plan={"protected.0.groups": {"مجموعة": ["f"], "a|b": ["m"]}})
+    labels = {1: "seldom|rarely", 2: "قديم", 3: "bought lately"}
+    plots = plots_of(replace(made, profiles=[row | {"label": labels[row["segment"]]} for row in made.profiles]))
+    drawn = plots["fairness of gender"]
+    assert ">a|b<" in drawn and "1 · seldom|rarely" in drawn
+    assert "⁨مجموعة⁩ in segment 2 (⁨قديم⁩)" in drawn.split(">")[0]  # isolated, so that the figures stay where they belong
+    assert "among everybody" not in drawn
+    long = "a name of a group that is much longer than what a legend has room for by itself"
+    drawn = plots_of(facts(plan={"protected.0.groups": {long: ["f"], "male": ["m"]}}))["fairness of gender"]
+    assert "itself</tspan>" in drawn and "…" not in drawn
+
+
+def test_the_page_says_which_segments_an_offer_reaches_and_by_what_rule() -> None:
+    offers = [
+        {"name": "gift", "why": "thanks for <loyalty>", "where": {"tenure": [10, None], "visits": [2, 4]}},
+        {"name": "coupon", "why": "to win back", "segments": [2]},
+        {"name": "trip", "why": "for the few", "where": {"spent": [None, 0]}},
+    ]
+    plan = {"fairness": {"offers": offers}, "features.0.unit": "years"}
+    page = render(facts(plan=plan, offers={"gift": [1, 3], "coupon": [2], "trip": []}))
+    row = '<th scope="row">gift</th><td>thanks for &lt;loyalty&gt;</td><td>1 (buys often, spends much), 3 (bought lately)</td>'
+    assert row + "<td>center with tenure at least 10 years and visits from 2 to 4</td>" in page
+    assert "<td>to win back</td><td>2 (not seen for long)</td><td>named by number in the plan</td>" in page
+    assert "<td>for the few</td><td>none</td><td>center with spent at most 0</td>" in page
+    assert "Not judged, since no segment gets them or all do: gift." in page
+    assert "Who gets which offer" not in base_page()
+
+
+def test_delta_is_spent_and_left_beside_epsilon_and_both_limit_what_is_left() -> None:
+    plan = {"privacy.delta": 1e-6, "privacy.population_delta": 3e-6}
+    part = facts().budget.parts[0] | {"rho": 0.01}
+    made = facts(plan=plan, budget=Budget(9.0, 2.0, [part], delta_total=3e-6, delta_spent=2e-6))
+    page = re.sub(r"\s+", " ", render(made))
+    assert (
+        "Of ε = 9 and δ = 3e-06 for population testers, 2 and 2e-06 is spent and 7 and 1e-06 is left, enough for 1 more run like it."
+        in page
+    )
+    assert "ε = 1 and δ = 1e-06 spent, 7 of 9 left (1 such run), δ = 1e-06 of 3e-06" in summary_text(made, Path("r.html"))
+    assert "7 and 1e-06 left" in glance(made)
+    assert "δ" not in base_page().split("Privacy budget")[1]
+
+
+def test_customers_are_counted_in_whole_ones_however_little_noise_there_is() -> None:
+    made = facts()
+    rows = [row | {"count": 64.0, "count_low": 64.0, "count_high": 64.0} for row in made.fairness]
+    sizes = [r | dict.fromkeys(("value", "low", "high"), 64.0) if r["measure"] == "size" else r for r in made.profiles]
+    page = render(replace(made, fairness=rows, profiles=sizes))
+    assert page.count(">64 (64 to 64)<") == len(LABELS) * (1 + len(made.judged("gender")) + len(made.judged("age_band")))
+    assert "about 64 (64 to 64) customers" in page

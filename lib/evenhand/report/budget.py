@@ -6,16 +6,14 @@ import json
 import math
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 from evenhand.governance.audit import AuditLog
 from evenhand.plan.models import Plan
 from evenhand.plan.periods import ALWAYS, renewal
 from evenhand.privacy.ledger import Ledger
+from evenhand.report.words import Rows
 from evenhand.tables import catalog
 from evenhand.tables.store import Store
-
-Rows = list[dict[str, Any]]
 
 
 @dataclass(frozen=True)

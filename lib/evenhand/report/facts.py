@@ -6,17 +6,16 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 from zoneinfo import ZoneInfo
-
-from pyspark.sql import functions as F
 
 from evenhand.errors import RunConflict
 from evenhand.plan.groups import group_tables
 from evenhand.plan.load import fingerprint
 from evenhand.plan.models import Plan
-from evenhand.report.budget import Budget, Rows, read_budget
-from evenhand.report.words import METRIC_NAMES
+from evenhand.report.budget import Budget, read_budget
+from evenhand.report.everyone import Typical, deviations, everybody
+from evenhand.report.offers import reached
+from evenhand.report.words import METRIC_NAMES, Row, Rows, isolated, sure_distance
 from evenhand.run_identity import last_state, point_in_time
 from evenhand.tables import catalog
 from evenhand.tables.store import Store
@@ -38,8 +37,7 @@ class Facts:
     versions: dict[str, int]
     not_private: bool
     profiles: Rows
-    everyone: dict[str, float | None]  # mean of each feature, from the private summary; None when no box of it is shown
-    deviation: dict[str, float]
+    everyone: dict[str, Typical]  # by feature; empty where no segment is shown
     fits: Rows
     curve: Rows
     fairness: Rows
@@ -48,6 +46,7 @@ class Facts:
     proxies: Rows
     budget: Budget
     tradeoff: Rows = field(default_factory=list)  # what mitigation was expected to bring and to cost; empty without
+    offers: dict[str, list[int]] = field(default_factory=dict)  # the segments that get each
 
     @property
     def moment(self) -> str:
@@ -65,9 +64,23 @@ class Facts:
         return {row["attribute"]: row["reference"] for row in self.verdicts}
 
     @property
+    def left_out(self) -> dict[str, list[str]]:
+        """The groups that are too small to judge, by attribute or intersection that has any."""
+        return {row["attribute"]: row["too_small"] for row in self.verdicts if row["too_small"]}
+
+    @property
     def too_small(self) -> dict[str, str]:
-        """The groups that are too small to judge, in words, by attribute or intersection."""
-        return {row["attribute"]: ", ".join(row["too_small"]) for row in self.verdicts if row["too_small"]}
+        """The same in words."""
+        return {table: ", ".join(map(isolated, groups)) for table, groups in self.left_out.items()}
+
+    def judged(self, table: str) -> list[str]:
+        """The groups of an attribute or intersection that are large enough to judge: shares and ratios are among these."""
+        small = self.left_out.get(table, [])
+        return [group for t in group_tables(self.plan) if t.name == table for group in t.groups if group not in small]
+
+    def compares(self, table: str) -> bool:
+        """Whether shares say something: of one group alone they are 1, whatever the customers are."""
+        return len(self.judged(table)) > 1
 
     @property
     def unjudged_offers(self) -> list[str]:
@@ -79,16 +92,28 @@ class Facts:
         return any(row["change"] is not None for row in self.verdicts)
 
     @property
+    def hides_segments(self) -> bool:
+        return any(row["suppressed"] for row in self.profiles)
+
+    @property
+    def hides_cells(self) -> bool:
+        """Whether a cell of a group that is large enough to judge is not shown."""
+        return any(row["suppressed"] and row["group"] in self.judged(row["attribute"]) for row in self.fairness)
+
+    @property
     def judged_unseen(self) -> set[str]:
         """The attributes and intersections with a statistic that is judged without figures, which would give a suppressed cell away."""
         return {row["attribute"] for row in self.verdicts if row["value"] is None and row["threshold"] is not None}
 
     def worst_first(self, table: str) -> Rows:
-        """The cells of an attribute or intersection, the farthest from even first, those without figures last."""
+        """The cells of an attribute or intersection, the farthest from even for sure first, those without figures last.
 
-        def evenness(row: dict[str, Any]) -> float:
+        Those whose range holds 1 follow by their value: the noise alone may have put it there.
+        """
+
+        def evenness(row: Row) -> tuple[float, float]:
             ratio = row["representation_ratio"]
-            return 2.0 if ratio is None else min(ratio, 1 / ratio) if ratio > 0 else 0.0
+            return (-sure_distance(row), 2.0 if ratio is None else min(ratio, 1 / ratio) if ratio > 0 else 0.0)
 
         return sorted((row for row in self.fairness if row["attribute"] == table), key=evenness)
 
@@ -121,10 +146,10 @@ def gather(store: Store, plan: Plan, run_id: str) -> Facts:
         )
         begun = pool.submit(last_state, store, run_id)
         waiting = [pool.submit(rows, spec) for spec in tables]
-        spread, budget = pool.submit(_everyone, store, plan, run_id), pool.submit(read_budget, store, plan, run_id)
-        tradeoff = pool.submit(_tradeoff, store, plan, run_id)
+        spread, budget = pool.submit(deviations, store, plan, run_id), pool.submit(read_budget, store, plan, run_id)
+        tradeoff, offers = pool.submit(_tradeoff, store, plan, run_id), pool.submit(reached, store, plan, run_id)
         fits, profiles, fairness, by_group, verdicts, proxies = (future.result() for future in waiting)
-        (everyone, deviation), spent, state = spread.result(), budget.result(), begun.result()
+        deviation, spent, state = spread.result(), budget.result(), begun.result()
     if state is None:
         raise RunConflict(f"--run-id: there is no run {run_id}")
     fits.sort(key=lambda r: (r["k"], r["cost"]))
@@ -146,8 +171,7 @@ def gather(store: Store, plan: Plan, run_id: str) -> Facts:
         json.loads(state["sources"]),
         state["not_private"],
         profiles,
-        everyone,
-        deviation,
+        everybody(profiles, deviation, plan),
         [f for f in fits if f["silhouette"] is None],
         [f for f in fits if f["silhouette"] is not None],
         fairness,
@@ -156,6 +180,7 @@ def gather(store: Store, plan: Plan, run_id: str) -> Facts:
         proxies,
         spent,
         tradeoff.result(),
+        offers.result(),
     )
 
 
@@ -165,16 +190,3 @@ def _tradeoff(store: Store, plan: Plan, run_id: str) -> Rows:
     found = [row.asDict() for row in store.read(catalog.FAIRNESS_TRADEOFF, run_id).collect()]
     stages = ["before", "after", "curve"]
     return sorted(found, key=lambda r: (plan.attribute_names.index(r["attribute"]), stages.index(r["stage"]), r["bound"] or 0.0))
-
-
-def _everyone(store: Store, plan: Plan, run_id: str) -> tuple[dict[str, float | None], dict[str, float]]:
-    weight = F.col("noisy_count")
-    means = [(F.sum(F.col(n) * weight) / F.sum(weight)).alias(n) for n in plan.feature_names]
-    squares = [(F.sum(F.col(n) * F.col(n) * weight) / F.sum(weight)).alias(f"_{n}") for n in plan.feature_names]
-    row = store.read(catalog.PRIVATE_SUMMARY, run_id).agg(*means, *squares).first()
-    assert row is not None
-    if row[plan.feature_names[0]] is None:
-        return dict.fromkeys(plan.feature_names), dict.fromkeys(plan.feature_names, 0.0)
-    mean = {n: float(row[n]) for n in plan.feature_names}
-    deviation = {n: max(float(row[f"_{n}"]) - mean[n] ** 2, 0.0) ** 0.5 for n in plan.feature_names}
-    return {n: mean[n] for n in plan.feature_names}, deviation

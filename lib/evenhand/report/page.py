@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from dataclasses import asdict
 from functools import cache
 from itertools import groupby
 from pathlib import Path
@@ -12,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select
 from markupsafe import Markup
 
 from evenhand.errors import OutputError
-from evenhand.fairness.assess import AT_LEAST
+from evenhand.fairness.assess import AT_LEAST, SHARE
 from evenhand.plan.advice import advice
 from evenhand.plan.columns import CONSENT, CUSTOMERS, reasons
 from evenhand.plan.explain import learning, mitigation_in_words
@@ -20,8 +21,11 @@ from evenhand.plan.groups import group_tables
 from evenhand.plan.models import Plan
 from evenhand.plan.periods import EACH
 from evenhand.report.facts import Facts, gather
+from evenhand.report.findings import fairness_words, headline
+from evenhand.report.offers import rule
 from evenhand.report.plots import plots_of
-from evenhand.report.words import METRIC_NAMES, NOT_SHOWN, estimate, interval, percents
+from evenhand.report.words import ALONE, METRIC_NAMES, NOT_SHOWN, TOO_SMALL, estimate, interval, isolated, percents
+from evenhand.segment.label import NOTICEABLE
 from evenhand.tables.store import Store
 
 
@@ -84,44 +88,14 @@ def _context(facts: Facts) -> dict[str, object]:
         "each": EACH[plan.privacy.renews],
         "tables": group_tables(plan),
         "fairness_words": fairness_words(facts),
+        "rule": {offer.name: rule(offer, plan) for offer in plan.fairness.offers},
         "not_shown": NOT_SHOWN,
+        "too_small": TOO_SMALL,
+        "alone": ALONE,
+        "everyone": {name: asdict(typical) for name, typical in facts.everyone.items()},
+        "noticeable": NOTICEABLE,
+        "share_of_customers": SHARE,
     }
-
-
-def headline(facts: Facts) -> list[str]:
-    """Two sentences for somebody who reads nothing else."""
-    shown = [row for row in facts.measure("share") if not row["suppressed"]]
-    largest = max(shown, key=lambda row: row["value"], default=None)
-    first = f"The customers fall into {len(facts.labels)} segments"
-    if largest is not None:
-        first += f"; the largest, “{largest['label']}”, is about {largest['value']:.0%} of them"
-    return [f"{first}.", fairness_words(facts)[0]]
-
-
-def fairness_words(facts: Facts) -> list[str]:
-    """What a manager should know: the verdict, then the worst case of each attribute that is surely uneven."""
-    uneven = sorted({row["attribute"] for row in facts.verdicts if row["verdict"] == "uneven"})
-    unclear = sorted({row["attribute"] for row in facts.verdicts if row["verdict"] == "cannot tell"} - set(uneven))
-    parts = []
-    if uneven:
-        parts.append(f"they do not treat everybody evenly by {' and '.join(uneven).replace('_', ' ')}")
-    if unclear:
-        parts.append(f"for {' and '.join(unclear).replace('_', ' ')} not every statistic can be told from noise and chance")
-    said = [f"Fairness: {'; '.join(parts) if parts else 'every statistic is within its threshold'}."]
-    for table in uneven:
-        row = next((r for r in facts.worst_first(table) if r["representation_ratio"] is not None), None)
-        if row is not None:
-            much = (
-                f"{row['representation_ratio']:.1f} times as many"
-                if row["representation_ratio"] >= 1
-                else f"{row['representation_ratio']:.0%} as many"
-            )
-            said.append(
-                f"By {table.replace('_', ' ')} the farthest from even{', of what is shown,' if table in facts.judged_unseen else ''} "
-                f"is “{row['group']}” in segment {row['segment']} "
-                f"({facts.labels[row['segment']]}): {much} as an even share would be."
-            )
-    return said
 
 
 @cache
@@ -140,4 +114,5 @@ def _template(name: str) -> Template:
         "metric_names": METRIC_NAMES,
         "at_least": AT_LEAST,
     }
+    environment.filters["isolated"] = isolated
     return environment.get_template(name)

@@ -18,13 +18,15 @@ import vl_convert
 
 from evenhand.plan.groups import group_tables
 from evenhand.report.facts import Facts
-from evenhand.report.words import interval, number
+from evenhand.report.words import Rows, estimate, interval, isolated, number, percents, sure_distance
+from evenhand.segment.label import NOTICEABLE
 
-WRAP, NARROW = 30, 11  # characters in a line: of a segment's name, and below a column of the heat map
+WRAP, LEGEND, NARROW = 30, 22, 11  # characters in a line: of a segment's name, of a group's, below a column of the heat map
 # Around a chart: its texts are measured in Helvetica, and the reader may have a wider font.
 ROOM = {"left": 32, "right": 28, "top": 5, "bottom": 5}
 MOST_RATIO = 20.0
-LINE = "|"  # where the charts break a label
+ENDS = ("", "_low", "_high")
+LINE = "\u2028"  # where the charts break a label: the line separator of Unicode, which no name needs
 
 
 def plots_of(facts: Facts) -> dict[str, str]:
@@ -42,64 +44,80 @@ def plots_of(facts: Facts) -> dict[str, str]:
 
 def _segments(facts: Facts) -> str:
     rows = [r | {"name": _name(facts, r["segment"])} for r in facts.measure("size") if not r["suppressed"]]
-    said = "; ".join(f"segment {r['segment']} ({r['label']}): about {interval(r)} customers" for r in rows)
-    return _svg("segments", {"rows": rows}, f"Sizes of the segments. {said}.", height=44 * max(len(rows), 1))
+    said = "; ".join(f"segment {r['segment']} ({isolated(r['label'])}): about {interval(r, step=1)} customers" for r in rows)
+    return _svg(
+        "segments", {"rows": rows}, f"Sizes of the segments. {said or 'No figures shown'}.", height=44 * max(len(rows), 1)
+    )
 
 
 def _profiles(facts: Facts) -> str:
+    """The sign says what the color says: color alone must not carry it."""
     rows, said = [], []
     for feature in facts.plan.features:
+        title = (
+            f"{feature.name.replace('_', ' ')}{f' ({feature.unit})' if feature.unit else ''}{' (log)' * (feature.scale == 'log')}"
+        )
         for row in facts.measure(feature.name):
             if row["suppressed"]:
                 continue
-            spread = facts.deviation[feature.name] or 1.0
-            mean = facts.everyone[feature.name]
-            away = 0.0 if mean is None else (row["value"] - mean) / spread
+            away = facts.everyone[feature.name].away(row["value"], feature)
             shown = number(row["value"], max(row["high"] - row["low"], abs(row["value"]) * 0.01))
-            title = LINE.join(
-                textwrap.wrap(
-                    f"{feature.name.replace('_', ' ')}{f' ({feature.unit})' if feature.unit else ''}",
-                    NARROW,
-                    break_long_words=False,
-                )
-            )
+            sign = "" if abs(away) < NOTICEABLE else "▲ " if away > 0 else "▼ "
             rows.append(
-                {"name": _name(facts, row["segment"]), "feature": title, "away": max(-2.0, min(2.0, away)), "shown": shown}
+                {
+                    "name": _name(facts, row["segment"]),
+                    "feature": _lines(title, NARROW),
+                    "away": max(-2.0, min(2.0, away)),
+                    "shown": sign + shown,
+                }
             )
-            if abs(away) >= 1:
+            if sign:
                 said.append(f"segment {row['segment']} has {'high' if away > 0 else 'low'} {feature.name} ({shown})")
-    text = "Typical value of each feature in each segment, against everybody. " + "; ".join(said) + "."
+    none = "No segment is far from everybody" if rows else "No figures shown"
+    text = f"Typical value of each feature in each segment, against everybody. {'; '.join(said) or none}."
     return _svg("profiles", {"rows": rows}, text, width=92 * len(facts.plan.features), height=48 * len(facts.labels))
 
 
 def _fairness(facts: Facts, table: str, worst_first: bool) -> str:
-    rows = [
+    cells = [r for r in facts.worst_first(table) if r["representation_ratio"] is not None and facts.compares(table)]
+    rows: Rows = [
         {
             "name": _name(facts, r["segment"]),
-            "group": r["group"],
-            "ratio": _shown(r["representation_ratio"]),
-            "low": _shown(r["representation_ratio_low"]),
-            "high": _shown(r["representation_ratio_high"]),
+            "group": _lines(isolated(r["group"]), LEGEND),
+            "ratio": _inside(r["representation_ratio"]),
+            "low": _inside(r["representation_ratio_low"]),
+            "high": _inside(r["representation_ratio_high"]),
         }
-        for r in facts.worst_first(table)
-        if r["representation_ratio"] is not None
+        for r in cells
     ]
-    said = "; ".join(
-        f"{r['group']} in segment {r['name'].replace(LINE, ' ')}: {r['ratio']:.2f} ({r['low']:.2f} to {r['high']:.2f})"
-        for r in rows[:3]
-    )
-    order = "the segment with the worst case first" if worst_first else "by segment"
-    text = f"Representation ratio of each group of {table} in each segment, {order}; 1 is even. Farthest from even: {said or 'none'}."
     if not worst_first:
-        segments, groups = [_name(facts, s) for s in sorted(facts.labels)], [r["group"] for r in facts.fairness]
+        segments, groups = (
+            [_name(facts, s) for s in sorted(facts.labels)],
+            [_lines(isolated(r["group"]), LEGEND) for r in facts.fairness if r["attribute"] == table],
+        )
         rows.sort(key=lambda r: (segments.index(r["name"]), groups.index(r["group"])))
+    order = "the segment with the worst case first" if worst_first else "by segment"
+    text = f"Representation ratio of each group of {table} in each segment, {order}; 1 is even. {_farthest(facts, cells)}."
     threshold = facts.plan.fairness.thresholds.representation_ratio
     band = [{"from": threshold, "to": 1 / threshold}]
     count = len({r["group"] for r in rows})
     return _svg("fairness", {"rows": rows, "band": band}, text, height=max(44, 13 * count) * len(facts.labels))
 
 
-def _shown(ratio: float | None) -> float:
+def _farthest(facts: Facts, cells: Rows) -> str:
+    """The three that are the farthest for sure; what is drawn at the chart's edge is said as it is."""
+    sure = [cell for cell in cells if sure_distance(cell) > 0][:3]
+    named = "; ".join(
+        f"{isolated(r['group'])} in segment {r['segment']} ({isolated(facts.labels[r['segment']])}): "
+        f"{estimate(r, 'representation_ratio', 'representation_ratio_low', 'representation_ratio_high')}"
+        for r in sure
+    )
+    if named:
+        return f"Farthest from even: {named}"
+    return "The range of every figure holds 1" if cells else "No figures shown"
+
+
+def _inside(ratio: float | None) -> float:
     """Inside the chart, whose axis is logarithmic; an end that nothing bounds is at its edge."""
     return MOST_RATIO if ratio is None else min(max(ratio, 1 / MOST_RATIO), MOST_RATIO)
 
@@ -109,16 +127,22 @@ def _curve(facts: Facts) -> str:
     return _svg("curve", {"rows": facts.curve}, f"Simplified silhouette by number of segments. {said}.")
 
 
-def _tradeoff(curve: list[dict[str, Any]]) -> str:
-    rows = [{"bound": r["bound"], "more": r["price"] - 1} for r in curve if r["attribute"] == curve[0]["attribute"]]
-    said = "; ".join(f"at least {r['bound']:g}: {r['more']:.1%} more" for r in rows)
-    return _svg(
-        "tradeoff", {"rows": rows}, f"Cost of the segments by the bound on representation, over unconstrained ones. {said}."
-    )
+def _tradeoff(curve: Rows) -> str:
+    priced = [r for r in curve if r["attribute"] == curve[0]["attribute"] and r["price"] is not None]
+    rows: Rows = [{"bound": r["bound"]} | {f"more{e}": r[f"price{e}"] and r[f"price{e}"] - 1 for e in ENDS} for r in priced]
+    said = "; ".join(f"at least {r['bound']:g}: {percents(r, 'more', 'more_low', 'more_high', ' more')}" for r in rows)
+    top = max((r[f"more{e}"] for r in rows for e in ENDS if r[f"more{e}"] is not None), default=0.0)
+    rows = [r | {"more_high": top if r["more_high"] is None else r["more_high"]} for r in rows]  # nothing bounds it: to the top
+    text = f"Cost of the segments by the bound on representation, over unconstrained ones. {said or 'No figures shown'}."
+    return _svg("tradeoff", {"rows": rows}, text)
 
 
 def _name(facts: Facts, segment: int) -> str:
-    return LINE.join(textwrap.wrap(f"{segment} · {facts.labels[segment]}", WRAP))
+    return _lines(f"{segment} · {isolated(facts.labels[segment])}")
+
+
+def _lines(text: str, width: int = WRAP) -> str:
+    return LINE.join(textwrap.wrap(text, width, break_long_words=width > NARROW))
 
 
 @cache

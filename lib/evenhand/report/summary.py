@@ -7,7 +7,7 @@ from pathlib import Path
 
 from evenhand.plan.groups import group_tables
 from evenhand.report.facts import Facts
-from evenhand.report.words import SUPPRESSED, number, percent
+from evenhand.report.words import NOT_SHOWN, number, percent
 
 WIDTH = 110
 
@@ -20,7 +20,7 @@ def summary_text(facts: Facts, report: Path) -> str:
     shares = {row["segment"]: row for row in facts.measure("share")}
     for row in facts.measure("size"):
         if row["suppressed"]:
-            about = SUPPRESSED
+            about = NOT_SHOWN
         else:
             about = f"{percent(shares[row['segment']]['value']):>6}  about {number(row['value'], row['high'] - row['low']):>9}"
         lines.append(f"  {row['segment']:>3}  {about}  {row['label']}"[:WIDTH])
@@ -31,10 +31,11 @@ def summary_text(facts: Facts, report: Path) -> str:
         lines += textwrap.wrap(f"{table.name}: {said}", WIDTH, initial_indent="  ", subsequent_indent="      ")
     budget, epsilon, delta = facts.budget, facts.plan.privacy.epsilon, facts.plan.privacy.delta
     and_delta = f" and δ = {delta:g}" if delta else ""
+    delta_left = f", δ = {budget.delta_left:g} of {budget.delta_total:g}" if delta else ""
+    more = budget.runs_left(epsilon, delta)
     until = f", renews {budget.renews}" if budget.renews else ""
     lines.append(
-        f"  privacy: ε = {epsilon:g}{and_delta} spent, {budget.left:g} of {budget.total:g} left "
-        f"({budget.runs_left(epsilon, delta)} such runs){until}"
+        f"  privacy: ε = {epsilon:g}{and_delta} spent, {budget.left:g} of {budget.total:g} left ({more} such run{'s' if more != 1 else ''}){delta_left}{until}"
     )
     lines.append(f"report: {report}")
     return "\n".join(lines)

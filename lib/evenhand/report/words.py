@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
+import unicodedata
+from typing import Any
+
+from evenhand.plan.groups import TIMES
+
+Row = dict[str, Any]
+Rows = list[Row]
 
 METRIC_NAMES = {
     "representation_ratio": "representation ratio of the worst group and segment",
@@ -16,8 +24,9 @@ METRIC_NAMES = {
     "cost_ratio": "mean squared distance of the worst-served group over everybody's",
     "all": "all statistics",
 }
-SUPPRESSED = "too few to show"
 NOT_SHOWN = "not shown"
+TOO_SMALL = "too small for this noise"
+ALONE = "– (no other group to compare with)"
 
 
 def number(value: float | None, spread: float = 0.0) -> str:
@@ -33,13 +42,13 @@ def number(value: float | None, spread: float = 0.0) -> str:
     return f"{value:,.{digits}f}"
 
 
-def interval(row: dict[str, object], name: str = "value", low: str = "low", high: str = "high") -> str:
-    """ "24,310 (24,260 to 24,360)", or the words for a suppressed figure."""
+def interval(row: Row, name: str = "value", low: str = "low", high: str = "high", step: float = 0.0) -> str:
+    """ "24,310 (24,260 to 24,360)", no finer than the step, or the words for a suppressed figure."""
     value, a, b = (row.get(key) for key in (name, low, high))
     if value is None or a is None or b is None:
-        return SUPPRESSED
+        return NOT_SHOWN
     assert isinstance(value, float) and isinstance(a, float) and isinstance(b, float)
-    spread = max(b - a, abs(value) * 1e-4)
+    spread = max(b - a, abs(value) * 1e-4, step)
     return f"{number(value, spread)} ({number(a, spread)} to {number(b, spread)})"
 
 
@@ -47,15 +56,16 @@ def percent(value: float | None) -> str:
     return "" if value is None else f"{value:.1%}"
 
 
-def percents(row: dict[str, object], name: str = "value", low: str = "low", high: str = "high") -> str:
-    """ "41.8% (39.9% to 43.7%)"; "" for none."""
+def percents(row: Row, name: str = "value", low: str = "low", high: str = "high", unit: str = "") -> str:
+    """ "41.8% (39.9% to 43.7%)"; "" for none. An end that nothing bounds is left open."""
     value, a, b = (row.get(key) for key in (name, low, high))
-    if not (isinstance(value, float) and isinstance(a, float) and isinstance(b, float)):
+    if not (isinstance(value, float) and isinstance(a, float)):
         return ""
-    return f"{percent(value)} ({percent(a)} to {percent(b)})"
+    top = f"to {percent(b)}" if isinstance(b, float) else "or more"
+    return f"{percent(value)}{unit} ({percent(a)} {top})"
 
 
-def estimate(row: dict[str, object], name: str = "value", low: str = "low", high: str = "high", sign: str = "-") -> str:
+def estimate(row: Row, name: str = "value", low: str = "low", high: str = "high", sign: str = "-") -> str:
     """ "0.82 (0.79 to 0.85)", two digits unless it is small; "" for none. An end that nothing bounds is left open."""
     value, a, b = (row.get(key) for key in (name, low, high))
     if not isinstance(value, float) or not isinstance(a, float):
@@ -63,3 +73,22 @@ def estimate(row: dict[str, object], name: str = "value", low: str = "low", high
     digits = 4 if max(abs(value), abs(a)) < 0.1 else 2
     top = f"to {b:.{digits}f}" if isinstance(b, float) else "or more"
     return f"{value:{sign}.{digits}f} ({a:{sign}.{digits}f} {top})"
+
+
+def isolated(text: str) -> str:
+    """The parts of a name so that letters written from right to left leave the order of what stands around them alone."""
+    return "".join(f"\u2068{part}\u2069" if _from_the_right(part) else part for part in re.split(f"(, |{TIMES})", text))
+
+
+def _from_the_right(text: str) -> bool:
+    return any(unicodedata.bidirectional(letter) in ("R", "AL", "AN") for letter in text)
+
+
+def sure_distance(row: Row) -> float:
+    """How far from even a cell is for sure: of the near end of its ratio's range, on the log scale; 0 where that holds 1."""
+    low, high = row["representation_ratio_low"], row["representation_ratio_high"]
+    if low is not None and low > 1:
+        return math.log(low)
+    if high is not None and high < 1:
+        return -math.log(high) if high > 0 else math.inf
+    return 0.0

@@ -1,0 +1,35 @@
+"""Which segments an offer reaches, and by what rule of the plan."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from evenhand.fairness.offers import chosen_segments
+from evenhand.plan.fairness import Offer
+from evenhand.plan.models import Plan
+from evenhand.rows.segments import read_centers
+from evenhand.tables import catalog
+from evenhand.tables.store import Store
+
+
+def reached(store: Store, plan: Plan, run_id: str) -> dict[str, list[int]]:
+    """The numbers of the segments that get each offer, by its name."""
+    if not plan.fairness.offers:
+        return {}
+    centers, _ = read_centers(store.read(catalog.SEGMENT_CENTERS, run_id))
+    return {o.name: (np.flatnonzero(chosen_segments(o, centers, plan)) + 1).tolist() for o in plan.fairness.offers}
+
+
+def rule(offer: Offer, plan: Plan) -> str:
+    """ "center with tenure at least 10 years and visits from 2 to 4"."""
+    if offer.segments is not None:
+        return "named by number in the plan"
+    units = {f.name: f" {f.unit}" if f.unit else "" for f in plan.features}
+    ranges = [f"{n.replace('_', ' ')} {_range(*ends)}{units[n]}" for n, ends in (offer.where or {}).items()]
+    return f"center with {' and '.join(ranges)}"
+
+
+def _range(low: float | None, high: float | None) -> str:
+    if low is None:
+        return f"at most {high:g}"
+    return f"at least {low:g}" if high is None else f"from {low:g} to {high:g}"
