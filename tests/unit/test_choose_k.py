@@ -7,6 +7,8 @@ import pytest
 
 from evenhand.errors import DataError
 from evenhand.plan.geometry import STEPS
+from evenhand.privacy.marginals import WIDTH
+from evenhand.privacy.spread import KEPT
 from evenhand.privacy.summary import Summary
 from evenhand.segment.choose_k import choose_k, simplified_silhouette
 from evenhand.segment.cluster import Fit, fast_fit
@@ -44,6 +46,27 @@ def test_a_summary_too_poor_for_k_is_told_with_what_would_help() -> None:
     three = Summary(np.arange(3), np.ones(3), BLOBS.copy(), private=True)
     with pytest.raises(DataError, match="only 3 boxes .* too few for 4 segments; raise privacy.epsilon"):
         fast_fit(three, 4, 2)
+
+
+def spread_over(width: float) -> Summary:
+    """Two boxes of 16 points each, evenly apart over so many bins of the histograms in the first feature."""
+    along = KEPT * WIDTH * width * (np.arange(16) - 7.5) / 16
+    points = np.concatenate([b + np.stack([along, np.zeros(16)], axis=1) for b in BLOBS[:2]])
+    return Summary(np.repeat([0, 1], 16), np.full(32, 10.0), points, private=True)
+
+
+def test_points_nearer_than_histograms_can_tell_apart_are_no_segments() -> None:
+    """All customers of a box at one place: its points differ only because they were spread out."""
+    with pytest.raises(DataError, match="only 2 boxes stand out from the noise, too few for 3 segments"):
+        fast_fit(spread_over(1), 3, 2)
+    k, curve = choose_k(spread_over(1), range(2, 9), restarts=2)
+    assert (k, [c.k for c in curve]) == (2, [2])
+
+
+def test_a_box_whose_points_are_in_several_bins_may_be_divided() -> None:
+    assert fast_fit(spread_over(4), 8, 2).k == 8
+    with pytest.raises(DataError, match="only 2 boxes stand out from the noise, with room for 8 segments inside, too few for 9"):
+        fast_fit(spread_over(4), 9, 2)
 
 
 def test_the_silhouette_of_points_on_their_centers_is_one() -> None:

@@ -39,6 +39,21 @@ def spread_out(summary: Summary, marginals: Marginals | None, plan: Plan) -> Sum
     )
 
 
+def room(summary: Summary) -> int:
+    """How many segments the boxes can be divided into at most: one each, or as many as the bins that its points are spread over.
+
+    Points nearer to each other than a bin of the histograms are one place: nothing that was released tells them apart.
+    """
+    _, box, each = np.unique(summary.boxes, return_inverse=True, return_counts=True)
+
+    def means(of: Floats) -> Floats:
+        return np.stack([np.bincount(box, column) for column in of.T], axis=1) / each[:, None]
+
+    deviations = np.sqrt(means((summary.points - means(summary.points)[box]) ** 2))
+    bins = np.prod(np.maximum(deviations / (KEPT * WIDTH / np.sqrt(12)), 1.0), axis=1)
+    return int(np.minimum(np.rint(bins), each).sum())
+
+
 def _quantiles(shares: Floats, edges: tuple[int, ...], each: int) -> Floats:
     """Evenly many customers apart inside every interval of a feature, by its histogram, shape (intervals, each)."""
     filled = np.concatenate([[0.0], np.cumsum(shares + 1e-9)])  # an interval without anybody is filled evenly
