@@ -91,13 +91,15 @@ class Summary:
     """The summary after noise, as weighted points for clustering. All of it may be looked at freely.
 
     `boxes` (m,) are the keys of the boxes taken for not empty, `weights` (m,) their noisy counts, `points`
-    (m, features) their noisy means in fixed point.
+    (m, features) their noisy means in fixed point. Spread out, a box has several points, `known_inside` where they lie as
+    released histograms say.
     """
 
     boxes: Integers
     weights: NDArray[np.float64]
     points: NDArray[np.float64]
     private: bool
+    known_inside: bool = False
 
     @property
     def mean(self) -> NDArray[np.float64]:
