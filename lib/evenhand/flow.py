@@ -93,7 +93,7 @@ def segment_step(run: Run) -> None:
         run.write_later(catalog.FAIRNESS_TRADEOFF, lambda: tradeoff_rows(found.tradeoff()))
     elif ends is None:
         ends = center_ends(counted, boxes, centers / 2**CENTER_BITS, summary)
-    names = labels(centers / 2**CENTER_BITS, points, plan.features)
+    names = labels(centers / 2**CENTER_BITS, points, plan.features, ends)
     run.store.write(catalog.SEGMENT_CENTERS, center_rows(centers, names, ends, plan), run.run_id)
     if plan.to_find:
         run.write_later(catalog.FEATURE_BOUNDS, bound_rows(plan, bound_intervals(run.magnitudes, run.plan)))

@@ -39,6 +39,7 @@ def spread_out(summary: Summary, marginals: Marginals | None, plan: Plan) -> Sum
         points.reshape(-1, boxes.features),
         summary.private,
         known_inside=marginals is not None,
+        around=np.repeat(np.maximum(summary.around - points.var(axis=1), 0.0), each, axis=0),
     )
 
 
