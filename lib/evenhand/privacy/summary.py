@@ -22,7 +22,7 @@ from evenhand.privacy.question import Integers, Part, Question
 from evenhand.privacy.release import Release
 
 COUNT, OFFSETS = "count", "offsets"
-KEEP_ABOVE = 3.0  # boxes whose noisy count is below that many scales of Laplace noise as strong are taken for empty
+EMPTY_KEPT = 8.0  # boxes in which nobody is that are kept all the same, on average and at most; from trials
 
 
 def box_key(boxes: Boxes, names: list[str]) -> Column:
@@ -120,7 +120,9 @@ def read_summary(release: Release, plan: Plan, marginals: Marginals | None = Non
     """
     geometry = boxes_of(plan, marginals)
     noisy = release[COUNT]
-    boxes = np.flatnonzero(noisy > KEEP_ABOVE * release.noise(COUNT).like_laplace)
+    # A box with nobody in it exceeds the half-width of its noise with half of what the level lacks; with 95 % that is 1 in 40.
+    level = max(LEVEL, 1 - 2 * EMPTY_KEPT / geometry.count)
+    boxes = np.flatnonzero(noisy > release.noise(COUNT).half_width(level))
     weights = noisy[boxes].astype(np.float64)
     centers, halves = geometry.centers[boxes].astype(np.float64), geometry.halves[boxes].astype(np.float64)
     known = marginals.inside(geometry) if marginals else (geometry.centers.astype(np.float64), geometry.halves**2 / 3.0)
