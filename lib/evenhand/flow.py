@@ -92,8 +92,8 @@ def segment_step(run: Run) -> None:
         centers, fair_map, ends = found.centers, found.fair_map, None  # no means of the customers nearest to them
         run.write_later(catalog.FAIRNESS_TRADEOFF, lambda: tradeoff_rows(found.tradeoff()))
     elif ends is None:
-        ends = center_ends(counted, boxes, centers / 2**CENTER_BITS)
-    names = labels(centers / 2**CENTER_BITS, points, plan.features)
+        ends = center_ends(counted, boxes, centers / 2**CENTER_BITS, summary)
+    names = labels(centers / 2**CENTER_BITS, points, plan.features, ends)
     run.store.write(catalog.SEGMENT_CENTERS, center_rows(centers, names, ends, plan), run.run_id)
     if plan.to_find:
         run.write_later(catalog.FEATURE_BOUNDS, bound_rows(plan, bound_intervals(run.magnitudes, run.plan)))

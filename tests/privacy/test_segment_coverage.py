@@ -31,7 +31,7 @@ from evenhand.segment.assign import CENTER_BITS, rounded_centers
 from evenhand.segment.check import SURE_FROM, without
 from evenhand.segment.choose_k import silhouettes, simplified_silhouette
 from evenhand.segment.cluster import fast_fit, squared_distances
-from evenhand.segment.intervals import center_ends, cost_ends, silhouette_ends
+from evenhand.segment.intervals import center_ends, cost_ends, nearest_boxes, silhouette_ends
 from evenhand.segment.refine import Step, step_ends
 from sample import REMOVED, plan_yaml
 
@@ -115,10 +115,14 @@ def test_centers_costs_and_silhouettes_lie_in_their_intervals(mode: str, custome
         assert of_cost[0] <= fit.cost * (1 + 1e-9)
         assert of_cost[1] >= fit.cost * (1 - 1e-9)
         assert of_apart[0] - 1e-9 <= simplified_silhouette(points, fit) <= of_apart[1] + 1e-9
-        low, high = center_ends(answer, boxes, fit.centers)
-        nearest = squared_distances(boxes.centers.astype(float), fit.centers).argmin(axis=1)
+        low, high = center_ends(answer, boxes, fit.centers, kept)
+        assert (low < high).all()
+        nearest = nearest_boxes(boxes, fit.centers, kept)
         size = np.bincount(nearest, exact[COUNT], K)
-        with np.errstate(invalid="ignore", divide="ignore"):  # a center with nobody near has no mean that could be missed
+        without = np.bincount(nearest, minlength=K) == 0
+        assert (low[without] == 0).all()
+        assert (high[without] == STEPS - 1).all()
+        with np.errstate(invalid="ignore", divide="ignore"):  # boxes without anybody have no mean that could be missed
             means = np.stack([np.bincount(nearest, column, K) for column in sums.T], axis=1) / size[:, None]
             missed[2:] += ((means < low - 1e-6) | (means > high + 1e-6)).ravel()
     assert judged > RUNS / 4
@@ -159,13 +163,33 @@ def test_intervals_of_fits_and_centers_become_narrow_where_people_are_many() -> 
     """Intervals that say nothing would pass all the other tests."""
     world = World.of("ε = 2", 20_000)
     answer = world.answers(1)[1][0]
-    points = spread_out(read_summary(answer, world.plan, world.found), world.found, world.plan)
+    kept = read_summary(answer, world.plan, world.found)
+    points = spread_out(kept, world.found, world.plan)
     fit = fast_fit(points, K, 1)
     of_cost, of_apart = cost_ends(answer, world.boxes, points, fit), silhouette_ends(answer, world.boxes, points, fit)
-    low, high = center_ends(answer, world.boxes, fit.centers)
+    low, high = center_ends(answer, world.boxes, fit.centers, kept)
     assert of_cost[1] - of_cost[0] < fit.cost
     assert of_apart[1] - of_apart[0] < 0.3
     assert ((high - low) / STEPS).max() < 0.2
+
+
+def test_nothing_is_known_of_a_center_that_no_box_is_nearest_to() -> None:
+    """Its interval was a point, as if it were known exactly."""
+    world = World.of("ε = 0.3", 20_000)
+    answer = world.answers(1)[1][0]
+    kept = read_summary(answer, world.plan, world.found)
+    twice = np.repeat(kept.points[:1], 2, axis=0)  # of equally near centers the first has the boxes
+    low, high = center_ends(answer, world.boxes, twice, kept)
+    assert (low[1] == 0).all()
+    assert (high[1] == STEPS - 1).all()
+    assert (high[0] - low[0] < STEPS - 1).any()
+
+
+def test_a_box_belongs_to_the_center_that_its_customers_are_near_to_not_its_middle() -> None:
+    boxes, corner = Boxes.halved(3, 3), np.array([0.3, 0.3, 0.3]) * STEPS
+    kept = Summary(np.array([7]), np.array([900.0]), np.array([[0.55, 0.55, 0.55]]) * STEPS, private=False)
+    centers = np.stack([corner, boxes.centers[7] + 0.2 * STEPS])
+    assert nearest_boxes(boxes, centers, kept)[7] == 0
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -5,11 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from accuracy_evenhand import StandIn, box_table
 from evenhand.errors import DataError
-from evenhand.plan.geometry import STEPS
-from evenhand.privacy.summary import Summary
+from evenhand.plan.geometry import STEPS, Boxes
+from evenhand.plan.load import parse_plan
+from evenhand.privacy.marginals import WIDTH
+from evenhand.privacy.noise import SeededNoise
+from evenhand.privacy.spread import KEPT, spread_out
+from evenhand.privacy.summary import Summary, _parts, _vectors, read_summary
 from evenhand.segment.choose_k import choose_k, simplified_silhouette
 from evenhand.segment.cluster import Fit, fast_fit
+from sample import REMOVED, plan_yaml
 
 BLOBS = np.array([[0.2, 0.2], [0.8, 0.2], [0.5, 0.8]]) * STEPS
 
@@ -44,6 +50,48 @@ def test_a_summary_too_poor_for_k_is_told_with_what_would_help() -> None:
     three = Summary(np.arange(3), np.ones(3), BLOBS.copy(), private=True)
     with pytest.raises(DataError, match="only 3 boxes .* too few for 4 segments; raise privacy.epsilon"):
         fast_fit(three, 4, 2)
+
+
+def spread_over(width: float, known: bool = True) -> Summary:
+    """Two boxes of 16 points each, evenly apart over so many bins of the histograms in the first feature."""
+    along = KEPT * WIDTH * width * (np.arange(16) - 7.5) / 16
+    points = np.concatenate([b + np.stack([along, np.zeros(16)], axis=1) for b in BLOBS[:2]])
+    return Summary(np.repeat([0, 1], 16), np.full(32, 10.0), points, private=True, known_inside=known)
+
+
+def test_points_nearer_than_histograms_can_tell_apart_are_no_segments() -> None:
+    """All customers of a box at one place: its points differ only because they were spread out."""
+    with pytest.raises(DataError, match="only 2 boxes stand out from the noise, too few for 3 segments"):
+        fast_fit(spread_over(1), 3, 2)
+    k, curve = choose_k(spread_over(1), range(2, 9), restarts=2)
+    assert (k, [c.k for c in curve]) == (2, [2])
+
+
+def test_a_box_without_histograms_is_one_segment_however_far_its_points_are_spread() -> None:
+    with pytest.raises(DataError, match="only 2 boxes stand out from the noise, too few for 3 segments"):
+        fast_fit(spread_over(20, known=False), 3, 2)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_where_few_boxes_stand_out_the_largest_number_of_segments_is_not_the_best(seed: int) -> None:
+    """Of one point a box, twenty boxes in twenty segments would look perfect. Four crowds, so little ε that one pass is asked."""
+    features = [{"name": f"f{j}", "why": "t", "column": f"c{j}", "bounds": [0, 100], "missing": 0} for j in range(6)]
+    changes = {"features": features, "sources.events": REMOVED, "segments.k": {"at_least": 2, "at_most": 15}}
+    plan = parse_plan(plan_yaml(changes | {"privacy.epsilon": 0.3, "privacy.expected_customers": 10_000}))
+    random, boxes = np.random.default_rng(3), Boxes.of(plan)
+    crowds = random.uniform(0.15, 0.85, (4, 6))[random.integers(0, 4, 10_000)]
+    rows = np.clip((crowds + random.normal(0, 0.05, crowds.shape)) * STEPS, 0, STEPS - 1).astype(np.int64)
+    exact, parts = _vectors(box_table(rows, boxes), boxes, "epsilon"), _parts(plan, boxes)
+    found = read_summary(StandIn.of(exact, parts, SeededNoise(seed)), plan)  # type: ignore[arg-type]
+    assert len(found.boxes) < 30
+    k, _ = choose_k(spread_out(found, None, plan), plan.segments.candidates, restarts=4)
+    assert 3 <= k <= 6
+
+
+def test_a_box_whose_points_are_in_several_bins_may_be_divided() -> None:
+    assert fast_fit(spread_over(4), 8, 2).k == 8
+    with pytest.raises(DataError, match="only 2 boxes stand out from the noise, with room for 8 segments inside, too few for 9"):
+        fast_fit(spread_over(4), 9, 2)
 
 
 def test_the_silhouette_of_points_on_their_centers_is_one() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from evenhand.plan.geometry import STEPS
 from evenhand.plan.load import parse_plan
 from evenhand.privacy.summary import Summary
-from evenhand.segment.label import AVERAGE, labels
+from evenhand.segment.label import AVERAGE, UNCLEAR, labels
 from sample import plan_yaml
 
 FEATURES = parse_plan(plan_yaml({"features.0.words": {"low": "new here", "high": "faithful"}})).features
@@ -49,6 +51,18 @@ def test_labels_are_all_different_whatever_the_centers() -> None:
     for _ in range(50):
         found = told(*(at(*row) for row in random.normal(0, 1, (12, 3))))
         assert len(set(found)) == 12
+
+
+def test_far_is_measured_in_deviations_of_the_customers_not_of_the_points_that_stand_for_them() -> None:
+    """Boxes' means are nearer to each other than the customers in them; 0.5 deviations of the means are 0.25 of the customers'."""
+    crowded = replace(summary(), around=np.full((2, 3), 3 * 1000.0**2))
+    assert labels(np.stack([at(0.5, 0, 0), at(0, 2, 0)]), crowded, FEATURES) == [AVERAGE, "high spent"]
+
+
+def test_a_feature_that_may_be_on_either_side_of_everybody_s_mean_is_not_spoken_of() -> None:
+    centers = np.stack([at(1, 2, 0), at(1, 0, 0), at(0, 0, 0)])
+    reach = np.array([1500.0, 500.0, 10.0])
+    assert labels(centers, summary(), FEATURES, (centers - reach, centers + reach)) == ["high spent", UNCLEAR, AVERAGE]
 
 
 def test_a_feature_that_is_the_same_for_everybody_breaks_nothing() -> None:

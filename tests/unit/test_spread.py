@@ -62,6 +62,20 @@ def test_it_is_the_same_when_done_again_and_nothing_where_it_would_be_too_much(
     plan: Plan, marginals: Marginals, summary: Summary
 ) -> None:
     np.testing.assert_array_equal(spread_out(summary, marginals, plan).points, spread_out(summary, marginals, plan).points)
-    assert spread_out(summary, None, plan) is summary
     many = Summary(np.zeros(MOST_POINTS, dtype=np.int64), np.ones(MOST_POINTS), np.zeros((MOST_POINTS, 3)), private=True)
     assert spread_out(many, marginals, plan) is many
+    assert spread_out(many, None, plan) is many
+
+
+def test_without_histograms_the_points_are_spread_evenly_around_the_mean_of_the_box(plan: Plan) -> None:
+    boxes = Boxes.of(plan)
+    some = np.arange(0, boxes.count, 3)
+    off = Summary(some, np.full(len(some), 100.0), boxes.centers[some] + 0.5 * boxes.halves[some], private=True)
+    spread = spread_out(off, None, plan)
+    points = spread.points.reshape(-1, POINTS_A_BOX, 3)
+    assert not spread.known_inside
+    assert (np.abs(spread.points - boxes.centers[spread.boxes]) <= boxes.halves[spread.boxes] + 1e-6).all()
+    np.testing.assert_allclose(points.mean(axis=1), off.points, atol=1e-6)
+    gaps = np.diff(np.sort(points, axis=1), axis=1)
+    np.testing.assert_allclose(gaps, np.broadcast_to(gaps[:, :1], gaps.shape), rtol=1e-6)
+    assert (gaps[:, 0] > 0).all()

@@ -22,7 +22,7 @@ from evenhand.privacy.question import Integers, Part, Question
 from evenhand.privacy.release import Release
 
 COUNT, OFFSETS = "count", "offsets"
-KEEP_ABOVE = 3.0  # boxes whose noisy count is below that many scales of Laplace noise as strong are taken for empty
+EMPTY_KEPT = 8.0  # boxes in which nobody is that are kept all the same, on average and at most; from trials
 
 
 def box_key(boxes: Boxes, names: list[str]) -> Column:
@@ -91,13 +91,16 @@ class Summary:
     """The summary after noise, as weighted points for clustering. All of it may be looked at freely.
 
     `boxes` (m,) are the keys of the boxes taken for not empty, `weights` (m,) their noisy counts, `points`
-    (m, features) their noisy means in fixed point.
+    (m, features) their noisy means in fixed point. `around` is the variance that customers are expected to have around their
+    point, per feature. Spread out, a box has several points, `known_inside` where they lie as released histograms say.
     """
 
     boxes: Integers
     weights: NDArray[np.float64]
     points: NDArray[np.float64]
     private: bool
+    known_inside: bool = False
+    around: NDArray[np.float64] | float = 0.0
 
     @property
     def mean(self) -> NDArray[np.float64]:
@@ -105,7 +108,8 @@ class Summary:
 
     @property
     def deviation(self) -> NDArray[np.float64]:
-        spread = np.average((self.points - self.mean) ** 2, axis=0, weights=self.weights)
+        """Of the customers, not of the points alone: per feature, shape (features,)."""
+        spread = np.average((self.points - self.mean) ** 2 + self.around, axis=0, weights=self.weights)
         return np.sqrt(spread)  # type: ignore[no-any-return]
 
 
@@ -116,7 +120,9 @@ def read_summary(release: Release, plan: Plan, marginals: Marginals | None = Non
     """
     geometry = boxes_of(plan, marginals)
     noisy = release[COUNT]
-    boxes = np.flatnonzero(noisy > KEEP_ABOVE * release.noise(COUNT).like_laplace)
+    # A box with nobody in it exceeds the half-width of its noise with half of what the level lacks; with 95 % that is 1 in 40.
+    level = max(LEVEL, 1 - 2 * EMPTY_KEPT / geometry.count)
+    boxes = np.flatnonzero(noisy > release.noise(COUNT).half_width(level))
     weights = noisy[boxes].astype(np.float64)
     centers, halves = geometry.centers[boxes].astype(np.float64), geometry.halves[boxes].astype(np.float64)
     known = marginals.inside(geometry) if marginals else (geometry.centers.astype(np.float64), geometry.halves**2 / 3.0)
@@ -125,7 +131,10 @@ def read_summary(release: Release, plan: Plan, marginals: Marginals | None = Non
     means = centers + release[OFFSETS].reshape(geometry.halves.shape)[boxes] / sizes
     # Wiener shrinkage by the spread inside the box; the noise of a mean has the variance of that of the sum over n².
     points = middles + (means - middles) * spreads / (spreads + (release.noise(OFFSETS).deviation / sizes) ** 2)
-    return Summary(boxes, weights, np.clip(points, centers - halves, centers + halves), release.private)
+    points = np.clip(points, centers - halves, centers + halves)
+    # Whom a box holds are nearer to each other the nearer their mean is to its edge (the bound of Bhatia and Davis, 2000).
+    inside = (halves**2 - (points - centers) ** 2) / np.maximum(halves**2 - (middles - centers) ** 2, 1.0)
+    return Summary(boxes, weights, points, release.private, around=spreads * np.minimum(inside, 1.0))
 
 
 @dataclass(frozen=True)

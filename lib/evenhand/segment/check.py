@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -76,4 +77,5 @@ def without(points: Summary, fit: Fit, made: np.ndarray, sure: float) -> Summary
     small = points.weights * shared[box] < sure
     counted = [np.bincount(nearest, points.weights * of, minlength=len(made)) for of in (small, ~small)]
     kept = ~made[nearest] & ~(small & (counted[1] > counted[0])[nearest])
-    return Summary(points.boxes[kept], points.weights[kept], points.points[kept], points.private)
+    around = np.broadcast_to(points.around, points.points.shape)[kept]
+    return replace(points, boxes=points.boxes[kept], weights=points.weights[kept], points=points.points[kept], around=around)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from evenhand.privacy.spread import room
 from evenhand.privacy.summary import Summary
 from evenhand.segment.cluster import Fit, fast_fit, squared_distances
 
@@ -29,7 +30,8 @@ def choose_k(summary: Summary, candidates: range, restarts: int) -> tuple[int, l
     """The k with the greatest simplified silhouette, and the curve over all candidates; no curve for a fixed k."""
     if len(candidates) == 1:
         return candidates[0], []
-    curve = [_judged(summary, fast_fit(summary, k, restarts)) for k in candidates if k <= len(summary.points)]
+    most = room(summary)
+    curve = [_judged(summary, fast_fit(summary, k, restarts)) for k in candidates if k <= most]
     if not curve:
         return candidates[0], []
     return max(curve, key=lambda c: c.silhouette).k, curve

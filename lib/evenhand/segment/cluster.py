@@ -20,6 +20,7 @@ from threadpoolctl import threadpool_limits
 
 from evenhand.errors import DataError
 from evenhand.plan.geometry import STEPS
+from evenhand.privacy.spread import room
 from evenhand.privacy.summary import Summary
 
 Floats = NDArray[np.float64]
@@ -92,8 +93,10 @@ def _fit(summary: Summary, unit_centers: Floats, method: str) -> Fit:
 
 
 def _check(summary: Summary, k: int) -> None:
-    if len(summary.points) < k:
+    if (most := room(summary)) < k:
+        boxes = len(np.unique(summary.boxes))
+        inside = f", with room for {most} segments inside" if most > boxes else ""
         raise DataError(
-            f"segments.k: only {len(summary.points)} boxes stand out from the noise, too few for {k} segments; "
+            f"segments.k: only {boxes} boxes stand out from the noise{inside}, too few for {k} segments; "
             "raise privacy.epsilon, or ask for fewer segments or features"
         )

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from evenhand.plan.geometry import Boxes, offset_factors
+from evenhand.plan.geometry import STEPS, Boxes, offset_factors
 from evenhand.privacy.intervals import EACH_OF_TWO, LEVEL, quotient_ends, sum_reach
 from evenhand.privacy.release import Release
 from evenhand.privacy.summary import COUNT, OFFSETS, Summary
@@ -22,30 +22,37 @@ Floats = NDArray[np.float64]
 Ends = tuple[float, float]
 
 
-def center_ends(release: Release, boxes: Boxes, centers: Floats) -> tuple[Floats, Floats]:
-    """From and to, (k, features) each, of the mean of the customers in all boxes whose middle is nearest to each center.
+def center_ends(release: Release, boxes: Boxes, centers: Floats, kept: Summary) -> tuple[Floats, Floats]:
+    """From and to, (k, features) each, of the mean of the customers in all boxes that are nearest to each center.
 
     All boxes, empty or not: the kept ones are those that the noise made larger, the noise of all adds up to nothing on
-    average. A mean is a sum of offsets over a count; both are taken to their ends. `centers` are in fixed point.
+    average. A box is where `nearest_boxes` takes it. A mean is a sum of offsets over a count; both are taken to their ends.
+    Where no box is nearest, nothing is known: the whole range. `centers` are in fixed point.
     """
     counts, of_count, excess = release[COUNT].astype(np.float64), release.noise(COUNT).deviation, _excess(release)
     factors = offset_factors(boxes.halves, release.parts[OFFSETS].unit)
     sums, of_sums = release[OFFSETS].reshape(factors.shape) / factors, release.noise(OFFSETS).deviation / factors
-    nearest = squared_distances(boxes.centers.astype(np.float64), centers).argmin(axis=1)
-    low, high = centers.copy(), centers.copy()
-    for segment in range(len(centers)):
+    nearest = nearest_boxes(boxes, centers, kept)
+    low, high = np.zeros_like(centers), np.full_like(centers, STEPS - 1)
+    for segment in np.unique(nearest):
         own = nearest == segment
-        if not own.any():
-            continue
         away = boxes.centers[own] - centers[segment]
         least, most = (away - boxes.halves[own]).min(axis=0), (away + boxes.halves[own]).max(axis=0)
         total = sums[own].sum(axis=0) + counts[own] @ away
         reach = sum_reach(np.concatenate([of_count * away, of_sums[own]]), excess, EACH_OF_TWO)
         slack = float(sum_reach(np.full(own.sum(), of_count), excess, EACH_OF_TWO))
         ends = quotient_ends(total - reach, total + reach, counts[own].sum() - slack, counts[own].sum() + slack)
-        low[segment] += np.clip(np.fmin(ends[0], 0.0), least, most)
-        high[segment] += np.clip(np.fmax(ends[1], 0.0), least, most)
+        low[segment] = centers[segment] + np.clip(np.fmin(ends[0], 0.0), least, most)
+        high[segment] = centers[segment] + np.clip(np.fmax(ends[1], 0.0), least, most)
     return np.fmin(low, centers), np.fmax(high, centers)
+
+
+def nearest_boxes(boxes: Boxes, centers: Floats, kept: Summary) -> NDArray[np.int64]:
+    """The center nearest to each box, shape (boxes,): to its published mean where it has one, to its middle elsewhere."""
+    places = boxes.centers.astype(np.float64)
+    places[kept.boxes] = kept.points
+    nearest: NDArray[np.int64] = squared_distances(places, centers).argmin(axis=1)
+    return nearest
 
 
 def cost_ends(release: Release, boxes: Boxes, points: Summary, fit: Fit) -> Ends:

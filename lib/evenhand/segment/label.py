@@ -8,24 +8,34 @@ from numpy.typing import NDArray
 from evenhand.plan.features import Feature
 from evenhand.privacy.summary import Summary
 
+Floats = NDArray[np.float64]
 WORDS = 3
 NOTICEABLE = 0.4  # standard deviations from everybody's mean
 AVERAGE = "close to average"
+UNCLEAR = "too noisy to tell"  # something is far from average, but by less than the noise may have moved it
 
 
-def labels(centers: NDArray[np.float64], summary: Summary, features: list[Feature]) -> list[str]:
-    """One label a segment, all different; centers (k, features) in fixed point."""
+def labels(centers: Floats, summary: Summary, features: list[Feature], ends: tuple[Floats, Floats] | None = None) -> list[str]:
+    """One label a segment, all different; centers (k, features) in fixed point, `ends` from and to of them.
+
+    A feature whose center may be on either side of everybody's mean, by its ends, is not spoken of.
+    """
     deviation = np.where(summary.deviation > 0, summary.deviation, 1.0)
     away = (centers - summary.mean) / deviation
-    found = [_label(row, features, WORDS) for row in away]
+    noticed = np.abs(away) >= NOTICEABLE
+    told = noticed if ends is None else noticed & ~((ends[0] <= summary.mean) & (summary.mean <= ends[1]))
+    empty = [UNCLEAR if any_noticed else AVERAGE for any_noticed in np.max(noticed, axis=1)]
+    rows = np.where(told, away, 0.0)
+    found = [_label(row, features, WORDS) or nothing for row, nothing in zip(rows, empty, strict=True)]
     for count in range(WORDS + 1, len(features) + 1):
         if len(set(found)) == len(found):
             break
-        found = [_label(row, features, count) if found.count(old) > 1 else old for row, old in zip(away, found, strict=True)]
+        longer = [_label(row, features, count) or nothing for row, nothing in zip(rows, empty, strict=True)]
+        found = [new if found.count(old) > 1 else old for new, old in zip(longer, found, strict=True)]
     return [f"{text} ({found[: i + 1].count(text)})" if found.count(text) > 1 else text for i, text in enumerate(found)]
 
 
-def _label(away: NDArray[np.float64], features: list[Feature], count: int) -> str:
+def _label(away: Floats, features: list[Feature], count: int) -> str:
+    """The words of the features that are most deviations away, none for those that are not at all."""
     order = np.argsort(-np.abs(away), kind="stable")[:count]
-    words = [features[j].in_words.high if away[j] > 0 else features[j].in_words.low for j in order if abs(away[j]) >= NOTICEABLE]
-    return ", ".join(words) or AVERAGE
+    return ", ".join(features[j].in_words.high if away[j] > 0 else features[j].in_words.low for j in order if away[j] != 0)
