@@ -22,6 +22,18 @@ def point(stage: str, bound: float | None, price: float, ratio: float) -> dict[s
 
 
 CURVE = [point("curve", 0.5, 1.01, 0.52), point("curve", 0.8, 1.0437, 0.8), point("curve", 1.0, 1.2, 0.999)]
+BOUND = {
+    "attribute": "gender",
+    "group": "female",
+    "asked_low": 0.45,
+    "asked_high": 0.55,
+    "used_low": 0.4016,
+    "used_high": 0.55,
+    "share": 0.402,
+    "share_low": 0.397,
+    "share_high": 0.407,
+    "feasible": "no",
+}
 POINTS = [point("before", None, 1.0, 0.31), point("after", None, 1.0437, 0.81), *CURVE]
 
 
@@ -56,3 +68,14 @@ def test_group_blind_has_no_curve_and_the_page_is_whole() -> None:
     blind = {"fairness.mitigation": {"method": "group_blind", "attributes": ["gender"]}}
     page = render(facts(plan=blind, tradeoff=POINTS[:2]))
     assert "without looking at it" in page and "Price of fairness by bound" not in page
+
+
+@pytest.mark.parametrize(("feasible", "word"), [("no", "cannot be met"), ("cannot tell", "can hardly be met")])
+def test_bounds_that_were_loosened_stand_on_the_page_with_the_tightest_that_can_be_met(feasible: str, word: str) -> None:
+    page = " ".join(render(facts(plan=MITIGATION, tradeoff=POINTS, bounds=[BOUND | {"feasible": feasible}])).split())
+    assert f"the bounds asked for, 45.0% to 55.0% of every segment, {word}." in page
+    assert "female are 40.2% (39.7% to 40.7%) of everybody" in page
+    assert "the tightest bounds that can be met are 40.2% on both sides. 40.2% to 55.0% was used." in page
+    assert ("may just reach what was asked" in page) == (feasible == "cannot tell")
+    met = render(facts(plan=MITIGATION, tradeoff=POINTS, bounds=[BOUND | {"asked_low": 0.3, "used_low": 0.3, "feasible": "yes"}]))
+    assert "be met" not in met and "<td>30.0% to 55.0%</td><td>30.0% to 55.0%</td>" in met

@@ -48,6 +48,7 @@ class Facts:
     proxies: Rows
     budget: Budget
     tradeoff: Rows = field(default_factory=list)  # what mitigation was expected to bring and to cost; empty without
+    bounds: Rows = field(default_factory=list)  # of balanced segments, by group; empty without
 
     @property
     def moment(self) -> str:
@@ -122,7 +123,7 @@ def gather(store: Store, plan: Plan, run_id: str) -> Facts:
         begun = pool.submit(last_state, store, run_id)
         waiting = [pool.submit(rows, spec) for spec in tables]
         spread, budget = pool.submit(_everyone, store, plan, run_id), pool.submit(read_budget, store, plan, run_id)
-        tradeoff = pool.submit(_tradeoff, store, plan, run_id)
+        tradeoff, bounds = (pool.submit(read, store, plan, run_id) for read in (_tradeoff, _bounds))
         fits, profiles, fairness, by_group, verdicts, proxies = (future.result() for future in waiting)
         (everyone, deviation), spent, state = spread.result(), budget.result(), begun.result()
     if state is None:
@@ -156,6 +157,7 @@ def gather(store: Store, plan: Plan, run_id: str) -> Facts:
         proxies,
         spent,
         tradeoff.result(),
+        bounds.result(),
     )
 
 
@@ -165,6 +167,14 @@ def _tradeoff(store: Store, plan: Plan, run_id: str) -> Rows:
     found = [row.asDict() for row in store.read(catalog.FAIRNESS_TRADEOFF, run_id).collect()]
     stages = ["before", "after", "curve"]
     return sorted(found, key=lambda r: (plan.attribute_names.index(r["attribute"]), stages.index(r["stage"]), r["bound"] or 0.0))
+
+
+def _bounds(store: Store, plan: Plan, run_id: str) -> Rows:
+    if plan.fairness.mitigation is None or plan.fairness.mitigation.method != "balanced":
+        return []
+    groups = [(a.name, group) for a in plan.mitigated for group in a.group_names]
+    found = [row.asDict() for row in store.read(catalog.MITIGATION_BOUNDS, run_id).collect()]
+    return sorted(found, key=lambda r: groups.index((r["attribute"], r["group"])))
 
 
 def _everyone(store: Store, plan: Plan, run_id: str) -> tuple[dict[str, float | None], dict[str, float]]:

@@ -1,12 +1,15 @@
-"""What mitigation found: how balanced segments are assigned, and the trade-off."""
+"""What mitigation found: how balanced segments are assigned, within which bounds, and the trade-off."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame
 
 from evenhand.fairness.assignment import FairMap
+from evenhand.fairness.bounds import Bound
 from evenhand.fairness.tradeoff import Point
 from evenhand.rows.typed import number, typed
 
@@ -39,6 +42,28 @@ def read_map(stored: DataFrame) -> FairMap:
         for shares, of_row in ((moved, row.moved), (far, row.far)):
             shares[group, list(of_row)] = list(of_row.values())
     return FairMap(centers, prices, edges, reach, moved.reshape(groups, k, k, len(edges)), far.reshape(groups, k, k))
+
+
+def bounded_rows(bounds: Sequence[Bound]) -> pa.Table:
+    """A row a group that has a bound; none where no group is large enough for one."""
+    table: list[dict[str, object]] = [
+        {
+            "attribute": of.attribute,
+            "group": of.group,
+            "asked_low": of.asked[0],
+            "asked_high": of.asked[1],
+            "used_low": of.used[0],
+            "used_high": of.used[1],
+            "share": of.share,
+            "share_low": max(of.share - of.reach, 0.0),
+            "share_high": min(of.share + of.reach, 1.0),
+            "feasible": of.feasible,
+        }
+        for of in bounds
+    ]
+    texts, ends = ("attribute", "group", "feasible"), ("asked_low", "asked_high", "used_low", "used_high")
+    floats = (*ends, "share", "share_low", "share_high")
+    return typed(table, dict.fromkeys(texts, pa.string()) | dict.fromkeys(floats, pa.float64()), (*texts[:2], *floats, texts[2]))
 
 
 def tradeoff_rows(points: list[Point]) -> pa.Table:

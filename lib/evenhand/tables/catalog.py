@@ -113,6 +113,13 @@ ASSIGNMENT_MAP = TableSpec(
     "joint_group INT, centers ARRAY<ARRAY<BIGINT>>, prices ARRAY<BIGINT>, edges ARRAY<BIGINT>, reach ARRAY<BIGINT>, "
     "moved MAP<INT, INT>, far MAP<INT, INT>, run_id STRING",
 )
+# The bounds of balanced segments, as shares of a segment: asked for, used, and the group's share of everybody.
+MITIGATION_BOUNDS = TableSpec(
+    "mitigation_bounds",
+    "open",
+    "attribute STRING, `group` STRING, asked_low DOUBLE, asked_high DOUBLE, used_low DOUBLE, used_high DOUBLE, share DOUBLE, "
+    "share_low DOUBLE, share_high DOUBLE, feasible STRING, run_id STRING",
+)
 FAIRNESS_TRADEOFF = TableSpec(
     "fairness_tradeoff",
     "open",
@@ -142,5 +149,6 @@ ALL = (
     FAIRNESS_SUMMARY,
     FAIRNESS_PROXIES,
     ASSIGNMENT_MAP,
+    MITIGATION_BOUNDS,
     FAIRNESS_TRADEOFF,
 )
