@@ -190,6 +190,19 @@ def test_the_price_of_fairness_and_the_statistics_before_and_after_are_published
             assert point[f"{figure}_high"] is None or point[figure] <= point[f"{figure}_high"]
 
 
+def test_what_was_asked_and_whether_it_is_kept_are_published_of_each_group_that_has_a_bound(result: Result) -> None:
+    asked = {r.group: r for r in result.store.read(catalog.MITIGATION_BOUNDS, result.run_id).collect()}
+    kept = {r.group: r for r in result.store.read(catalog.MITIGATION_VERDICTS, result.run_id).collect()}
+    assert set(asked) == set(kept) == {"female", "male"}
+    for group, row in asked.items():
+        assert row.feasible == "yes" and row.used_low == row.asked_low == pytest.approx(0.9 * row.share)
+        assert kept[group].verdict != "missed"
+    counts = table(result)
+    share = counts[0, kept["female"].segment - 1] / counts[:, kept["female"].segment - 1].sum()
+    assert kept["female"].of_segment == pytest.approx(share)
+    assert "Bounds on the share of each segment, by gender" in result.report.read_text(encoding="utf-8")
+
+
 def test_the_report_and_the_audit_log_repeat_the_justification(result: Result) -> None:
     page = result.report.read_text(encoding="utf-8")
     assert JUSTIFICATION in page

@@ -33,6 +33,11 @@ BOUND = {
     "share_low": 0.397,
     "share_high": 0.407,
     "feasible": "no",
+    "segment": 2,
+    "of_segment": 0.391,
+    "of_segment_low": 0.38,
+    "of_segment_high": 0.402,
+    "verdict": "missed",
 }
 POINTS = [point("before", None, 1.0, 0.31), point("after", None, 1.0437, 0.81), *CURVE]
 
@@ -79,3 +84,20 @@ def test_bounds_that_were_loosened_stand_on_the_page_with_the_tightest_that_can_
     assert ("may just reach what was asked" in page) == (feasible == "cannot tell")
     met = render(facts(plan=MITIGATION, tradeoff=POINTS, bounds=[BOUND | {"asked_low": 0.3, "used_low": 0.3, "feasible": "yes"}]))
     assert "be met" not in met and "<td>30.0% to 55.0%</td><td>30.0% to 55.0%</td>" in met
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "words"),
+    [
+        (("kept", "kept"), "kept"),
+        (("kept", "cannot tell"), "cannot tell whether they are kept"),
+        (("cannot tell", "missed"), "missed"),
+    ],
+)
+def test_the_page_says_of_each_attribute_whether_its_bounds_are_kept(verdicts: tuple[str, str], words: str) -> None:
+    hidden = dict.fromkeys(("segment", "of_segment", "of_segment_low", "of_segment_high"))
+    rows = [BOUND | {"verdict": verdicts[0]}, BOUND | hidden | {"group": "male", "verdict": verdicts[1]}]
+    page = render(facts(plan=MITIGATION, tradeoff=POINTS, bounds=rows))
+    assert f"Bounds on the share of each segment, by gender: {words}</caption>" in page
+    assert f"<td>segment 2</td><td>39.1% (38.0% to 40.2%)</td><td>{verdicts[0]}</td>" in page
+    assert f"<td>not shown</td><td>not shown</td><td>{verdicts[1]}</td>" in page

@@ -48,7 +48,7 @@ class Facts:
     proxies: Rows
     budget: Budget
     tradeoff: Rows = field(default_factory=list)  # what mitigation was expected to bring and to cost; empty without
-    bounds: Rows = field(default_factory=list)  # of balanced segments, by group; empty without
+    bounds: Rows = field(default_factory=list)  # of balanced segments, by group, and whether they are kept; empty without
 
     @property
     def moment(self) -> str:
@@ -173,8 +173,13 @@ def _bounds(store: Store, plan: Plan, run_id: str) -> Rows:
     if plan.fairness.mitigation is None or plan.fairness.mitigation.method != "balanced":
         return []
     groups = [(a.name, group) for a in plan.mitigated for group in a.group_names]
-    found = [row.asDict() for row in store.read(catalog.MITIGATION_BOUNDS, run_id).collect()]
-    return sorted(found, key=lambda r: groups.index((r["attribute"], r["group"])))
+    if not store.exists(catalog.MITIGATION_BOUNDS) or not store.exists(catalog.MITIGATION_VERDICTS):
+        return []
+    asked, judged = (
+        {(r.attribute, r.group): r.asDict() for r in store.read(spec, run_id).collect()}
+        for spec in (catalog.MITIGATION_BOUNDS, catalog.MITIGATION_VERDICTS)
+    )
+    return [asked[of] | judged[of] for of in groups if of in judged]
 
 
 def _everyone(store: Store, plan: Plan, run_id: str) -> tuple[dict[str, float | None], dict[str, float]]:

@@ -1,4 +1,4 @@
-"""What mitigation found: how balanced segments are assigned, within which bounds, and the trade-off."""
+"""What mitigation found: how balanced segments are assigned, within which bounds, whether they are kept, and the trade-off."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pyspark.sql import DataFrame
 
 from evenhand.fairness.assignment import FairMap
 from evenhand.fairness.bounds import Bound
+from evenhand.fairness.kept import Kept
 from evenhand.fairness.tradeoff import Point
 from evenhand.rows.typed import number, typed
 
@@ -64,6 +65,30 @@ def bounded_rows(bounds: Sequence[Bound]) -> pa.Table:
     texts, ends = ("attribute", "group", "feasible"), ("asked_low", "asked_high", "used_low", "used_high")
     floats = (*ends, "share", "share_low", "share_high")
     return typed(table, dict.fromkeys(texts, pa.string()) | dict.fromkeys(floats, pa.float64()), (*texts[:2], *floats, texts[2]))
+
+
+def read_bounded(stored: DataFrame) -> list[tuple[str, str]]:
+    """The groups that have a bound, as attribute and group."""
+    return [(row.attribute, row.group) for row in stored.select("attribute", "group").orderBy("attribute", "group").collect()]
+
+
+def verdict_rows(kept: Sequence[Kept]) -> pa.Table:
+    """A row a group that has a bound; figures are null where all its cells are suppressed."""
+    table: list[dict[str, object]] = [
+        {
+            "attribute": of.attribute,
+            "group": of.group,
+            "segment": of.segment,
+            "of_segment": None if of.share is None else of.share.value,
+            "of_segment_low": None if of.share is None else of.share.low,
+            "of_segment_high": None if of.share is None else number(of.share.high),
+            "verdict": of.verdict,
+        }
+        for of in kept
+    ]
+    names, floats = ("attribute", "group", "segment"), ("of_segment", "of_segment_low", "of_segment_high")
+    types = dict.fromkeys((*names, "verdict"), pa.string()) | {"segment": pa.int32()} | dict.fromkeys(floats, pa.float64())
+    return typed(table, types, (*names, *floats, "verdict"))
 
 
 def tradeoff_rows(points: list[Point]) -> pa.Table:

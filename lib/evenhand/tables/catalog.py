@@ -120,6 +120,13 @@ MITIGATION_BOUNDS = TableSpec(
     "attribute STRING, `group` STRING, asked_low DOUBLE, asked_high DOUBLE, used_low DOUBLE, used_high DOUBLE, share DOUBLE, "
     "share_low DOUBLE, share_high DOUBLE, feasible STRING, run_id STRING",
 )
+# What the published segments came to: the group's share of the segment that is farthest out of its bounds, or nearest to them.
+MITIGATION_VERDICTS = TableSpec(
+    "mitigation_verdicts",
+    "open",
+    "attribute STRING, `group` STRING, segment INT, of_segment DOUBLE, of_segment_low DOUBLE, of_segment_high DOUBLE, "
+    "verdict STRING, run_id STRING",
+)
 FAIRNESS_TRADEOFF = TableSpec(
     "fairness_tradeoff",
     "open",
@@ -150,5 +157,6 @@ ALL = (
     FAIRNESS_PROXIES,
     ASSIGNMENT_MAP,
     MITIGATION_BOUNDS,
+    MITIGATION_VERDICTS,
     FAIRNESS_TRADEOFF,
 )
