@@ -42,9 +42,9 @@ def test_an_attribute_of_which_nothing_can_be_told_has_its_row_which_says_so() -
     cells, plan = lopsided(), plan_with({})
     lost = ground_of(cells, scale=1e6)
     point = before(lost, STARTS, plan)
-    row = tradeoff_rows([point]).to_pylist()[0]
-    assert row["left_out"] == ["female", "male", "other", "unknown"]
-    assert row["price"] > 0 and row["representation_ratio"] is None and row["balance_high"] is None
+    rows = {row["metric"]: row for row in tradeoff_rows([point]).to_pylist()}
+    assert all(row["left_out"] == ["female", "male", "other", "unknown"] for row in rows.values())
+    assert rows["price"]["value"] > 0 and rows["representation_ratio"]["value"] is None and rows["balance"]["high"] is None
     assert too_small(plan, cells.totals(), lost.reach) == {"gender": ["female", "male", "other", "unknown"]}
 
 

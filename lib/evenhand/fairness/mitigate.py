@@ -82,7 +82,7 @@ def mitigated(
 
     def tradeoff() -> list[Point]:
         with threadpool_limits(1):  # the cores are for the people, whom the assessment counts meanwhile
-            fair = after(ground, constraints, found.centers, found.duals, starts[0], plan, unbounded)
+            fair = after(ground, constraints, found.centers, found.duals, starts[0], plan, unbounded, centers)
             return [before(ground, starts[0], plan), fair, *curve(ground, plan, starts[0])]
 
     return Mitigated(centers, fair_map, tradeoff, bounds)

@@ -165,8 +165,13 @@ def _tradeoff(store: Store, plan: Plan, run_id: str) -> Rows:
     if plan.fairness.mitigation is None:
         return []
     found = [row.asDict() for row in store.read(catalog.FAIRNESS_TRADEOFF, run_id).collect()]
-    stages = ["before", "after", "curve"]
-    return sorted(found, key=lambda r: (plan.attribute_names.index(r["attribute"]), stages.index(r["stage"]), r["bound"] or 0.0))
+    stages, metrics = ["before", "after", "curve"], ["price", "worst_group_cost", *METRIC_NAMES]
+
+    def order(row: dict[str, Any]) -> tuple[object, ...]:
+        of_point = plan.attribute_names.index(row["attribute"]), stages.index(row["stage"]), row["bound"] or 0.0
+        return *of_point, row["offer"] or "", metrics.index(row["metric"])
+
+    return sorted(found, key=order)
 
 
 def _bounds(store: Store, plan: Plan, run_id: str) -> Rows:

@@ -35,7 +35,7 @@ def plots_of(facts: Facts) -> dict[str, str]:
         plots[f"fairness of {table.name}, worst first"] = _fairness(facts, table.name, worst_first=True)
     if facts.curve:
         plots["number of segments"] = _curve(facts)
-    if curve := [row for row in facts.tradeoff if row["stage"] == "curve"]:
+    if curve := [row for row in facts.tradeoff if row["stage"] == "curve" and row["metric"] == "price"]:
         plots["price of fairness"] = _tradeoff(curve)
     return plots
 
@@ -110,7 +110,7 @@ def _curve(facts: Facts) -> str:
 
 
 def _tradeoff(curve: list[dict[str, Any]]) -> str:
-    rows = [{"bound": r["bound"], "more": r["price"] - 1} for r in curve if r["attribute"] == curve[0]["attribute"]]
+    rows = [{"bound": r["bound"], "more": r["value"] - 1} for r in curve if r["attribute"] == curve[0]["attribute"]]
     said = "; ".join(f"at least {r['bound']:g}: {r['more']:.1%} more" for r in rows)
     return _svg(
         "tradeoff", {"rows": rows}, f"Cost of the segments by the bound on representation, over unconstrained ones. {said}."

@@ -14,8 +14,6 @@ from evenhand.fairness.kept import Kept
 from evenhand.fairness.tradeoff import Point
 from evenhand.rows.typed import number, typed
 
-TRADEOFF = ("price", "representation_ratio", "balance", "total_variation", "worst_group_cost")
-
 
 def map_rows(found: FairMap) -> pa.Table:
     """One row a joint group; `moved` and `far` hold the cells of which a share moves."""
@@ -92,20 +90,22 @@ def verdict_rows(kept: Sequence[Kept]) -> pa.Table:
 
 
 def tradeoff_rows(points: list[Point]) -> pa.Table:
-    """A row a point and attribute; an upper end that nothing bounds is null, and so are figures of fewer than two groups."""
+    """Long: a row a point, attribute, metric and offer, the price among the metrics.
+
+    An upper end that nothing bounds is null, and so are figures of fewer than two groups.
+    """
     table: list[dict[str, object]] = []
     for point in points:
         for of in point.statistics:
-            row: dict[str, object] = {
-                "stage": point.stage,
-                "bound": point.bound,
-                "attribute": of.attribute,
-                "left_out": of.left_out,
-            }
-            for name in TRADEOFF:
-                estimate = point.price if name == "price" else getattr(of, name)
-                row |= {name: number(estimate.value), f"{name}_low": number(estimate.low), f"{name}_high": number(estimate.high)}
-            table.append(row)
-    names = ["stage", "bound", "attribute", "left_out", *(f"{n}{end}" for n in TRADEOFF for end in ("", "_low", "_high"))]
-    types = {"stage": pa.string(), "attribute": pa.string(), "left_out": pa.list_(pa.string())}
-    return typed(table, dict.fromkeys(names, pa.float64()) | types, names)
+            for (metric, offer), estimate in {("price", ""): point.price, **of.figures}.items():
+                row: dict[str, object] = {
+                    "stage": point.stage,
+                    "bound": point.bound,
+                    "attribute": of.attribute,
+                    "left_out": of.left_out,
+                }
+                ends = {end: number(getattr(estimate, end)) for end in ("value", "low", "high")}
+                table.append(row | {"metric": metric, "offer": offer or None} | ends)
+    names = ("stage", "bound", "attribute", "left_out", "metric", "offer", "value", "low", "high")
+    floats = dict.fromkeys(("bound", "value", "low", "high"), pa.float64())
+    return typed(table, floats | {"left_out": pa.list_(pa.string()), "offer": pa.string()}, names)

@@ -130,10 +130,8 @@ MITIGATION_VERDICTS = TableSpec(
 FAIRNESS_TRADEOFF = TableSpec(
     "fairness_tradeoff",
     "open",
-    "stage STRING, bound DOUBLE, attribute STRING, left_out ARRAY<STRING>, price DOUBLE, price_low DOUBLE, price_high DOUBLE, "
-    "representation_ratio DOUBLE, representation_ratio_low DOUBLE, representation_ratio_high DOUBLE, balance DOUBLE, "
-    "balance_low DOUBLE, balance_high DOUBLE, total_variation DOUBLE, total_variation_low DOUBLE, total_variation_high DOUBLE, "
-    "worst_group_cost DOUBLE, worst_group_cost_low DOUBLE, worst_group_cost_high DOUBLE, run_id STRING",
+    "stage STRING, bound DOUBLE, attribute STRING, left_out ARRAY<STRING>, metric STRING, offer STRING, value DOUBLE, low DOUBLE, "
+    "high DOUBLE, run_id STRING",
 )
 
 ALL = (
