@@ -9,6 +9,7 @@ from pyspark.sql import DataFrame
 from evenhand.errors import DuplicateCustomers, EmptyPopulation, RunConflict
 from evenhand.fairness.assess import assess_fairness, unevenness
 from evenhand.fairness.assignment import FairMap, with_segment
+from evenhand.fairness.kept import kept_bounds
 from evenhand.fairness.mitigate import mitigated
 from evenhand.plan.data import KeepLatest
 from evenhand.plan.method import Method
@@ -23,7 +24,7 @@ from evenhand.privacy.summary import COUNT, box_intervals, box_sums, boxes_of, r
 from evenhand.privacy.tallies import segment_tallies
 from evenhand.report.page import write_report
 from evenhand.rows.fairness import fairness_groups, fairness_proxies, fairness_stats, fairness_summary, read_last
-from evenhand.rows.mitigation import map_rows, read_map, tradeoff_rows
+from evenhand.rows.mitigation import bounded_rows, map_rows, read_bounded, read_map, tradeoff_rows, verdict_rows
 from evenhand.rows.segments import bound_rows, center_rows, fit_rows, profile_rows, read_centers, summary_rows
 from evenhand.run_state import Run
 from evenhand.segment.assign import CENTER_BITS, assign, rounded_centers
@@ -98,6 +99,7 @@ def segment_step(run: Run) -> None:
     if plan.to_find:
         run.write_later(catalog.FEATURE_BOUNDS, bound_rows(plan, bound_intervals(run.magnitudes, run.plan)))
     if fair_map is not None:
+        run.write_later(catalog.MITIGATION_BOUNDS, bounded_rows(found.bounds))
         run.store.write(catalog.ASSIGNMENT_MAP, map_rows(fair_map), run.run_id)
 
     def cost(fit: Fit) -> tuple[float, float]:  # a check may have left boxes out since the others were learned
@@ -124,6 +126,9 @@ def assess_step(run: Run) -> None:
     run.write_later(catalog.FAIRNESS_GROUPS, fairness_groups(fairness))
     run.write_later(catalog.FAIRNESS_SUMMARY, fairness_summary(fairness))
     run.write_later(catalog.FAIRNESS_PROXIES, fairness_proxies(fairness))
+    if (bounds := run.store.rows(catalog.MITIGATION_BOUNDS, run.run_id)) is not None:
+        kept = kept_bounds(release, plan, read_bounded(bounds), {of.table: of.suppressed for of in fairness})
+        run.write_later(catalog.MITIGATION_VERDICTS, verdict_rows(kept))
     run.publish(unevenness(fairness))
 
 

@@ -49,7 +49,15 @@ class Draw:
 
 def balanced_run(rows: np.ndarray, group: np.ndarray, plan: Plan, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Centers in the unit cube and the segment of each row, from 0; `rows` in fixed point, `group` the joint group."""
-    draw, method, k = Draw(rows, group, seed), Method.of(plan), max(plan.segments.candidates)
+    draw = Draw(rows, group, seed)
+    fair = mitigated_draw(draw, plan)
+    assert fair.fair_map is not None
+    return fair.centers / 2**CENTER_BITS / STEPS, _segments(draw, fair.fair_map)
+
+
+def mitigated_draw(draw: Draw, plan: Plan) -> mitigate.Mitigated:
+    """The segments of a draw, as the driver finds them."""
+    rows, method, k = draw.rows, Method.of(plan), max(plan.segments.candidates)
     names, noise = plan.feature_names, draw.noise
     found = None
     if method.marginals:
@@ -79,12 +87,10 @@ def balanced_run(rows: np.ndarray, group: np.ndarray, plan: Plan, seed: int) -> 
                 StandIn.of(refine._vectors(step_table(rows, step), step), refine._parts(step, plan, k), noise), step
             )
         starts = [centers / 2**CENTER_BITS, fit.centers]
-        fair = mitigate.mitigated(draw, draw, plan, learned, found, starts)
+        return mitigate.mitigated(draw, draw, plan, learned, found, starts)
     finally:
         for each in patches:
             each.stop()
-    assert fair.fair_map is not None
-    return fair.centers / 2**CENTER_BITS / STEPS, _segments(draw, fair.fair_map)
 
 
 def _choices(draw: Draw, fair_map: FairMap) -> Choices:

@@ -6,6 +6,7 @@ Seeded. Over seeds the false alarm is below 1e-6 for the whole file: of N interv
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -17,7 +18,8 @@ from accuracy_evenhand import box_table
 from evenhand.fairness.balanced import balanced
 from evenhand.fairness.bounds import constraints_of, least_judged
 from evenhand.fairness.intervals import Estimate
-from evenhand.fairness.statistics import balance, total_variation, worst_representation
+from evenhand.fairness.noisy_table import NoisyTable
+from evenhand.fairness.statistics import METRICS, SELECTION
 from evenhand.fairness.tradeoff import Choice, Point, _point
 from evenhand.fairness.tradeoff_noise import Ground, Sums
 from evenhand.plan.geometry import STEPS
@@ -25,6 +27,7 @@ from evenhand.plan.load import parse_plan
 from evenhand.plan.method import GROUPS, Method
 from evenhand.plan.models import Plan
 from evenhand.privacy.groups import COUNTS, JointGroups, read_group_counts
+from evenhand.privacy.noise import Laplace
 from evenhand.privacy.question import Part
 from evenhand.privacy.spread import spread_out
 from evenhand.privacy.summary import read_summary
@@ -33,13 +36,22 @@ from sample import plan_yaml
 
 K, RUNS = 4, 150
 MITIGATION = {"method": "balanced", "justification": "test", "attributes": ["gender"], "bounds": {"at_least": 0.8}}
-FIGURES = ("price", "representation_ratio", "balance", "total_variation", "worst_group_cost")
+NARROW = [("price", ""), ("jensen_shannon", ""), ("cramers_v", ""), ("mutual_information", ""), ("selection_difference", "gift")]
+OFFERS = [{"name": "gift", "why": "test", "segments": [1]}]
 
 
 def plan_of(mode: str, customers: int) -> Plan:
     stated = {f"privacy.{key}": value for key, value in MODES[mode].items()}
     return parse_plan(
-        plan_yaml(stated | {"privacy.expected_customers": customers, "segments.k": K, "fairness.mitigation": MITIGATION})
+        plan_yaml(
+            stated
+            | {
+                "privacy.expected_customers": customers,
+                "segments.k": K,
+                "fairness.mitigation": MITIGATION,
+                "fairness.offers": OFFERS,
+            }
+        )
     )
 
 
@@ -55,23 +67,23 @@ def spread_over(table: pa.Table, boxes: int) -> np.ndarray:
     return np.bincount(table["box"].to_numpy(), table["n"].to_numpy(), boxes)
 
 
-def truths(ground: Ground, choice: Choice, start: np.ndarray, plan: Plan) -> dict[str, float]:
+def truths(ground: Ground, choice: Choice, start: np.ndarray, plan: Plan) -> dict[tuple[str, str], float]:
     """What the choice comes to on the counts of `ground`, taken for exact."""
     joint, sums, counts = JointGroups.of(plan), Sums.of(ground, choice.centers, choice.prices, choice.shares), ground.counts
     large = joint.by_attribute(ground.cells.totals())["gender"] >= least_judged(plan, ground.reach)
     table = joint.by_attribute(sums.table)["gender"][large]
     costs = joint.by_attribute((counts * sums.paid).sum(axis=0))["gender"][large] / table.sum(axis=1)
+    outcomes = np.stack([table[:, :1].sum(axis=1), table[:, 1:].sum(axis=1)], axis=1)
     return {
-        "price": float((counts * sums.paid).sum() / (counts * Sums.of(ground, start).paid).sum()),
-        "representation_ratio": float(worst_representation(table)),
-        "balance": float(balance(table)),
-        "total_variation": float(total_variation(table)),
-        "worst_group_cost": float(costs.max()),
+        ("price", ""): float((counts * sums.paid).sum() / (counts * Sums.of(ground, start).paid).sum()),
+        ("worst_group_cost", ""): float(costs.max()),
+        **{(name, ""): float(statistic(table)) for name, statistic in METRICS.items()},
+        **{(name, "gift"): float(statistic(outcomes)) for name, statistic in SELECTION.items()},
     }
 
 
-def figures(of: Point) -> dict[str, Estimate]:
-    return {name: of.price if name == "price" else getattr(of.statistics[0], name) for name in FIGURES}
+def figures(of: Point) -> dict[tuple[str, str], Estimate]:
+    return {("price", ""): of.price, **of.statistics[0].figures}
 
 
 @pytest.mark.parametrize(("mode", "customers"), [("ε = 0.3", 200_000), ("ε = 2", 20_000), ("ε = 2, δ = 1e-6", 20_000)])
@@ -82,7 +94,7 @@ def test_what_mitigation_was_expected_to_cost_and_to_bring_lies_in_its_intervals
     exact = exact_counts(world, joint)
     why = "a customer is in one box and one joint group"
     part = Part(COUNTS, exact.size, 1, Method.of(plan).questions[GROUPS], why, plan.privacy.unit)
-    missed, judged, narrow = dict.fromkeys(FIGURES, 0), 0, []
+    missed, judged, narrow = Counter[tuple[str, str, str]](), 0, []
     for answer in world.answers(RUNS)[1]:
         learned = read_summary(answer, plan, world.found)
         release = answered((part,), {COUNTS: exact.ravel().astype(np.int64)}, world.noise)
@@ -95,13 +107,36 @@ def test_what_mitigation_was_expected_to_cost_and_to_bring_lies_in_its_intervals
             continue  # a gender is lost in the noise
         judged += 1
         fair = balanced(cells, constraints, start, None, 3)
-        choice = Choice(fair.centers, fair.shares, constraints.prices(fair.duals))
-        shown = figures(_point(ground, choice, plan, "after", None, start))
-        exactly = truths(replace(ground, counts=exact[learned.boxes]), choice, start, plan)
-        for name, figure in shown.items():
-            assert figure.low <= figure.value <= figure.high
-            missed[name] += not figure.low - 1e-9 <= exactly[name] <= figure.high + 1e-9
-        narrow.append(shown["price"].high - shown["price"].low)
+        choices = {"before": Choice(start), "after": Choice(fair.centers, fair.shares, constraints.prices(fair.duals))}
+        for stage, choice in choices.items():
+            shown = figures(_point(ground, choice, plan, stage, None, start))
+            exactly = truths(replace(ground, counts=exact[learned.boxes]), choice, start, plan)
+            assert shown.keys() == exactly.keys()
+            for name, figure in shown.items():
+                assert figure.low <= figure.value <= figure.high
+                missed[(stage, *name)] += not figure.low - 1e-9 <= exactly[name] <= figure.high + 1e-9
+        narrow.append([high - low for low, high in ((f.low, f.high) for f in map(shown.get, NARROW) if f)])
     assert judged > RUNS / 2
-    assert max(missed.values()) <= allowed(judged)
-    assert np.median(narrow) < 0.5  # intervals that say nothing would hold too
+    assert max(missed.values()) <= allowed(judged), missed
+    assert (np.median(narrow, axis=0) < 0.5).all()  # intervals that say nothing would hold too
+
+
+@pytest.mark.parametrize(("groups", "segments", "customers"), [(2, 4, 5_000), (5, 8, 20_000)])
+@pytest.mark.parametrize("uneven", [0.0, 0.3, 1.0])
+def test_associations_and_selection_rates_of_even_and_uneven_tables_lie_in_their_ends(
+    uneven: float, groups: int, segments: int, customers: int
+) -> None:
+    """Every cell the sum of 100 boxes, with a deviation of 60 customers: of an even table all that is seen is noise."""
+    random, noise, chosen = np.random.default_rng(5), Laplace(6 / 2**0.5), np.arange(segments) < segments // 2
+    missed = Counter[str]()
+    for _ in range(300):
+        shares = np.outer(random.dirichlet(np.full(groups, 3.0)), random.dirichlet(np.full(segments, 3.0)))
+        shares *= random.uniform(1 - uneven, 1 + uneven, shares.shape)
+        counts = np.round(customers * shares / shares.sum())
+        noisy = NoisyTable(counts + random.normal(0, 60, counts.shape).round(), np.full(counts.shape, 100.0), noise)
+        outcomes = np.stack([counts[:, chosen].sum(axis=1), counts[:, ~chosen].sum(axis=1)], axis=1)
+        ends = {name: noisy.length(name) for name in ("jensen_shannon", "cramers_v", "mutual_information")}
+        exactly = {name: METRICS[name](counts) for name in ends} | {name: f(outcomes) for name, f in SELECTION.items()}
+        for name, (low, high) in (ends | noisy.selection(chosen)).items():
+            missed[name] += not low - 1e-9 <= exactly[name] <= high + 1e-9
+    assert max(missed.values()) <= allowed(300), missed

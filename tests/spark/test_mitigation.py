@@ -21,7 +21,7 @@ from evenhand.plan.load import parse_plan
 from evenhand.plan.models import Plan
 from evenhand.privacy.noise import NoNoise
 from evenhand.result import Result
-from evenhand.rows.mitigation import TRADEOFF, read_map
+from evenhand.rows.mitigation import read_map
 from evenhand.rows.segments import read_centers
 from evenhand.segment.assign import CENTER_BITS
 from evenhand.tables import catalog
@@ -55,7 +55,8 @@ def world(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def plan_of(world: Path, mitigation: dict[str, Any], **changes: Any) -> Plan:
     budget = {"privacy.epsilon": 30.0, "privacy.population_total": 900.0}
-    return parse_plan(plan_yaml(in_folder(world) | budget | {"fairness.mitigation": mitigation} | changes))
+    asked = {"fairness.mitigation": mitigation, "fairness.offers": [{"name": "gift", "why": "test", "segments": [1]}]}
+    return parse_plan(plan_yaml(in_folder(world) | budget | asked | changes))
 
 
 @pytest.fixture(scope="module")
@@ -175,19 +176,36 @@ def test_a_segment_that_draws_is_second_choice_of_those_within_its_reach(result:
 
 def test_the_price_of_fairness_and_the_statistics_before_and_after_are_published(result: Result) -> None:
     points = result.store.read(catalog.FAIRNESS_TRADEOFF, "balanced-1").collect()
-    stages = {p.stage: p for p in points if p.stage != "curve"}
-    assert stages["before"].price == pytest.approx(1.0)
-    assert stages["after"].price > 1.001
-    assert stages["after"].representation_ratio > 0.89 > 0.5 > stages["before"].representation_ratio
-    curve = sorted((p for p in points if p.stage == "curve"), key=lambda p: p.bound)
+    stages = {(p.stage, p.metric, p.offer): p.value for p in points if p.stage != "curve"}
+    assert {k[1:] for k in stages if k[0] == "before"} == {k[1:] for k in stages if k[0] == "after"}
+    offers = [offer.name for offer in result.plan.fairness.offers]
+    assert {offer for _, metric, offer in stages if metric == "selection_ratio"} == set(offers)
+    assert stages["before", "price", None] == pytest.approx(1.0)
+    assert stages["after", "price", None] > 1.001
+    assert stages["after", "representation_ratio", None] > 0.89 > 0.5 > stages["before", "representation_ratio", None]
+    for metric in ("jensen_shannon", "cramers_v", "mutual_information"):
+        assert stages["after", metric, None] < stages["before", metric, None]
+    curve = sorted((p for p in points if p.stage == "curve" and p.metric == "price"), key=lambda p: p.bound)
     assert len(curve) == 8
-    prices = [p.price for p in curve]
+    prices = [p.value for p in curve]
     assert all(a <= b * 1.001 for a, b in zip(prices, prices[1:], strict=False))
     assert 1.0 <= prices[0] < prices[-1]
     for point in points:
-        for figure in TRADEOFF:
-            assert point[f"{figure}_low"] <= point[figure]
-            assert point[f"{figure}_high"] is None or point[figure] <= point[f"{figure}_high"]
+        assert point.value is None or point.low <= point.value
+        assert point.value is None or point.high is None or point.value <= point.high
+
+
+def test_what_was_asked_and_whether_it_is_kept_are_published_of_each_group_that_has_a_bound(result: Result) -> None:
+    asked = {r.group: r for r in result.store.read(catalog.MITIGATION_BOUNDS, result.run_id).collect()}
+    kept = {r.group: r for r in result.store.read(catalog.MITIGATION_VERDICTS, result.run_id).collect()}
+    assert set(asked) == set(kept) == {"female", "male"}
+    for group, row in asked.items():
+        assert row.feasible == "yes" and row.used_low == row.asked_low == pytest.approx(0.9 * row.share)
+        assert kept[group].verdict != "missed"
+    counts = table(result)
+    share = counts[0, kept["female"].segment - 1] / counts[:, kept["female"].segment - 1].sum()
+    assert kept["female"].of_segment == pytest.approx(share)
+    assert "Bounds on the share of each segment, by gender" in result.report.read_text(encoding="utf-8")
 
 
 def test_the_report_and_the_audit_log_repeat_the_justification(result: Result) -> None:
@@ -226,5 +244,6 @@ def test_group_blind_assigns_without_reading_a_group(spark: Any, world: Path) ->
     assert {bytes(r.pseudonym): r.segment for r in assigned.collect()} == {
         bytes(r.pseudonym): r.segment for r in result.segments.collect()
     }
-    points = {p.stage: p for p in result.store.read(catalog.FAIRNESS_TRADEOFF, "blind-1").where("attribute = 'gender'").collect()}
-    assert points["after"].worst_group_cost <= points["before"].worst_group_cost
+    points = result.store.read(catalog.FAIRNESS_TRADEOFF, "blind-1").where("attribute = 'gender' and metric = 'worst_group_cost'")
+    costs = {p.stage: p.value for p in points.collect()}
+    assert costs["after"] <= costs["before"]

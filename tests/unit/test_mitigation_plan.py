@@ -34,6 +34,14 @@ def plan_with(mitigation: dict[str, Any] | None, **changes: Any) -> Plan:
         (BALANCED | {"bounds": {"shares": {"gender": {"female": [0.6, 0.4]}}}}, "two ascending shares between 0 and 1"),
         (BALANCED | {"bounds": {"shares": {"gender": {"women": [0.4, 0.6]}}}}, "no group women; known: female, male"),
         (BALANCED | {"attributes": ["age_band"], "bounds": {"shares": {"gender": {"female": [0, 1]}}}}, "known: age_band"),
+        (
+            BALANCED | {"bounds": {"shares": {"gender": {"female": [0.55, 1], "male": [0.55, 1], "other": [0, 1]}}}},
+            "fairness.mitigation.bounds.shares.gender: the least shares of female and male add up to 1.1 of a segment; lower",
+        ),
+        (
+            BALANCED | {"bounds": {"shares": {"gender": {g: [0, 0.2] for g in ("female", "male", "other", "unknown")}}}},
+            "the greatest shares of all groups, female and male and other and unknown, add up to 0.8 of a segment",
+        ),
         (BALANCED | {"bound": {}}, "did you mean bounds?"),
     ],
 )
@@ -41,6 +49,18 @@ def test_a_plan_that_asks_wrongly_is_told_what_is_wrong_and_where(mitigation: di
     with pytest.raises(PlanError) as wrong:
         plan_with(mitigation)
     assert message in str(wrong.value)
+
+
+@pytest.mark.parametrize(
+    "shares",
+    [
+        {"female": [0.5, 0.5], "male": [0.5, 0.5]},
+        {"female": [0, 0.2], "male": [0, 0.2]},  # others may be the rest
+        {"female": [0.7, 0.7], "male": [0.1, 0.1], "other": [0.1, 0.1], "unknown": [0.1, 0.1]},
+    ],
+)
+def test_shares_that_make_up_a_segment_are_no_contradiction(shares: dict[str, list[float]]) -> None:
+    assert plan_with(BALANCED | {"bounds": {"shares": {"gender": shares}}}).fairness.mitigation is not None
 
 
 def test_too_many_combinations_of_groups_are_refused() -> None:

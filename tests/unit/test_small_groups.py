@@ -12,8 +12,8 @@ from evenhand.fairness.bounds import constraints_of, too_small
 from evenhand.fairness.tradeoff import before
 from evenhand.plan.geometry import STEPS
 from evenhand.plan.load import parse_plan
-from evenhand.rows.mitigation import tradeoff_rows
-from fairness_evenhand import balanced_run
+from evenhand.rows.mitigation import bounded_rows, tradeoff_rows
+from fairness_evenhand import Draw, balanced_run, mitigated_draw
 from sample import plan_yaml
 
 K, KINDS = 4, 4
@@ -42,9 +42,9 @@ def test_an_attribute_of_which_nothing_can_be_told_has_its_row_which_says_so() -
     cells, plan = lopsided(), plan_with({})
     lost = ground_of(cells, scale=1e6)
     point = before(lost, STARTS, plan)
-    row = tradeoff_rows([point]).to_pylist()[0]
-    assert row["left_out"] == ["female", "male", "other", "unknown"]
-    assert row["price"] > 0 and row["representation_ratio"] is None and row["balance_high"] is None
+    rows = {row["metric"]: row for row in tradeoff_rows([point]).to_pylist()}
+    assert all(row["left_out"] == ["female", "male", "other", "unknown"] for row in rows.values())
+    assert rows["price"]["value"] > 0 and rows["representation_ratio"]["value"] is None and rows["balance"]["high"] is None
     assert too_small(plan, cells.totals(), lost.reach) == {"gender": ["female", "male", "other", "unknown"]}
 
 
@@ -54,3 +54,19 @@ def test_a_count_that_knows_better_bounds_a_group_that_the_boxes_would_let_go() 
     assert len(constraints_of(plan, cells.totals(), lost).coefficients) == 0
     assert len(constraints_of(plan, cells.totals(), lost, counted=0.0).coefficients) == 4
     assert too_small(plan, cells.totals(), 0.0) == {"gender": ["other", "unknown"]}
+
+
+def test_bounds_a_little_outside_of_a_group_s_share_of_everybody_are_not_loosened_in_silence() -> None:
+    """40 % are women; the noise of the boxes lets 45 % through, the counts of the segments say that no assignment can."""
+    bounds = {"shares": {"gender": {"female": [0.45, 0.55]}}}
+    asked = {"method": "balanced", "justification": "test", "attributes": ["gender"], "bounds": bounds}
+    customers, random = 20_000, np.random.default_rng(1)
+    plan = parse_plan(plan_yaml({"privacy.expected_customers": customers, "segments.k": K, "fairness.mitigation": asked}))
+    middles, kind = random.uniform(10_000, 55_000, (KINDS, 3)), random.integers(0, KINDS, customers)
+    rows = np.clip(random.normal(middles[kind], 4_000), 0, STEPS - 1).astype(np.int64)
+    group = (random.random(customers) > 0.4).astype(np.int64)
+    found = mitigated_draw(Draw(rows, group, 1), plan)
+    row = bounded_rows(found.bounds).to_pylist()[0]
+    assert (row["group"], row["asked_low"], row["asked_high"], row["feasible"]) == ("female", 0.45, 0.55, "no")
+    assert row["share_low"] < (group == 0).mean() < row["share_high"] < 0.42
+    assert row["used_low"] == pytest.approx(row["share"], rel=2e-3) and row["used_high"] == 0.55

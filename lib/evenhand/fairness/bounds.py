@@ -17,7 +17,34 @@ from evenhand.privacy.groups import JointGroups
 
 Floats = NDArray[np.float64]
 SURELY = 2.0  # times the reach of a total; a run stopped in error has spent its budget for nothing
+YES, NO, CANNOT_TELL = "yes", "no", "cannot tell"
 SLACK = 1e-3  # a bound at the group's very share of everybody leaves a program no room to round in
+
+
+@dataclass(frozen=True)
+class Bound:
+    """Lowest and highest share of a segment for a group: as the plan has them, and as they were used.
+
+    `share` is the group's of everybody, at most `reach` from the truth 19 times in 20. The segments together are everybody,
+    so bounds that do not hold it are met by no assignment, and it is the tightest that one meets, on either side.
+    """
+
+    attribute: str
+    group: str
+    asked: tuple[float, float]
+    share: float
+    reach: float
+
+    @property
+    def used(self) -> tuple[float, float]:
+        """Widened to the group's share of everybody, and a little more, where they do not hold it."""
+        return min(self.asked[0], self.share * (1 - SLACK)), max(self.asked[1], self.share * (1 + SLACK))
+
+    @property
+    def feasible(self) -> str:
+        """Yes, no, or cannot tell, where only the noise may have put the share outside."""
+        outside = max(self.asked[0] - self.share, self.share - self.asked[1])
+        return YES if outside <= 0 else NO if outside > SURELY * self.reach else CANNOT_TELL
 
 
 @dataclass(frozen=True)
@@ -25,6 +52,7 @@ class Constraints:
     """`coefficients` (constraints, joint groups): in every segment, coefficients times counts must not be negative."""
 
     coefficients: Floats
+    bounds: tuple[Bound, ...] = ()  # what they stand for; a plan's own only
 
     def surplus(self, table: Floats) -> Floats:
         """How far above the bound each segment is, in customers, shape (constraints, segments)."""
@@ -60,37 +88,48 @@ def constraints_of(
 ) -> Constraints:
     """The plan's bounds, given the noisy totals of the joint groups and how far a total may be from the truth.
 
-    With `at_least` another bound, and its inverse, in place of the plan's own. Who is large enough is judged by the reach
-    `counted`, where a count has told the totals better; who was let through before is not refused for it.
+    With `at_least` another bound, and its inverse, in place of the plan's own. Where a count has told the totals better, to
+    `counted`, that says who is large enough and how well shares are known; who was let through before is not refused for it.
 
     Raises:
-        InfeasibleBounds: the plan states shares of a segment that do not hold its group's share of everybody. No
+        InfeasibleBounds: the plan states shares of a segment that surely do not hold its group's share of everybody. No
             assignment meets those, since the segments together are everybody; all others are met by spreading every cell
             evenly over the segments.
     """
+    joint = JointGroups.of(plan)
+    bounds = bounds_of(plan, totals, reach if counted is None else counted, at_least)
+    if counted is None:
+        _refuse_infeasible(bounds)
+    rows, place = [], dict(zip(joint.named, joint.members, strict=True))
+    for bound in bounds:
+        members, (low, high) = place[(bound.attribute, bound.group)], bound.used
+        rows += [members - low, high - members]
+    return Constraints(np.array(rows).reshape(-1, joint.count), tuple(bounds) if at_least is None else ())
+
+
+def bounds_of(plan: Plan, totals: Floats, reach: float, at_least: float | None = None) -> list[Bound]:
+    """Of the groups large enough to judge, given the noisy totals of the joint groups, each within `reach` of the truth."""
     assert plan.fairness.mitigation is not None
-    bounds, joint = plan.fairness.mitigation.bounds, JointGroups.of(plan)
-    lowest, highest = (bounds.at_least, bounds.at_most) if at_least is None else (at_least, 1 / at_least)
+    asked, joint, found = plan.fairness.mitigation.bounds, JointGroups.of(plan), []
+    lowest, highest = (asked.at_least, asked.at_most) if at_least is None else (at_least, 1 / at_least)
     everyone = max(float(totals.sum()), 1.0)
-    rows = []
     for (attribute, group), members in zip(joint.named, joint.members, strict=True):
         size = float(members @ totals)
-        if size < least_judged(plan, reach if counted is None else counted):
+        if size < least_judged(plan, reach):
             continue
         share = size / everyone
-        low, high = lowest * share, highest * share
-        if at_least is None and (stated := bounds.shares.get(attribute, {}).get(group)):
-            low, high = stated
-            _refuse_infeasible(attribute, group, low, high, share, reach / everyone)
-        low, high = min(low, share * (1 - SLACK)), max(high, share * (1 + SLACK))
-        rows += [members - low, high - members]
-    return Constraints(np.array(rows).reshape(-1, joint.count))
+        stated = asked.shares.get(attribute, {}).get(group) if at_least is None else None
+        of_share = reach * float(np.linalg.norm(members - share)) / everyone  # the noises of several totals add up
+        found.append(Bound(attribute, group, stated or (lowest * share, highest * share), share, of_share))
+    return found
 
 
-def _refuse_infeasible(attribute: str, group: str, low: float, high: float, share: float, reach: float) -> None:
-    if low > share + SURELY * reach or high < share - SURELY * reach:
-        raise InfeasibleBounds(
-            f"fairness.mitigation.bounds.shares.{attribute}.{group}: {group} are about {share:.3f} of everybody, so no "
-            f"assignment gives them between {low:g} and {high:g} of every segment; the tightest feasible bounds are "
-            f"{share:.3f} on both sides; nothing was published"
-        )
+def _refuse_infeasible(bounds: list[Bound]) -> None:
+    for of in bounds:
+        if of.feasible == NO:
+            low, high = of.asked
+            raise InfeasibleBounds(
+                f"fairness.mitigation.bounds.shares.{of.attribute}.{of.group}: {of.group} are about {of.share:.3f} of everybody, "
+                f"so no assignment gives them between {low:g} and {high:g} of every segment; the tightest feasible bounds are "
+                f"{of.share:.3f} on both sides; nothing was published"
+            )

@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from evenhand.fairness.assignment import FairMap, Moves
 from evenhand.fairness.balanced import ITERATIONS, Balanced, balanced
 from evenhand.fairness.blind import Blind, fair_lloyd
-from evenhand.fairness.bounds import Constraints, constraints_of, judged_members, too_small
+from evenhand.fairness.bounds import Bound, Constraints, constraints_of, judged_members, too_small
 from evenhand.fairness.cells import Cells, fine_cells
 from evenhand.fairness.choices import Choices, drawing
 from evenhand.fairness.estimate import Counted, Prior, expected
@@ -43,11 +43,15 @@ TRUST, LAST_TRUST = 0.5, 0.1
 
 @dataclass(frozen=True)
 class Mitigated:
-    """`fair_map` is None when the nearest center decides; `tradeoff` is for the report, and takes eight more programs."""
+    """`fair_map` is None when the nearest center decides; `tradeoff` is for the report, and takes eight more programs.
+
+    `bounds` are those of the last moves, of the groups that have one.
+    """
 
     centers: Centers
     fair_map: FairMap | None
     tradeoff: Callable[[], list[Point]]
+    bounds: tuple[Bound, ...] = ()
 
 
 def mitigated(
@@ -74,22 +78,22 @@ def mitigated(
         found = min((balanced(coarse, constraints, start, rounds=rounds) for start in tried), key=lambda b: b.cost)
         fine = fine_cells(summary, counts, boxes, marginals)
         found = _largest_first(balanced(fine, constraints, found.centers, found.duals, rounds), fine)
-        centers, fair_map, unbounded = _on_customers(door, prepared, plan, found, fine, constraints, ground)
+        centers, fair_map, unbounded, bounds = _on_customers(door, prepared, plan, found, fine, constraints, ground)
 
     def tradeoff() -> list[Point]:
         with threadpool_limits(1):  # the cores are for the people, whom the assessment counts meanwhile
-            fair = after(ground, constraints, found.centers, found.duals, starts[0], plan, unbounded)
+            fair = after(ground, constraints, found.centers, found.duals, starts[0], plan, unbounded, centers)
             return [before(ground, starts[0], plan), fair, *curve(ground, plan, starts[0])]
 
-    return Mitigated(centers, fair_map, tradeoff)
+    return Mitigated(centers, fair_map, tradeoff, bounds)
 
 
 def _on_customers(
     door: Door, prepared: DataFrame, plan: Plan, found: Balanced, fine: Cells, constraints: Constraints, ground: Ground
-) -> tuple[Centers, FairMap, dict[str, list[str]]]:
+) -> tuple[Centers, FairMap, dict[str, list[str]], tuple[Bound, ...]]:
     """The assignment that meets the bounds among the customers themselves: prices, and moves after each further question.
 
-    With the centers that describe its segments, and the groups by attribute that are too small for a bound.
+    With the centers that describe its segments, the groups by attribute that are too small for a bound, and the bounds of the others.
     """
     joint, mean_cost = JointGroups.of(plan).count, found.cost / float(fine.weights.sum())
     edges = edges_of(mean_cost, joint, len(found.centers))
@@ -116,9 +120,9 @@ def _on_customers(
             counted.append(_counted(door.release(balance_check(prepared, fair_map, number, plan)), moves))
     unbounded = too_small(plan, totals, by_count)
     if Method.of(plan).moves_centers:  # on the boxes they are where balancing put them, at the means of their members
-        return fair_map.centers, fair_map, unbounded
+        return fair_map.centers, fair_map, unbounded, bounds.bounds
     described = members_centers(fine, found.centers, choices, boxes.mean, presence, moves)
-    return rounded_centers(described * STEPS), fair_map, unbounded
+    return rounded_centers(described * STEPS), fair_map, unbounded, bounds.bounds
 
 
 def _counted(release: Release, moves: Moves) -> Counted:

@@ -17,26 +17,33 @@ from evenhand.fairness.balanced import assigned, balanced
 from evenhand.fairness.bounds import Constraints, constraints_of, least_judged
 from evenhand.fairness.cells import distances
 from evenhand.fairness.intervals import Estimate
-from evenhand.fairness.statistics import balance, total_variation, worst_representation
-from evenhand.fairness.tradeoff_noise import HELD, Ends, Ground, NoisyTable, Sums, quotient, worst_quotient
+from evenhand.fairness.noisy_table import NoisyTable
+from evenhand.fairness.offers import chosen_segments
+from evenhand.fairness.statistics import METRICS, SELECTION
+from evenhand.fairness.tradeoff_noise import HELD, Ends, Ground, Sums, quotient, worst_quotient
+from evenhand.plan.geometry import STEPS
 from evenhand.plan.models import Plan
 from evenhand.privacy.groups import JointGroups
+from evenhand.segment.assign import Centers, rounded_centers
 
 Floats = NDArray[np.float64]
 BOUNDS = (0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)  # representation ratio at least, and at most its inverse
 NOTHING = Estimate(math.nan, math.nan, math.nan)
+CURVE = "curve"
+COST = "worst_group_cost"  # greatest mean squared distance of a group to its centers, unit cube
+OF_CURVE = ("representation_ratio", "balance", "total_variation")
 ROUNDS = 3  # of assignment and centers a bound, each starting where the one before ended
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """Of one attribute, among its groups that are large enough to judge; NaN where fewer than two are."""
+    """Of one attribute, among its groups that are large enough to judge; NaN where fewer than two are.
+
+    `figures` by statistic and offer, which is empty but for selection rates. Of an offer that no segment gets, or all do, NaN.
+    """
 
     attribute: str
-    representation_ratio: Estimate
-    balance: Estimate
-    total_variation: Estimate
-    worst_group_cost: Estimate  # greatest mean squared distance of a group to its centers, unit cube
+    figures: Mapping[tuple[str, str], Estimate]
     left_out: tuple[str, ...]  # the groups that are too small for it; after the run, those too small for a bound
 
 
@@ -58,6 +65,12 @@ class Choice:
     centers: Floats
     shares: Floats | None = None
     prices: Floats | None = None
+    published: Centers | None = None  # by which offers choose their segments, where they are others
+
+    def offers(self, plan: Plan) -> dict[str, NDArray[np.bool_]]:
+        """The segments (k,) that get each offer of the plan."""
+        centers = rounded_centers(self.centers * STEPS) if self.published is None else self.published
+        return {offer.name: chosen_segments(offer, centers, plan) for offer in plan.fairness.offers}
 
 
 def before(ground: Ground, centers: Floats, plan: Plan, stage: str = "before", start: Floats | None = None) -> Point:
@@ -73,6 +86,7 @@ def after(
     start: Floats,
     plan: Plan,
     unbounded: Mapping[str, Sequence[str]],
+    published: Centers | None = None,
 ) -> Point:
     """The cheapest assignment within the bounds, near these duals; the price is over the cost at the unconstrained `start`.
 
@@ -80,7 +94,7 @@ def after(
     `unbounded` are those, by attribute, that were not.
     """
     found = assigned(ground.cells, constraints, centers, duals)
-    choice = Choice(centers, found.shares, constraints.prices(found.duals))
+    choice = Choice(centers, found.shares, constraints.prices(found.duals), published)
     point = _point(ground, choice, plan, "after", None, start)
     return replace(point, statistics=[replace(s, left_out=tuple(unbounded[s.attribute])) for s in point.statistics])
 
@@ -108,25 +122,39 @@ def _point(ground: Ground, choice: Choice, plan: Plan, stage: str, bound: float 
     counts, costs, sizes = (joint.by_attribute(f) for f in (cells.table(shares), cells.sums(paid), cells.totals()))
     tables, squares = joint.by_attribute(noisy.table), joint.by_attribute(noisy.squares)
     found = []
+    offers = {} if stage == CURVE else choice.offers(plan)
     for name, groups in joint.attributes:
         large = sizes[name] >= least_judged(plan, ground.reach)
         left = tuple(g for g, is_large in zip(groups, large, strict=True) if not is_large)
-        if large.sum() < 2:
-            found.append(Statistics(name, NOTHING, NOTHING, NOTHING, NOTHING, left))
-            continue
-        seen, worst = counts[name][large], float((costs[name][large] / sizes[name][large]).max())
-        table = NoisyTable(tables[name][large], squares[name][large], ground.noise)
-        found.append(
-            Statistics(
-                name,
-                _around(float(worst_representation(seen)), table.representation),
-                _around(float(balance(seen)), table.balance),
-                _around(float(total_variation(seen)), table.total_variation),
-                _around(worst, _group_cost_ends(ground, noisy, joint, name, large)),
-                left,
-            )
-        )
+        figures = dict.fromkeys(_wanted(offers, stage), NOTHING)
+        if large.sum() >= 2:
+            table = NoisyTable(tables[name][large], squares[name][large], ground.noise)
+            figures |= _figures(counts[name][large], table, offers, stage)
+            worst = float((costs[name][large] / sizes[name][large]).max())
+            figures[COST, ""] = _around(worst, _group_cost_ends(ground, noisy, joint, name, large))
+        found.append(Statistics(name, figures, left))
     return Point(stage, bound, _around(price, quotient(ground.counts, ground.noise, noisy.paid, unconstrained)), found)
+
+
+def _wanted(offers: Mapping[str, NDArray[np.bool_]], stage: str) -> list[tuple[str, str]]:
+    names = OF_CURVE if stage == CURVE else tuple(METRICS)
+    return [*((name, "") for name in (*names, COST)), *((name, offer) for offer in offers for name in SELECTION)]
+
+
+def _figures(
+    seen: Floats, table: NoisyTable, offers: Mapping[str, NDArray[np.bool_]], stage: str
+) -> dict[tuple[str, str], Estimate]:
+    """All but the cost; `seen` are the plausible counts (groups, segments), `table` those released."""
+    ends = {name: getattr(table, name) for name in OF_CURVE}
+    if stage != CURVE:
+        ends |= {name: table.length(name) for name in METRICS if name not in ends}
+    found = {(name, ""): _around(float(METRICS[name](seen)), of) for name, of in ends.items()}
+    for offer, chosen in offers.items():
+        if chosen.any() and not chosen.all():
+            outcomes = np.stack([seen[:, chosen].sum(axis=1), seen[:, ~chosen].sum(axis=1)], axis=1)
+            of_offer = table.selection(chosen)
+            found |= {(name, offer): _around(float(f(outcomes)), of_offer[name]) for name, f in SELECTION.items()}
+    return found
 
 
 def _group_cost_ends(ground: Ground, noisy: Sums, joint: JointGroups, attribute: str, large: NDArray[np.bool_]) -> Ends:

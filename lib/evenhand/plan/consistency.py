@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
 from evenhand.plan.accounting import LEAST_SHARE, SYMBOL
@@ -13,6 +14,7 @@ from evenhand.plan.groups import MOST_CODES
 from evenhand.plan.models import RESERVED, Plan
 
 MOST_JOINT_GROUPS = 256
+ROUNDING = 1e-9  # of decimal shares that add up to 1
 
 
 def contradictions(plan: Plan) -> list[str]:
@@ -125,6 +127,7 @@ def _mitigation(plan: Plan) -> list[str]:
             for group in shares
             if group not in groups[attribute]
         ]
+        problems += _whole(f"{place}.bounds.shares.{attribute}", shares, groups[attribute])
     joint = math.prod(len(g) for g in groups.values())
     if joint > MOST_JOINT_GROUPS:
         problems.append(
@@ -132,6 +135,21 @@ def _mitigation(plan: Plan) -> list[str]:
             "apart in the noise; name fewer attributes"
         )
     return problems
+
+
+def _whole(path: str, shares: Mapping[str, tuple[float, float]], groups: Sequence[str]) -> list[str]:
+    """Whether every segment can be made up of its groups; those without stated shares may be anything from none to all."""
+    least = sum(low for low, _ in shares.values())
+    most = sum(shares[g][1] if g in shares else 1.0 for g in groups)
+    if least > 1 + ROUNDING:
+        named = " and ".join(group for group, (low, _) in shares.items() if low > 0)
+        return [f"{path}: the least shares of {named} add up to {least:.4g} of a segment; lower them to 1 together, at most"]
+    if most < 1 - ROUNDING:
+        return [
+            f"{path}: the greatest shares of all groups, {' and '.join(groups)}, add up to {most:.4g} of a segment, which leaves "
+            "some of it to nobody; raise them to 1 together, at least"
+        ]
+    return []
 
 
 def _budget(plan: Plan) -> list[str]:

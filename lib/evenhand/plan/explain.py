@@ -101,9 +101,13 @@ def mitigation_in_words(plan: Plan) -> str:
             "possible. The group is read while learning; customers are assigned to the nearest center without looking at it."
         )
     bounds = mitigation.bounds
+    stated = (
+        ", or for single groups as stated, which can be met only where that holds the group's share of everybody; where it does not "
+        "the run stops, or, where the noise let it through, the report says so"
+    ) * bool(bounds.shares)
     return (
-        f"Mitigation, balanced: in every segment the share of each group of {names} is kept between {bounds.at_least:g} and "
-        f"{bounds.at_most:g} times its share of everybody{', or as stated for single groups' * bool(bounds.shares)}; a group "
+        f"Mitigation, balanced: in every segment the share of each group of {names} is to lie between {bounds.at_least:g} and "
+        f"{bounds.at_most:g} times its share of everybody{stated}; a group "
         "that is too small to be told from the noise has no bound, and the report names it. The group of "
         "each customer is read when the segment is assigned: two customers alike in every feature may be treated differently for "
         f"their group, which may be unlawful where this runs. Justification in the plan: {mitigation.justification}"

@@ -47,6 +47,7 @@ class Facts:
     budget: Budget
     tradeoff: Rows = field(default_factory=list)  # what mitigation was expected to bring and to cost; empty without
     offers: dict[str, list[int]] = field(default_factory=dict)  # the segments that get each
+    bounds: Rows = field(default_factory=list)  # of balanced segments, by group, and whether they are kept; empty without
 
     @property
     def moment(self) -> str:
@@ -147,7 +148,8 @@ def gather(store: Store, plan: Plan, run_id: str) -> Facts:
         begun = pool.submit(last_state, store, run_id)
         waiting = [pool.submit(rows, spec) for spec in tables]
         spread, budget = pool.submit(deviations, store, plan, run_id), pool.submit(read_budget, store, plan, run_id)
-        tradeoff, offers = pool.submit(_tradeoff, store, plan, run_id), pool.submit(reached, store, plan, run_id)
+        tradeoff, bounds = (pool.submit(read, store, plan, run_id) for read in (_tradeoff, _bounds))
+        offers = pool.submit(reached, store, plan, run_id)
         fits, profiles, fairness, by_group, verdicts, proxies = (future.result() for future in waiting)
         deviation, spent, state = spread.result(), budget.result(), begun.result()
     if state is None:
@@ -181,6 +183,7 @@ def gather(store: Store, plan: Plan, run_id: str) -> Facts:
         spent,
         tradeoff.result(),
         offers.result(),
+        bounds.result(),
     )
 
 
@@ -188,5 +191,23 @@ def _tradeoff(store: Store, plan: Plan, run_id: str) -> Rows:
     if plan.fairness.mitigation is None:
         return []
     found = [row.asDict() for row in store.read(catalog.FAIRNESS_TRADEOFF, run_id).collect()]
-    stages = ["before", "after", "curve"]
-    return sorted(found, key=lambda r: (plan.attribute_names.index(r["attribute"]), stages.index(r["stage"]), r["bound"] or 0.0))
+    stages, metrics = ["before", "after", "curve"], ["price", "worst_group_cost", *METRIC_NAMES]
+
+    def order(row: Row) -> tuple[object, ...]:
+        of_point = plan.attribute_names.index(row["attribute"]), stages.index(row["stage"]), row["bound"] or 0.0
+        return *of_point, row["offer"] or "", metrics.index(row["metric"])
+
+    return sorted(found, key=order)
+
+
+def _bounds(store: Store, plan: Plan, run_id: str) -> Rows:
+    if plan.fairness.mitigation is None or plan.fairness.mitigation.method != "balanced":
+        return []
+    groups = [(a.name, group) for a in plan.mitigated for group in a.group_names]
+    if not store.exists(catalog.MITIGATION_BOUNDS) or not store.exists(catalog.MITIGATION_VERDICTS):
+        return []
+    asked, judged = (
+        {(r.attribute, r.group): r.asDict() for r in store.read(spec, run_id).collect()}
+        for spec in (catalog.MITIGATION_BOUNDS, catalog.MITIGATION_VERDICTS)
+    )
+    return [asked[of] | judged[of] for of in groups if of in judged]

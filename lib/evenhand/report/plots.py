@@ -25,7 +25,7 @@ WRAP, LEGEND, NARROW = 30, 22, 11  # characters in a line: of a segment's name, 
 # Around a chart: its texts are measured in Helvetica, and the reader may have a wider font.
 ROOM = {"left": 32, "right": 28, "top": 5, "bottom": 5}
 MOST_RATIO = 20.0
-ENDS = ("", "_low", "_high")
+ENDS = {"": "value", "_low": "low", "_high": "high"}
 LINE = "\u2028"  # where the charts break a label: the line separator of Unicode, which no name needs
 
 
@@ -37,7 +37,7 @@ def plots_of(facts: Facts) -> dict[str, str]:
         plots[f"fairness of {table.name}, worst first"] = _fairness(facts, table.name, worst_first=True)
     if facts.curve:
         plots["number of segments"] = _curve(facts)
-    if curve := [row for row in facts.tradeoff if row["stage"] == "curve"]:
+    if curve := [row for row in facts.tradeoff if row["stage"] == "curve" and row["metric"] == "price"]:
         plots["price of fairness"] = _tradeoff(curve)
     return plots
 
@@ -128,13 +128,17 @@ def _curve(facts: Facts) -> str:
 
 
 def _tradeoff(curve: Rows) -> str:
-    priced = [r for r in curve if r["attribute"] == curve[0]["attribute"] and r["price"] is not None]
-    rows: Rows = [{"bound": r["bound"]} | {f"more{e}": r[f"price{e}"] and r[f"price{e}"] - 1 for e in ENDS} for r in priced]
+    priced = [r for r in curve if r["attribute"] == curve[0]["attribute"] and r["value"] is not None]
+    rows: Rows = [{"bound": r["bound"]} | {f"more{e}": _more(r[end]) for e, end in ENDS.items()} for r in priced]
     said = "; ".join(f"at least {r['bound']:g}: {percents(r, 'more', 'more_low', 'more_high', ' more')}" for r in rows)
     top = max((r[f"more{e}"] for r in rows for e in ENDS if r[f"more{e}"] is not None), default=0.0)
     rows = [r | {"more_high": top if r["more_high"] is None else r["more_high"]} for r in rows]  # nothing bounds it: to the top
     text = f"Cost of the segments by the bound on representation, over unconstrained ones. {said or 'No figures shown'}."
     return _svg("tradeoff", {"rows": rows}, text)
+
+
+def _more(price: float | None) -> float | None:
+    return None if price is None else price - 1
 
 
 def _name(facts: Facts, segment: int) -> str:

@@ -1,16 +1,18 @@
-"""What mitigation found: how balanced segments are assigned, and the trade-off."""
+"""What mitigation found: how balanced segments are assigned, within which bounds, whether they are kept, and the trade-off."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame
 
 from evenhand.fairness.assignment import FairMap
+from evenhand.fairness.bounds import Bound
+from evenhand.fairness.kept import Kept
 from evenhand.fairness.tradeoff import Point
 from evenhand.rows.typed import number, typed
-
-TRADEOFF = ("price", "representation_ratio", "balance", "total_variation", "worst_group_cost")
 
 
 def map_rows(found: FairMap) -> pa.Table:
@@ -41,21 +43,69 @@ def read_map(stored: DataFrame) -> FairMap:
     return FairMap(centers, prices, edges, reach, moved.reshape(groups, k, k, len(edges)), far.reshape(groups, k, k))
 
 
+def bounded_rows(bounds: Sequence[Bound]) -> pa.Table:
+    """A row a group that has a bound; none where no group is large enough for one."""
+    table: list[dict[str, object]] = [
+        {
+            "attribute": of.attribute,
+            "group": of.group,
+            "asked_low": of.asked[0],
+            "asked_high": of.asked[1],
+            "used_low": of.used[0],
+            "used_high": of.used[1],
+            "share": of.share,
+            "share_low": max(of.share - of.reach, 0.0),
+            "share_high": min(of.share + of.reach, 1.0),
+            "feasible": of.feasible,
+        }
+        for of in bounds
+    ]
+    texts, ends = ("attribute", "group", "feasible"), ("asked_low", "asked_high", "used_low", "used_high")
+    floats = (*ends, "share", "share_low", "share_high")
+    return typed(table, dict.fromkeys(texts, pa.string()) | dict.fromkeys(floats, pa.float64()), (*texts[:2], *floats, texts[2]))
+
+
+def read_bounded(stored: DataFrame) -> list[tuple[str, str]]:
+    """The groups that have a bound, as attribute and group."""
+    return [(row.attribute, row.group) for row in stored.select("attribute", "group").orderBy("attribute", "group").collect()]
+
+
+def verdict_rows(kept: Sequence[Kept]) -> pa.Table:
+    """A row a group that has a bound; figures are null where all its cells are suppressed."""
+    table: list[dict[str, object]] = [
+        {
+            "attribute": of.attribute,
+            "group": of.group,
+            "segment": of.segment,
+            "of_segment": None if of.share is None else of.share.value,
+            "of_segment_low": None if of.share is None else of.share.low,
+            "of_segment_high": None if of.share is None else number(of.share.high),
+            "verdict": of.verdict,
+        }
+        for of in kept
+    ]
+    names, floats = ("attribute", "group", "segment"), ("of_segment", "of_segment_low", "of_segment_high")
+    types = dict.fromkeys((*names, "verdict"), pa.string()) | {"segment": pa.int32()} | dict.fromkeys(floats, pa.float64())
+    return typed(table, types, (*names, *floats, "verdict"))
+
+
 def tradeoff_rows(points: list[Point]) -> pa.Table:
-    """A row a point and attribute; an upper end that nothing bounds is null, and so are figures of fewer than two groups."""
+    """Long: a row a point, attribute, metric and offer, the price among the metrics.
+
+    An upper end that nothing bounds is null, and so are figures of fewer than two groups.
+    """
     table: list[dict[str, object]] = []
     for point in points:
         for of in point.statistics:
-            row: dict[str, object] = {
-                "stage": point.stage,
-                "bound": point.bound,
-                "attribute": of.attribute,
-                "left_out": of.left_out,
-            }
-            for name in TRADEOFF:
-                estimate = point.price if name == "price" else getattr(of, name)
-                row |= {name: number(estimate.value), f"{name}_low": number(estimate.low), f"{name}_high": number(estimate.high)}
-            table.append(row)
-    names = ["stage", "bound", "attribute", "left_out", *(f"{n}{end}" for n in TRADEOFF for end in ("", "_low", "_high"))]
-    types = {"stage": pa.string(), "attribute": pa.string(), "left_out": pa.list_(pa.string())}
-    return typed(table, dict.fromkeys(names, pa.float64()) | types, names)
+            for (metric, offer), estimate in {("price", ""): point.price, **of.figures}.items():
+                row: dict[str, object] = {
+                    "stage": point.stage,
+                    "bound": point.bound,
+                    "attribute": of.attribute,
+                    "left_out": of.left_out,
+                }
+                ends = {end: number(getattr(estimate, end)) for end in ("value", "low", "high")}
+                table.append(row | {"metric": metric, "offer": offer or None} | ends)
+    names = ("stage", "bound", "attribute", "left_out", "metric", "offer", "value", "low", "high")
+    floats = dict.fromkeys(("bound", "value", "low", "high"), pa.float64())
+    return typed(table, floats | {"left_out": pa.list_(pa.string()), "offer": pa.string()}, names)

@@ -113,13 +113,25 @@ ASSIGNMENT_MAP = TableSpec(
     "joint_group INT, centers ARRAY<ARRAY<BIGINT>>, prices ARRAY<BIGINT>, edges ARRAY<BIGINT>, reach ARRAY<BIGINT>, "
     "moved MAP<INT, INT>, far MAP<INT, INT>, run_id STRING",
 )
+# The bounds of balanced segments, as shares of a segment: asked for, used, and the group's share of everybody.
+MITIGATION_BOUNDS = TableSpec(
+    "mitigation_bounds",
+    "open",
+    "attribute STRING, `group` STRING, asked_low DOUBLE, asked_high DOUBLE, used_low DOUBLE, used_high DOUBLE, share DOUBLE, "
+    "share_low DOUBLE, share_high DOUBLE, feasible STRING, run_id STRING",
+)
+# What the published segments came to: the group's share of the segment that is farthest out of its bounds, or nearest to them.
+MITIGATION_VERDICTS = TableSpec(
+    "mitigation_verdicts",
+    "open",
+    "attribute STRING, `group` STRING, segment INT, of_segment DOUBLE, of_segment_low DOUBLE, of_segment_high DOUBLE, "
+    "verdict STRING, run_id STRING",
+)
 FAIRNESS_TRADEOFF = TableSpec(
     "fairness_tradeoff",
     "open",
-    "stage STRING, bound DOUBLE, attribute STRING, left_out ARRAY<STRING>, price DOUBLE, price_low DOUBLE, price_high DOUBLE, "
-    "representation_ratio DOUBLE, representation_ratio_low DOUBLE, representation_ratio_high DOUBLE, balance DOUBLE, "
-    "balance_low DOUBLE, balance_high DOUBLE, total_variation DOUBLE, total_variation_low DOUBLE, total_variation_high DOUBLE, "
-    "worst_group_cost DOUBLE, worst_group_cost_low DOUBLE, worst_group_cost_high DOUBLE, run_id STRING",
+    "stage STRING, bound DOUBLE, attribute STRING, left_out ARRAY<STRING>, metric STRING, offer STRING, value DOUBLE, low DOUBLE, "
+    "high DOUBLE, run_id STRING",
 )
 
 ALL = (
@@ -142,5 +154,7 @@ ALL = (
     FAIRNESS_SUMMARY,
     FAIRNESS_PROXIES,
     ASSIGNMENT_MAP,
+    MITIGATION_BOUNDS,
+    MITIGATION_VERDICTS,
     FAIRNESS_TRADEOFF,
 )
