@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from accuracy_evenhand import StandIn, box_table
 from evenhand.errors import DataError
@@ -14,7 +17,7 @@ from evenhand.privacy.noise import SeededNoise
 from evenhand.privacy.spread import KEPT, spread_out
 from evenhand.privacy.summary import Summary, _parts, _vectors, read_summary
 from evenhand.segment.choose_k import choose_k, simplified_silhouette
-from evenhand.segment.cluster import Fit, fast_fit
+from evenhand.segment.cluster import Fit, _fit, fast_fit, squared_distances
 from sample import REMOVED, plan_yaml
 
 BLOBS = np.array([[0.2, 0.2], [0.8, 0.2], [0.5, 0.8]]) * STEPS
@@ -105,6 +108,20 @@ def test_weights_count_as_so_many_customers() -> None:
     fit = fast_fit(weighted, 2, 4)
     found = fit.centers[np.argsort(fit.centers[:, 0])]
     np.testing.assert_allclose(found / STEPS, [[0.109, 0.1], [0.9, 0.85]], atol=1e-6)
+
+
+def test_a_cost_is_the_same_to_the_last_digit_whatever_the_number_of_threads() -> None:
+    """The cheapest fit wins, so a resumed run on another machine could take other centers."""
+    random = np.random.default_rng(5)
+    points, weights = random.uniform(0, STEPS, (20_000, 12)), random.uniform(1, 500, 20_000)
+    many, centers = Summary(np.arange(20_000), weights, points, private=True), random.uniform(0, 1, (8, 12))
+    costs = []
+    for threads in (1, 2, 4):
+        with threadpool_limits(threads):
+            costs.append(_fit(many, centers, "any").cost)
+    assert len(set(costs)) == 1
+    exact = math.fsum(d * w for d, w in zip(squared_distances(points, centers * STEPS).min(axis=1), weights, strict=True))
+    assert costs[0] == pytest.approx(exact, rel=1e-12)
 
 
 def test_the_largest_segment_is_the_first() -> None:

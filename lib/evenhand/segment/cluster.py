@@ -6,6 +6,7 @@ summary, and the cheapest fit wins and is named.
 
 from __future__ import annotations
 
+import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -62,7 +63,7 @@ def fast_fit(summary: Summary, k: int, restarts: int) -> Fit:
     """Best of several k-means++ restarts (Arthur and Vassilvitskii, 2007) with scikit-learn, seeded."""
     _check(summary, k)
     model = FastKMeans(n_clusters=k, n_init=restarts, max_iter=ITERATIONS, random_state=1)
-    with threadpool_limits(1):  # several threads add up in any order; a resumed run must find the very same centers
+    with threadpool_limits(1):  # as in _fit
         model.fit(summary.points / STEPS, sample_weight=summary.weights)
     return _fit(summary, model.cluster_centers_, "scikit-learn k-means++")
 
@@ -85,11 +86,12 @@ def squared_distances(points: Floats, centers: Floats) -> Floats:
 
 def _fit(summary: Summary, unit_centers: Floats, method: str) -> Fit:
     centers = np.clip(unit_centers, 0, 1) * STEPS
-    nearest = squared_distances(summary.points, centers).min(axis=1)
+    with threadpool_limits(1):  # several threads add up in any order; a resumed run must find the very same centers and costs
+        distances = squared_distances(summary.points, centers)
+    cost = math.fsum(distances.min(axis=1) * summary.weights)
     # The largest segment is number 1, so that a number means something.
-    labels = squared_distances(summary.points, centers).argmin(axis=1)
-    sizes = np.bincount(labels, weights=summary.weights, minlength=len(centers))
-    return Fit(centers[np.argsort(-sizes, kind="stable")], float(nearest @ summary.weights), method)
+    sizes = np.bincount(distances.argmin(axis=1), weights=summary.weights, minlength=len(centers))
+    return Fit(centers[np.argsort(-sizes, kind="stable")], cost, method)
 
 
 def _check(summary: Summary, k: int) -> None:

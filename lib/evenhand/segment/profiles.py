@@ -36,16 +36,20 @@ def read_profiles(release: Release, plan: Plan) -> Profiles:
     """Post-processing of the release. A log-scaled feature's value is the mean on the log scale, so nearer the median.
 
     The intervals of values hold with 95 % since both noisy figures lie in theirs with 97.5 % (Bonferroni).
+
+    They hold among the segments that are shown, too: whom only the noise lifts above the plan's minimum may be nobody, so
+    they begin at zero unless the count exceeds the minimum by as much as the noise reaches.
     """
     noisy = release[SIZE].astype(np.float64)
     reach, wide = (release.noise(SIZE).half_width(level) for level in (LEVEL, EACH_OF_TWO))
-    size, low, high = (np.maximum(noisy + r, 0.0) for r in (0, -reach, reach))
+    size, high = np.maximum(noisy, 0.0), np.maximum(noisy + reach, 0.0)
+    low, least = (np.where(noisy >= plan.privacy.minimum_cell + r, np.maximum(noisy - r, 0.0), 0.0) for r in (reach, wide))
     share = size / np.maximum(size.sum(), 1.0)
     share_low, share_high = share_bounds(noisy, release.noise(SIZE))
-    share_low, share_high = np.fmin(share_low, share), np.fmax(share_high, share)
+    share_low, share_high = np.where(least > 0, np.fmin(share_low, share), 0.0), np.fmax(share_high, share)
     sums, sizes = release[SUMS].reshape(len(noisy), -1).astype(np.float64), noisy[:, None]
     slack = release.noise(SUMS).half_width(EACH_OF_TWO)
-    means = sums / np.maximum(sizes, 1.0), *quotient_ends(sums - slack, sums + slack, sizes - wide, sizes + wide)
+    means = sums / np.maximum(sizes, 1.0), *quotient_ends(sums - slack, sums + slack, least[:, None], sizes + wide)
     # Inside the bounds whatever the noise.
     value, value_low, value_high = (to_unit(np.clip(m, -MIDDLE, MIDDLE - 1) + MIDDLE, plan.features) for m in means)
     suppressed = small_segments(release, plan)
