@@ -99,7 +99,7 @@ def segment_step(run: Run) -> None:
     if plan.to_find:
         run.write_later(catalog.FEATURE_BOUNDS, bound_rows(plan, bound_intervals(run.magnitudes, run.plan)))
     if fair_map is not None:
-        run.write_later(catalog.MITIGATION_BOUNDS, bounded_rows(found.bounds))
+        run.store.write(catalog.MITIGATION_BOUNDS, bounded_rows(found.bounds), run.run_id)  # the next step reads it
         run.store.write(catalog.ASSIGNMENT_MAP, map_rows(fair_map), run.run_id)
 
     def cost(fit: Fit) -> tuple[float, float]:  # a check may have left boxes out since the others were learned
