@@ -10,7 +10,7 @@ import argparse
 
 import numpy as np
 
-from coverage_data import CHOSEN, TRUTHS, chances, noise_of, noisy_tables, outcomes
+from coverage_data import TRUTHS, WIDE, chances, noise_of, noisy_tables, offered, outcomes
 from evenhand.fairness.statistics import METRICS, SELECTION
 from evenhand.fairness.worst import representation, selection_estimates, selection_rates, table_estimates
 from evenhand.privacy.noise import Noise
@@ -27,7 +27,7 @@ def main() -> None:
     measures: list[Measure] = []
     least, cells = 1.0, []
     for epsilon in (0.1, 1.0):
-        for name in TRUTHS:
+        for name in TRUTHS | WIDE:
             held = _held(name, noise_of(epsilon), options.rows)
             for figure, share in held.items():
                 measures.append(Measure(figure, share, "held", f"0.95; {name}, ε = {epsilon:g}"))
@@ -42,14 +42,17 @@ def main() -> None:
 
 def _held(name: str, noise: Noise, draws: int) -> dict[str, float]:
     p = chances(name)
+    chosen = offered(p.shape[1])
     truths = {m: float(f(p * 1e9)) for m, f in METRICS.items()} | {m: float(f(outcomes(p) * 1e9)) for m, f in SELECTION.items()}
     ratios, selected = p / p.sum(axis=0) / p.sum(axis=1, keepdims=True), outcomes(p)[:, 0] / outcomes(p).sum(axis=1)
     held: dict[str, list[float]] = {}
     for table in noisy_tables(name, noise, draws, seed=1):
-        found = table_estimates(table, noise) | selection_estimates(table, noise, CHOSEN)
+        found = table_estimates(table, noise) | selection_estimates(table, noise, chosen)
         for metric, value in truths.items():
             held.setdefault(metric, []).append(found[metric].low - 1e-6 <= value <= found[metric].high + 1e-6)
-        cells, groups = representation(table, noise), selection_rates(table, noise, CHOSEN)
+        if name in WIDE:
+            continue
+        cells, groups = representation(table, noise), selection_rates(table, noise, chosen)
         for size, rows in (("large", slice(0, 3)), ("small", slice(3, 4))):
             inside = ((cells.low <= ratios) & (ratios <= cells.high))[rows]
             held.setdefault(f"cells, representation ratio, {size} groups", []).append(float(inside.mean()))

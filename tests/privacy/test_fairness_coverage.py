@@ -13,11 +13,12 @@ import pytest
 from scipy.stats import binom
 
 import evenhand.fairness.intervals
-from coverage_data import CHOSEN, TRUTHS, chances, noise_of, noisy_tables, outcomes
+from coverage_data import CHOSEN, TRUTHS, chances, noise_of, noisy_tables, offered, outcomes
+from evenhand.fairness.intervals import estimates
 from evenhand.fairness.proxies import _strength
 from evenhand.fairness.rates import Interval, difference, ratio
 from evenhand.fairness.reference import Shares, customer_shares, worst_against_reference
-from evenhand.fairness.statistics import METRICS, SELECTION
+from evenhand.fairness.statistics import METRICS, SELECTION, cramers_v, mutual_information, total_variation
 from evenhand.fairness.worst import representation, segment_share, selection_estimates, selection_rates, table_estimates
 from evenhand.privacy.noise import Gaussian, Laplace, Noise
 
@@ -50,18 +51,55 @@ def test_figures_of_cells_and_groups_hold_19_times_in_20(name: str, noise: Noise
         assert held.max() <= 0.97, (figure, held)
 
 
-@pytest.mark.parametrize(("name", "epsilon"), [("even", 0.1), ("one cell of the small group", 0.1), ("all a little uneven", 1.0), ("very uneven", 1.0)])  # fmt: skip
+@pytest.mark.parametrize(("name", "epsilon"), [("even", 0.1), ("one cell of the small group", 0.1), ("all a little uneven", 1.0), ("very uneven", 1.0), ("two of twenty segments differ", 0.1)])  # fmt: skip
 def test_statistics_of_whole_tables_hold_too(monkeypatch: pytest.MonkeyPatch, name: str, epsilon: float) -> None:
     monkeypatch.setattr(evenhand.fairness.intervals, "SIMULATIONS", 200)
     p, noise, runs = chances(name), noise_of(epsilon), 100
     truths = {m: float(f(p * 1e9)) for m, f in METRICS.items()} | {m: float(f(outcomes(p) * 1e9)) for m, f in SELECTION.items()}
     missed = dict.fromkeys(truths, 0)
     for table in noisy_tables(name, noise, runs, seed=11):
-        found = table_estimates(table, noise) | selection_estimates(table, noise, CHOSEN)
+        found = table_estimates(table, noise) | selection_estimates(table, noise, offered(p.shape[1]))
         for metric, truth in truths.items():
             assert found[metric].low <= found[metric].value <= found[metric].high
             missed[metric] += not found[metric].low - 1e-6 <= truth <= found[metric].high + 1e-6
     assert max(missed.values()) <= binom.isf(1e-8, runs, 0.05), missed
+
+
+def test_noise_in_segments_that_are_even_does_not_make_the_value_uneven(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two of twenty differ, by 0.195; the mean of 60 values deviates by 0.0015, so 0.015 off is no accident (below 1e-7)."""
+    monkeypatch.setattr(evenhand.fairness.intervals, "SIMULATIONS", 200)
+    name, noise = "two of twenty segments differ", noise_of(0.1)
+    found = [estimates({"tv": total_variation}, t, noise)["tv"] for t in noisy_tables(name, noise, 60, seed=13)]
+    assert np.mean([f.value for f in found]) == pytest.approx(float(total_variation(chances(name))), abs=0.015)
+
+
+def test_where_most_segments_are_rare_their_noise_is_not_an_association(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All even, and hardly anybody in 35 of 40 segments; misses allowed as below 1e-7 of right intervals have them."""
+    monkeypatch.setattr(evenhand.fairness.intervals, "SIMULATIONS", 200)
+    random, noise, runs = np.random.default_rng(13), noise_of(0.1), 60
+    p = np.outer([0.6, 0.2, 0.1, 0.1], [0.3, 0.25, 0.2, 0.15, 0.09965, *[1e-5] * 35])
+    counts = random.multinomial(100_000, p.ravel(), runs).reshape(runs, *p.shape)
+    tables = (counts + noise.simulated(random, counts.size).reshape(counts.shape)).astype(float)
+    statistics = {"cramers_v": cramers_v, "mutual_information": mutual_information}
+    found = [estimates(statistics, t, noise) for t in tables]
+    for metric in statistics:
+        assert sum(f[metric].low > 1e-6 for f in found) <= binom.isf(1e-7, runs, 0.05), metric
+
+
+def test_an_offer_that_nobody_gets_has_an_interval_and_no_nan() -> None:
+    """0 over 0: nobody is treated differently, and nothing is sure."""
+    table, chosen = np.array([[5_000.0, 4_000, -3, 0], [5_000, 4_000, 0, -20]]), np.array([False, False, True, True])
+    found = selection_estimates(table, Laplace(10.0), chosen)
+    ratio_of_rates, away = found["selection_ratio"], found["selection_difference"]
+    assert (ratio_of_rates.value, ratio_of_rates.low, ratio_of_rates.high) == pytest.approx((1.0, 0.0, 1.0))
+    assert away.low == pytest.approx(0.0) and away.low <= away.value <= away.high < 0.02
+
+
+@pytest.mark.filterwarnings("ignore:All-NaN")
+def test_a_table_of_nobody_may_be_anything() -> None:
+    for metric, of in table_estimates(np.zeros((2, 3)), Laplace(28.0)).items():
+        assert np.isfinite([of.value, of.low, of.high]).all() and of.low <= of.value <= of.high, metric
+        assert of.high - of.low > 0.5, (metric, of)
 
 
 def test_the_worst_cell_against_a_reference_from_outside_holds_too() -> None:
@@ -96,13 +134,14 @@ def test_a_group_that_drowns_in_the_noise_says_nothing() -> None:
 
 
 def test_what_is_seen_as_even_by_chance_in_small_tables_is_not_called_even() -> None:
-    """Rows of 100 at noise of scale 28, of which nothing can be told; the table that was seen happens to be quite even."""
+    """Rows of 100 at noise of scale 28, of which nothing can be told; the table that was seen happens to be quite even, or exactly."""
     noise = Laplace(28.0)
-    found = table_estimates(np.array([[52.0, 48.0], [50.0, 50.0]]), noise)
-    for metric in ("total_variation", "jensen_shannon", "cramers_v"):
-        assert found[metric].low <= 0.01 and found[metric].high > 0.2, (metric, found[metric])
-    assert found["mutual_information"].high > 0.1
-    assert found["representation_ratio"].low < 0.8 < found["representation_ratio"].high
+    for first in (52.0, 50.0):
+        found = table_estimates(np.array([[first, 100 - first], [50.0, 50.0]]), noise)
+        for metric in ("total_variation", "jensen_shannon", "cramers_v"):
+            assert found[metric].low <= 0.01 and found[metric].high > 0.2, (metric, found[metric])
+        assert found["mutual_information"].high > 0.1
+        assert found["representation_ratio"].low < 0.8 < found["representation_ratio"].high
 
 
 def test_one_cell_that_is_surely_uneven_among_small_noisy_ones_makes_the_worst_surely_uneven() -> None:

@@ -117,6 +117,13 @@ def test_selection_rates_are_compared_lowest_to_highest() -> None:
     assert selection_difference(outcomes) == pytest.approx(0.3)
 
 
+def test_where_nobody_gets_the_offer_nobody_is_treated_differently() -> None:
+    outcomes = np.array([[0.0, 40.0], [0.0, 70.0]])
+    assert selection_ratio(outcomes) == 1.0
+    assert selection_difference(outcomes) == 0.0
+    np.testing.assert_allclose(selection_ratio(np.stack([outcomes, [[10.0, 90.0], [20.0, 80.0]]])), [1.0, 0.5])
+
+
 @pytest.mark.parametrize("statistic", [*METRICS.values(), *SELECTION.values()])
 def test_many_tables_at_once_give_what_each_gives_alone(statistic: object) -> None:
     assert callable(statistic)

@@ -92,10 +92,12 @@ def mutual_information(counts: Floats) -> Floats:
 def selection_ratio(counts: Floats) -> Floats:
     """Lowest over highest selection rate of groups; outcomes are (gets the offer, does not), shape (..., groups, 2).
 
-    The four-fifths rule asks for at least 0.8 (US EEOC, Uniform Guidelines 1978, 29 CFR 1607.4 D).
+    The four-fifths rule asks for at least 0.8 (US EEOC, Uniform Guidelines 1978, 29 CFR 1607.4 D). Where nobody gets the
+    offer nobody is treated differently: 1.
     """
     rates = _divided(counts[..., 0], counts.sum(axis=-1))
-    return _divided(np.nanmin(rates, axis=-1), np.nanmax(rates, axis=-1))
+    lowest, highest = np.nanmin(rates, axis=-1), np.nanmax(rates, axis=-1)
+    return np.where(highest == 0, 1.0, _divided(lowest, highest))
 
 
 def selection_difference(counts: Floats) -> Floats:

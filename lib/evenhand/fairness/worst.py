@@ -84,6 +84,8 @@ def table_estimates(noisy: Floats, noise: Noise) -> dict[str, Estimate]:
     )
     path["representation_ratio"] = _worst_cell(noisy, noise, path["representation_ratio"])
     path["balance"] = _balance(noisy, noise, path["balance"])
+    if groups == 2:  # each is the other's everybody else
+        return path
     by_group = [_against_the_others(noisy, noise, g) for g in range(groups)]
     for name in ("total_variation", "jensen_shannon"):
         path[name] = _reaching(path[name], high=max(one[name].high for one in by_group))
@@ -127,7 +129,7 @@ def _against_the_others(noisy: Floats, noise: Noise, group: int) -> dict[str, Es
     rows = np.zeros((2, len(noisy)))
     rows[0, group], rows[1] = 1.0, 1.0 - np.eye(len(noisy))[group]
     own = {"total_variation": lambda t: total_variations(t)[..., 0], "jensen_shannon": lambda t: jensen_shannons(t)[..., 0]}
-    return estimates(own, noisy, noise, rows)
+    return estimates(own, noisy, noise, rows, few=False)
 
 
 def _relative_balance(counts: Floats) -> Floats:
@@ -145,7 +147,8 @@ def _balance(noisy: Floats, noise: Noise, relative: Estimate) -> Estimate:
     pairs = [_odds(rate(noisy[[g]], noisy, variance, variance, noise.excess_kurtosis)) for g in range(len(noisy))]
     lowest = min(float(np.nanmin(np.delete(pair.low, g, axis=0))) for g, pair in enumerate(pairs))
     highest = min(relative.high * float(everybody.high[0]), 1.0)
-    return _reaching(Estimate(relative.value * float(everybody.value[0]), lowest, highest), low=lowest)
+    of_everybody = float(np.nan_to_num(everybody.value[0], nan=1.0))  # where nobody is, nobody is more than another
+    return _reaching(Estimate(relative.value * of_everybody, lowest, highest), low=lowest)
 
 
 def _odds(share: Interval) -> Interval:
