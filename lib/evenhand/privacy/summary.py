@@ -121,7 +121,8 @@ def read_summary(release: Release, plan: Plan, marginals: Marginals | None = Non
     geometry = boxes_of(plan, marginals)
     noisy = release[COUNT]
     # A box with nobody in it exceeds the half-width of its noise with half of what the level lacks; with 95 % that is 1 in 40.
-    level = max(LEVEL, 1 - 2 * EMPTY_KEPT / geometry.count)
+    # Where segments are counted before they are refined, those that only noise made are found so, and small true boxes are kept.
+    level = LEVEL if Method.of(plan).checks else max(LEVEL, 1 - 2 * EMPTY_KEPT / geometry.count)
     boxes = np.flatnonzero(noisy > release.noise(COUNT).half_width(level))
     weights = noisy[boxes].astype(np.float64)
     centers, halves = geometry.centers[boxes].astype(np.float64), geometry.halves[boxes].astype(np.float64)
