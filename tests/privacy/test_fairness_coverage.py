@@ -2,7 +2,8 @@
 
 A population with known rates is sampled, counted and noised again and again. Figures of single cells and groups are held
 to 93 to 97 %: 3,000 draws of a right interval (95 %) leave that with less than 1e-6. Statistics of the worst case may hold
-more often, and are drawn a hundred times only, so that they fail below some 80 %; `scripts/bench coverage` counts on.
+more often, and are drawn a hundred times only, so that they fail below some 80 %, and right ones with less than 1e-6 all
+together (40 figures at 1e-8 and three at 1e-7); `scripts/bench coverage` counts on.
 Seeded, so that a failure repeats.
 """
 
@@ -76,7 +77,7 @@ def test_noise_in_segments_that_are_even_does_not_make_the_value_uneven(monkeypa
 def test_where_most_segments_are_rare_their_noise_is_not_an_association(monkeypatch: pytest.MonkeyPatch) -> None:
     """All even, and hardly anybody in 35 of 40 segments; misses allowed as below 1e-7 of right intervals have them."""
     monkeypatch.setattr(evenhand.fairness.intervals, "SIMULATIONS", 200)
-    random, noise, runs = np.random.default_rng(13), noise_of(0.1), 60
+    random, noise, runs = np.random.default_rng(13), noise_of(0.1), 45
     p = np.outer([0.6, 0.2, 0.1, 0.1], [0.3, 0.25, 0.2, 0.15, 0.09965, *[1e-5] * 35])
     counts = random.multinomial(100_000, p.ravel(), runs).reshape(runs, *p.shape)
     tables = (counts + noise.simulated(random, counts.size).reshape(counts.shape)).astype(float)

@@ -118,9 +118,9 @@ def _even(seen: Floats, cells: NDArray[np.int64], noise: Noise) -> tuple[Floats,
     deviations = noise.deviation * np.sqrt(cells.sum(axis=0))
     faint = columns < FAINT * deviations
     # Segments in which nobody may be, all together, would only bring their noise into the sizes of groups.
-    empty = faint if columns[faint].sum() < FAINT * np.linalg.norm(deviations[faint]) and not faint.all() else faint & False
+    nobody = not faint.all() and columns[faint].sum() < FAINT * np.linalg.norm(deviations[faint])
     columns = np.where(faint, max(float(columns[faint].mean()), LEAST) if faint.any() else LEAST, np.maximum(columns, LEAST))
-    rows = np.maximum(seen[:, ~empty].sum(axis=1), LEAST)
+    rows = np.maximum((seen[:, ~faint] if nobody else seen).sum(axis=1), LEAST)
     return np.outer(rows / rows.sum(), columns), away
 
 
