@@ -127,7 +127,7 @@ def _without_privacy(rows: np.ndarray, k: int) -> float:
 
 def _plan(case: Case, expected: int, epsilon: float, delta: float | None = None) -> Plan:
     """A plan whose summary has ε = `epsilon`; the rest of the budget, which the bench does not use, is next to nothing."""
-    rest = 1e-6
+    rest = 1e-3
     content = {
         "name": "bench",
         "purpose": "bench",
