@@ -26,7 +26,7 @@ from evenhand.plan.geometry import STEPS
 from evenhand.plan.load import parse_plan
 from evenhand.plan.method import GROUPS, Method
 from evenhand.plan.models import Plan
-from evenhand.privacy.groups import COUNTS, JointGroups, read_group_counts
+from evenhand.privacy.groups import COUNTS, JointGroups, joint_tables, read_group_counts
 from evenhand.privacy.noise import Laplace
 from evenhand.privacy.question import Part
 from evenhand.privacy.spread import spread_out
@@ -69,10 +69,10 @@ def spread_over(table: pa.Table, boxes: int) -> np.ndarray:
 
 def truths(ground: Ground, choice: Choice, start: np.ndarray, plan: Plan) -> dict[tuple[str, str], float]:
     """What the choice comes to on the counts of `ground`, taken for exact."""
-    joint, sums, counts = JointGroups.of(plan), Sums.of(ground, choice.centers, choice.prices, choice.shares), ground.counts
-    large = joint.by_attribute(ground.cells.totals())["gender"] >= least_judged(plan, ground.reach)
-    table = joint.by_attribute(sums.table)["gender"][large]
-    costs = joint.by_attribute((counts * sums.paid).sum(axis=0))["gender"][large] / table.sum(axis=1)
+    (gender,), sums, counts = joint_tables(plan), Sums.of(ground, choice.centers, choice.prices, choice.shares), ground.counts
+    judged = gender.members[gender.members @ ground.cells.totals() >= least_judged(plan, ground.reach)]
+    table = judged @ sums.table
+    costs = (judged @ (counts * sums.paid).sum(axis=0)) / table.sum(axis=1)
     outcomes = np.stack([table[:, :1].sum(axis=1), table[:, 1:].sum(axis=1)], axis=1)
     return {
         ("price", ""): float((counts * sums.paid).sum() / (counts * Sums.of(ground, start).paid).sum()),

@@ -233,7 +233,7 @@ def test_shares_that_no_assignment_can_meet_are_refused_with_the_tightest_that_o
 
 
 def test_group_blind_assigns_without_reading_a_group(spark: Any, world: Path) -> None:
-    blind = plan_of(world, {"method": "group_blind"})
+    blind = plan_of(world, {"method": "group_blind"}, **{"fairness.intersections": [["gender", "age_band"]]})
     result = run(blind, spark, as_of=NOW, run_id="blind-1", noise=NoNoise())
     centers, _ = read_centers(result.centers)
     prepared = result.store.read(catalog.PREPARED, "blind-1")
@@ -247,3 +247,6 @@ def test_group_blind_assigns_without_reading_a_group(spark: Any, world: Path) ->
     points = result.store.read(catalog.FAIRNESS_TRADEOFF, "blind-1").where("attribute = 'gender' and metric = 'worst_group_cost'")
     costs = {p.stage: p.value for p in points.collect()}
     assert costs["after"] <= costs["before"]
+    crossed = result.store.read(catalog.FAIRNESS_TRADEOFF, "blind-1").where("attribute = 'gender × age_band'").collect()
+    assert {(p.stage, p.value is not None) for p in crossed if p.metric == "balance"} == {("before", True), ("after", True)}
+    assert "Before and after, by gender × age band" in result.report.read_text(encoding="utf-8")

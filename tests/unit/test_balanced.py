@@ -187,6 +187,29 @@ def test_with_next_to_no_noise_the_ends_of_what_fairness_costs_are_at_the_figure
             assert figure.high == pytest.approx(figure.value, rel=0.02, abs=0.002)
 
 
+def test_before_and_after_say_what_an_intersection_shows_and_no_attribute_alone() -> None:
+    """Everywhere half are women and half of the first age, but on the left old women and young men, on the right the others."""
+    asked = {"method": "balanced", "justification": "test", "attributes": ["gender", "age_band"], "bounds": {"at_least": 0.9}}
+    plan = parse_plan(plan_yaml({"fairness.mitigation": asked, "fairness.intersections": [["gender", "age_band"]]}))
+    joint, random = JointGroups.of(plan), np.random.default_rng(5)
+    points, counts = random.uniform(0, 1, (150, 2)), np.zeros((150, joint.count))
+    alike = joint.digits[:, 0] == joint.digits[:, 1]
+    counts[:, (joint.digits < 2).all(axis=1)] = 20.0
+    counts[np.ix_(points[:, 0] < 0.5, alike)] = 0.0
+    counts[np.ix_(points[:, 0] >= 0.5, ~alike)] = 0.0
+    cells = Cells.of(points, counts)
+    centers = np.array([[0.25, 0.5], [0.75, 0.5]])
+    constraints = constraints_of(plan, cells.totals(), 0.0)
+    no_duals, unbounded = np.zeros((len(constraints.coefficients), 2)), {"gender": ["unknown"], "age_band": ["unknown"]}
+    ground = ground_of(cells)
+    for point in (before(ground, centers, plan), after(ground, constraints, centers, no_duals, centers, plan, unbounded)):
+        gender, age, crossed = point.statistics
+        assert crossed.attribute == "gender × age_band"
+        assert gender.figures[RATIO].value > 0.95 < age.figures[RATIO].value
+        assert crossed.figures[RATIO].value < 0.05 and crossed.figures["balance", ""].value < 0.05
+        assert len(crossed.left_out) == joint.count - 4 and "female × under 30" not in crossed.left_out
+
+
 def ground_of(cells: Cells, scale: float = 0.1) -> Ground:
     """Every point a box; the noise is next to nothing unless another `scale` is given."""
     points, box = np.unique(cells.points, axis=0, return_inverse=True)

@@ -9,10 +9,11 @@ import pytest
 
 from evenhand.errors import PlanError
 from evenhand.plan.explain import explain
+from evenhand.plan.groups import group_tables
 from evenhand.plan.load import parse_plan
 from evenhand.plan.method import CHECKS, GROUPS, MARGINS, Method, balance, check
 from evenhand.plan.models import Plan
-from evenhand.privacy.groups import JointGroups
+from evenhand.privacy.groups import JointGroups, joint_tables
 from sample import plan_yaml
 
 BALANCED = {"method": "balanced", "justification": "Both sexes must get the offer alike."}
@@ -112,5 +113,20 @@ def test_every_combination_of_groups_has_one_number_and_belongs_to_one_group_of_
     assert joint.count == 4 * 4
     assert len({tuple(d) for d in joint.digits.tolist()}) == joint.count
     np.testing.assert_array_equal(joint.members.sum(axis=0), np.full(joint.count, 2))
-    tables = joint.by_attribute(np.ones((joint.count, 3)))
-    assert {name: table.shape for name, table in tables.items()} == {"gender": (4, 3), "age_band": (4, 3)}
+
+
+def test_stated_intersections_are_measured_where_all_of_their_attributes_are_mitigated() -> None:
+    both = parse_plan(plan_yaml({"fairness.mitigation": BALANCED, "fairness.intersections": [["age_band", "gender"]]}))
+    joint, (gender, age, crossed) = JointGroups.of(both), joint_tables(both)
+    assert (gender.name, age.name, crossed.name) == ("gender", "age_band", "age_band × gender")
+    np.testing.assert_array_equal(np.concatenate([gender.members, age.members]), joint.members)
+    assert list(crossed.groups) == group_tables(both)[2].groups
+    ages, genders = dict(joint.attributes)["age_band"], dict(joint.attributes)["gender"]
+    for group, members in zip(crossed.groups, crossed.members, strict=True):
+        of_age, of_gender = group.split(" × ")
+        (only,) = np.flatnonzero(members)
+        digits = dict(zip(("gender", "age_band"), joint.digits[only], strict=True))
+        assert (ages[digits["age_band"]], genders[digits["gender"]]) == (of_age, of_gender)
+    alone = {"method": "group_blind", "attributes": ["gender"]}
+    one = parse_plan(plan_yaml({"fairness.mitigation": alone, "fairness.intersections": [["age_band", "gender"]]}))
+    assert [t.name for t in joint_tables(one)] == ["gender"]

@@ -64,6 +64,13 @@ def test_the_page_says_what_was_done_why_and_at_what_price(page: str) -> None:
     assert "<td>0.03 (0.027 or more)</td>" in page
 
 
+def test_an_intersection_stands_beside_its_attributes_and_has_no_bound_of_its_own() -> None:
+    crossed = [row | {"attribute": "gender × age_band", "left_out": ["other × 65 and over"]} for row in BEFORE_AND_AFTER]
+    page = render(facts(plan=MITIGATION, tradeoff=[*POINTS, *crossed]))
+    assert "Before and after, by gender; too small for a bound: other" in page
+    assert "Before and after, by gender × age band; too small for these figures: other × 65 and over</caption>" in page
+
+
 def test_the_curve_is_there_as_a_picture_as_text_and_as_a_table(page: str) -> None:
     assert (
         'aria-label="Cost of the segments by the bound on representation, over unconstrained ones. at least 0.5: 1.0% more'

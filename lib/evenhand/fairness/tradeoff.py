@@ -23,7 +23,7 @@ from evenhand.fairness.statistics import METRICS, SELECTION
 from evenhand.fairness.tradeoff_noise import HELD, Ends, Ground, Sums, quotient, worst_quotient
 from evenhand.plan.geometry import STEPS
 from evenhand.plan.models import Plan
-from evenhand.privacy.groups import JointGroups
+from evenhand.privacy.groups import joint_tables
 from evenhand.segment.assign import Centers, rounded_centers
 
 Floats = NDArray[np.float64]
@@ -37,7 +37,7 @@ ROUNDS = 3  # of assignment and centers a bound, each starting where the one bef
 
 @dataclass(frozen=True)
 class Statistics:
-    """Of one attribute, among its groups that are large enough to judge; NaN where fewer than two are.
+    """Of one attribute or intersection, among its groups that are large enough to judge; NaN where fewer than two are.
 
     `figures` by statistic and offer, which is empty but for selection rates. Of an offer that no segment gets, or all do, NaN.
     """
@@ -96,7 +96,9 @@ def after(
     found = assigned(ground.cells, constraints, centers, duals)
     choice = Choice(centers, found.shares, constraints.prices(found.duals), published)
     point = _point(ground, choice, plan, "after", None, start)
-    return replace(point, statistics=[replace(s, left_out=tuple(unbounded[s.attribute])) for s in point.statistics])
+    return replace(
+        point, statistics=[replace(s, left_out=tuple(unbounded.get(s.attribute, s.left_out))) for s in point.statistics]
+    )
 
 
 def curve(ground: Ground, plan: Plan, start: Floats) -> list[Point]:
@@ -113,26 +115,25 @@ def curve(ground: Ground, plan: Plan, start: Floats) -> list[Point]:
 
 
 def _point(ground: Ground, choice: Choice, plan: Plan, stage: str, bound: float | None, start: Floats) -> Point:
-    joint, cells, k = JointGroups.of(plan), ground.cells, len(choice.centers)
+    cells, k = ground.cells, len(choice.centers)
     away, noisy = cells.distances(choice.centers), Sums.of(ground, choice.centers, choice.prices, choice.shares)
     shares = np.eye(k)[away.argmin(axis=1)] if choice.shares is None else choice.shares
     paid, at_start = (shares * away).sum(axis=1), cells.distances(start).min(axis=1)
     price = float(paid @ cells.weights) / max(float(at_start @ cells.weights), 1e-12)
     unconstrained = np.broadcast_to(distances(ground.points, start).min(axis=1)[:, None], noisy.paid.shape)
-    counts, costs, sizes = (joint.by_attribute(f) for f in (cells.table(shares), cells.sums(paid), cells.totals()))
-    tables, squares = joint.by_attribute(noisy.table), joint.by_attribute(noisy.squares)
+    counts, costs, sizes = cells.table(shares), cells.sums(paid), cells.totals()
     found = []
     offers = {} if stage == CURVE else choice.offers(plan)
-    for name, groups in joint.attributes:
-        large = sizes[name] >= least_judged(plan, ground.reach)
-        left = tuple(g for g, is_large in zip(groups, large, strict=True) if not is_large)
-        figures = dict.fromkeys(_wanted(offers, stage), NOTHING)
-        if large.sum() >= 2:
-            table = NoisyTable(tables[name][large], squares[name][large], ground.noise)
-            figures |= _figures(counts[name][large], table, offers, stage)
-            worst = float((costs[name][large] / sizes[name][large]).max())
-            figures[COST, ""] = _around(worst, _group_cost_ends(ground, noisy, joint, name, large))
-        found.append(Statistics(name, figures, left))
+    for table in joint_tables(plan):
+        large = table.members @ sizes >= least_judged(plan, ground.reach)
+        left = tuple(g for g, is_large in zip(table.groups, large, strict=True) if not is_large)
+        figures, judged = dict.fromkeys(_wanted(offers, stage), NOTHING), table.members[large]
+        if len(judged) >= 2:
+            released = NoisyTable(judged @ noisy.table, judged @ noisy.squares, ground.noise)
+            figures |= _figures(judged @ counts, released, offers, stage)
+            worst = float(((judged @ costs) / (judged @ sizes)).max())
+            figures[COST, ""] = _around(worst, _group_cost_ends(ground, noisy, judged))
+        found.append(Statistics(table.name, figures, left))
     return Point(stage, bound, _around(price, quotient(ground.counts, ground.noise, noisy.paid, unconstrained)), found)
 
 
@@ -157,11 +158,10 @@ def _figures(
     return found
 
 
-def _group_cost_ends(ground: Ground, noisy: Sums, joint: JointGroups, attribute: str, large: NDArray[np.bool_]) -> Ends:
-    """Of the costliest group's mean, each group's within its ends (Bonferroni)."""
-    groups = [m > 0 for (of, _), m in zip(joint.named, joint.members, strict=True) if of == attribute]
-    level = 1 - (1 - HELD) / int(large.sum())
-    own = [(ground.counts[:, m], noisy.paid[:, m]) for m, judged in zip(groups, large, strict=True) if judged]
+def _group_cost_ends(ground: Ground, noisy: Sums, judged: Floats) -> Ends:
+    """Of the costliest group's mean, each group's within its ends (Bonferroni); `judged` are their members, (groups, joint groups)."""
+    level = 1 - (1 - HELD) / len(judged)
+    own = [(ground.counts[:, m], noisy.paid[:, m]) for m in judged > 0]
     return worst_quotient([quotient(counts, ground.noise, paid, np.ones_like(paid), level) for counts, paid in own])
 
 

@@ -17,6 +17,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from evenhand.plan.geometry import Boxes
+from evenhand.plan.groups import group_tables
 from evenhand.plan.method import GROUPS, Method
 from evenhand.plan.models import Plan
 from evenhand.privacy.question import Integers, Part, Question
@@ -62,16 +63,33 @@ class JointGroups:
         rows = [self.digits[:, i] == g for i, size in enumerate(self.sizes) for g in range(size)]
         return np.array(rows, dtype=np.float64)
 
-    def by_attribute(self, joint: Floats) -> dict[str, Floats]:
-        """A table (joint groups, ...) added up to one table (groups, ...) an attribute."""
-        ends = np.cumsum(self.sizes)[:-1]
-        names = [name for name, _ in self.attributes]
-        return dict(zip(names, np.split(self.members @ joint, ends), strict=True))
-
     @property
     def code(self) -> Column:
         """The joint group of a row of `prepared`."""
         return joint_code([(name, len(groups)) for name, groups in self.attributes])
+
+
+@dataclass(frozen=True)
+class JointTable:
+    """The groups of an attribute or intersection; `members` (groups, joint groups) is 1 where a joint group belongs to one."""
+
+    name: str
+    groups: tuple[str, ...]
+    members: Floats
+
+
+def joint_tables(plan: Plan) -> list[JointTable]:
+    """The tables that are sums over the joint groups: each mitigated attribute, and the stated intersections of these alone."""
+    joint = JointGroups.of(plan)
+    places = {name: place for place, (name, _) in enumerate(joint.attributes)}
+    found = []
+    for table in group_tables(plan):
+        if all(a.name in places for a in table.attributes):
+            own = [places[a.name] for a in table.attributes]
+            groups = np.indices([joint.sizes[place] for place in own]).reshape(len(own), -1).T
+            members = (joint.digits[:, own] == groups[:, None]).all(axis=2)
+            found.append(JointTable(table.name, tuple(table.groups), members.astype(np.float64)))
+    return found
 
 
 def joint_code(attributes: Sequence[tuple[str, int]]) -> Column:

@@ -191,10 +191,11 @@ def _tradeoff(store: Store, plan: Plan, run_id: str) -> Rows:
     if plan.fairness.mitigation is None:
         return []
     found = [row.asDict() for row in store.read(catalog.FAIRNESS_TRADEOFF, run_id).collect()]
+    tables = [t.name for t in group_tables(plan)]
     stages, metrics = ["before", "after", "curve"], ["price", "worst_group_cost", *METRIC_NAMES]
 
     def order(row: Row) -> tuple[object, ...]:
-        of_point = plan.attribute_names.index(row["attribute"]), stages.index(row["stage"]), row["bound"] or 0.0
+        of_point = tables.index(row["attribute"]), stages.index(row["stage"]), row["bound"] or 0.0
         return *of_point, row["offer"] or "", metrics.index(row["metric"])
 
     return sorted(found, key=order)
