@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -58,12 +59,17 @@ class Marginals:
 
     shares: Floats
 
+    @cached_property
+    def cuts(self) -> list[list[Cut]]:
+        """The best cuts of each feature into 1, 2, ... intervals."""
+        return [best_cuts(shares, BINS) for shares in self.shares]
+
     def boxes(self, plan: Plan) -> Boxes:
         """At most as many boxes as the noise allows, cut where they leave the least spread inside.
 
         One interval more goes to the feature where it takes away the most spread for the boxes that it costs.
         """
-        options = [best_cuts(shares, BINS) for shares in self.shares]
+        options = self.cuts
         least, most = LEAST_GAIN * sum(cuts[0].spread for cuts in options), most_boxes(plan)
         chosen = [0] * len(options)
         while (better := _finer(options, chosen, most, least)) is not None:
