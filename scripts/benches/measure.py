@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -35,6 +36,8 @@ def _high_water(pid: int) -> int:
 
 def show(measures: list[Measure], ratios: dict[str, float], met: bool | None, note: str, json_file: str | None) -> None:
     """A table for people, and for machines one JSON object with `measures`, `ratios` and `met`."""
+    if not measures:
+        sys.exit("bench: nothing was measured: no case has that name (--only), or its data is not there")
     width = max(len(m.name) for m in measures)
     for m in measures:
         print(f"{m.name:<{width}}  {m.value:>10.3f} {m.unit:<6} {m.against}")
