@@ -11,14 +11,32 @@ from typing import Any
 
 import pytest
 
+from conftest import write_key
 from evenhand.api import run
 from evenhand.command import main
-from evenhand.errors import DataError, EmptyPopulation, OutputError
+from evenhand.errors import DataError, OutputError
+from evenhand.plan import geometry
+from evenhand.plan.load import canonical, parse_plan
 from evenhand.plan.models import Plan
 from evenhand.report.page import report_path, write_report
+from evenhand.result import Result
 from evenhand.tables import catalog
 from evenhand.tables.spark_errors import no_values_in_errors
-from sample import CONSENT, KEY, NOW, PURCHASES, REMOVED, customer, granted, people, sources_in, write_source, write_sources
+from sample import (
+    CONSENT,
+    KEY,
+    NOW,
+    PURCHASES,
+    REMOVED,
+    customer,
+    granted,
+    in_folder,
+    people,
+    plan_yaml,
+    sources_in,
+    write_source,
+    write_sources,
+)
 
 STEPS = ["prepare", "segment", "assess", "report"]
 Write = Callable[..., Path]
@@ -31,6 +49,38 @@ def alone(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any
     folder = tmp_path_factory.mktemp("alone")
     write_sources(spark, folder, [customer("a")], purchases=[("a", NOW - timedelta(days=1), 5.0, "secret-diagnosis")])
     return sources_in(folder)
+
+
+ODD = [None, math.nan, math.inf, -math.inf, -1.0, 20.0, 20.5, 1e300]
+KEPT_IDS = [" ", "it's", '"quoted"', "`", "a\nb", "日本", "x" * 500]
+
+
+@pytest.fixture(scope="module")
+def odd(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Result:
+    """A run over odd values and odd ids that is published and has spent all there is; it has no report yet."""
+    folder = tmp_path_factory.mktemp("odd")
+    write_key(folder / "key", KEY)
+    customers, purchases = people(200)
+    bought = [("odd-0", NOW - timedelta(days=1), v, "x") for v in (math.nan, 1.0)]
+    bought += [("odd-1", NOW - timedelta(days=1), None, "x"), ("odd-2", NOW - timedelta(days=1), math.inf, "x")]
+    bought += [(None, NOW - timedelta(days=1), 1.0, "x")]
+    odd = [customer(f"odd-{i}", v) for i, v in enumerate(ODD)]
+    write_sources(spark, folder, [*customers, *odd, *map(customer, ["", None, *KEPT_IDS])], purchases=[*purchases, *bought])
+    plan = parse_plan(plan_yaml(in_folder(folder) | ENOUGH | {"privacy.population_total": ENOUGH["privacy.epsilon"]}))
+    return run(plan, spark, as_of=NOW, run_id="odd", steps=["prepare", "segment", "assess"])
+
+
+@pytest.fixture(scope="module")
+def poor(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run of two customers, each of whom stands twice, for far too many segments."""
+    folder = tmp_path_factory.mktemp("poor")
+    write_key(folder / "key", KEY)
+    write_sources(spark, folder, [customer("a", 10.0), customer("b", 5.0), customer("a", 5.0), customer("b", 10.0)])
+    changes = {"segments.k": 30, "sources.customers.duplicates": {"keep_latest_by": "years"}}
+    path = folder / "plan.yaml"
+    path.write_text(plan_yaml(in_folder(folder) | changes), encoding="utf-8")
+    assert main(STEPS, "test", ["--plan", str(path), "--as-of", NOW.isoformat(), "--run-id", "poor"]) == 1
+    return folder
 
 
 @pytest.fixture
@@ -68,9 +118,21 @@ def test_nobody_said_yes(spark: Any, tmp_path: Path, plan_file: Write, refused: 
     assert "nobody may be used for purpose offers as of 2026-03-01 12:00 UTC:" in refused(plan_file(), 1)
 
 
-def test_there_are_no_customers_at_all(spark: Any, tmp_path: Path, plan_file: Write, refused: Callable[..., str]) -> None:
+def test_there_are_no_customers_at_all_and_the_session_is_given_back_as_it_was(
+    spark: Any, tmp_path: Path, plan_file: Write, refused: Callable[..., str]
+) -> None:
     write_sources(spark, tmp_path, [], consent=[])
-    assert "nobody may be used" in refused(plan_file(), 1)
+    spark.conf.set("spark.sql.session.timeZone", "Asia/Tokyo")
+    spark.conf.unset("spark.sql.codegen.hugeMethodLimit")
+    before = {
+        k: spark.conf.get(k)
+        for k in ("spark.sql.session.timeZone", "spark.sql.ansi.enabled", "spark.sql.codegen.hugeMethodLimit")
+    }
+    try:
+        assert "nobody may be used" in refused(plan_file({"time_zone": "Europe/Berlin"}), 1)
+        assert {k: spark.conf.get(k) for k in before} == before
+    finally:
+        spark.conf.set("spark.sql.session.timeZone", "UTC")
 
 
 def test_duplicates_are_listed_in_the_restricted_zone_and_neither_counted_nor_named_in_the_message(
@@ -88,44 +150,47 @@ def test_duplicates_are_listed_in_the_restricted_zone_and_neither_counted_nor_na
     assert not (tmp_path / "restricted" / "prepared").exists()
 
 
-def test_duplicates_are_resolved_when_the_plan_says_how(spark: Any, tmp_path: Path, plan: Callable[..., Plan]) -> None:
-    customers, purchases = people(200)
-    write_sources(spark, tmp_path, [*customers, *customers[:50]], purchases=purchases)
-    kept = plan(ENOUGH | {"sources.customers.duplicates": {"keep_latest_by": "years"}})
-    assert run(kept, spark, as_of=NOW, run_id="dup", steps=["prepare"]).store.read(catalog.PREPARED).count() == 200
+def test_duplicates_are_resolved_when_the_plan_says_how(spark: Any, poor: Path) -> None:
+    kept = spark.read.format("delta").load(f"{poor}/restricted/prepared").select("tenure").collect()
+    assert kept == [(geometry.STEPS // 2,)] * 2  # 10 of 20 years
 
 
-ODD = [None, math.nan, math.inf, -math.inf, -1.0, 20.0, 20.5, 1e300]
+def test_too_poor_a_summary_publishes_nothing(spark: Any, poor: Path) -> None:
+    """Two customers in 64 boxes; noise of scale 4.2 leaves 20 boxes above twice that with probability below 1e-9."""
+    runs = spark.read.format("delta").load(f"{poor}/open/runs").collect()
+    assert [r.status for r in runs] == ["running"]
+    assert not (poor / "reports").exists()
 
 
-def test_odd_values_are_fine_and_counted_in_the_restricted_zone(spark: Any, tmp_path: Path, plan: Callable[..., Plan]) -> None:
-    customers, purchases = people(200)
-    odd = [customer(f"odd-{i}", v) for i, v in enumerate(ODD)]
-    bought = [("odd-0", NOW - timedelta(days=1), v, "x") for v in (math.nan, 1.0)]
-    bought += [("odd-1", NOW - timedelta(days=1), None, "x"), ("odd-2", NOW - timedelta(days=1), math.inf, "x")]
-    write_sources(spark, tmp_path, [*customers, *odd], purchases=[*purchases, *bought])
-    result = run(plan(ENOUGH), spark, as_of=NOW, run_id="odd")
-    assert result.segments.count() == 208
-    found = {(r.item, r.finding): r["count"] for r in result.store.read(catalog.INPUT_QUALITY).collect()}
+def test_odd_values_are_fine_and_counted_in_the_restricted_zone(odd: Result) -> None:
+    found = {(r.item, r.finding): r["count"] for r in odd.store.read(catalog.INPUT_QUALITY).collect()}
     assert found["tenure", "imputed"] == 2
     assert found["tenure", "clipped"] == 5
-    assert found["visits", "imputed"] == 5  # no purchase at all
-    assert found["spent", "imputed"] == 5 + 2  # ... or NaN, or null
-    assert found["customers", "id missing or empty"] == 0
+    assert found["visits", "imputed"] == 5 + len(KEPT_IDS)  # no purchase at all
+    assert found["spent", "imputed"] == 5 + 2 + len(KEPT_IDS)  # ... or NaN, or null
 
 
-def test_rows_without_an_id_are_left_out_and_counted(spark: Any, tmp_path: Path, plan: Callable[..., Plan]) -> None:
-    customers, purchases = people(200)
-    ids = ["", None, " ", "it's", '"quoted"', "`", "a\nb", "日本", "x" * 500]
-    write_sources(
-        spark, tmp_path, [*customers, *map(customer, ids)], purchases=[*purchases, (None, NOW - timedelta(days=1), 1.0, "x")]
+def test_rows_without_an_id_are_left_out_and_counted(spark: Any, odd: Result, poor: Path) -> None:
+    assert odd.segments.count() == 200 + len(ODD) + len(KEPT_IDS)
+    with_odd_ids, with_sound_ids = (
+        {r.item: r["count"] for r in quality.where("finding = 'id missing or empty'").collect()}
+        for quality in (
+            odd.store.read(catalog.INPUT_QUALITY),
+            spark.read.format("delta").load(f"{poor}/restricted/input_quality"),
+        )
     )
-    result = run(plan(ENOUGH), spark, as_of=NOW, run_id="ids", steps=["prepare", "segment"])
-    assert result.segments.count() == 200 + len(ids) - 2
-    found = {
-        r.item: r["count"] for r in result.store.read(catalog.INPUT_QUALITY).where("finding = 'id missing or empty'").collect()
-    }
-    assert found == {"customers": 2, "consent": 2, "purchases": 1}
+    assert with_odd_ids == {"customers": 2, "consent": 2, "purchases": 1}
+    assert with_sound_ids == {"customers": 0, "consent": 0, "purchases": 0}
+
+
+def test_an_exhausted_budget_is_exit_code_4_and_leaves_the_earlier_run(odd: Result, tmp_path: Path) -> None:
+    path = tmp_path / "plan.yaml"
+    path.write_text(canonical(odd.plan), encoding="utf-8")  # JSON is YAML
+    assert main(STEPS, "test", ["--plan", str(path), "--as-of", NOW.isoformat(), "--run-id", "late"]) == 4
+    assert odd.store.rows(catalog.PREPARED, "late") is None  # told before the work, not after it
+    assert [r.run_id for r in odd.store.read(catalog.RUNS).where("status = 'published'").collect()] == ["odd"]
+    assert {r.run_id for r in odd.store.read(catalog.RELEASES).select("run_id").collect()} == {"odd"}
+    assert odd.store.read(catalog.BUDGET).select("run_id", "epsilon").collect() == [("odd", pytest.approx(3.0))]
 
 
 @pytest.mark.parametrize("problem", ["missing", "short", "open_to_others"])
@@ -193,20 +258,14 @@ def test_a_folder_in_the_place_of_the_report_is_told_before_any_work(
     assert not (tmp_path / "restricted").exists()
 
 
-def test_a_report_that_cannot_be_written_leaves_the_run_published_and_the_step_can_run_again(
-    spark: Any, tmp_path: Path, plan: Callable[..., Plan]
-) -> None:
-    customers, purchases = people(200)
-    write_sources(spark, tmp_path, customers, purchases=purchases)
-    built = plan(ENOUGH)
-    done = run(built, spark, as_of=NOW, run_id="full", steps=["prepare", "segment", "assess"])
-    page = report_path(built, "full")
+def test_a_report_that_cannot_be_written_leaves_the_run_published_and_the_step_can_run_again(spark: Any, odd: Result) -> None:
+    page = odd.report
     page.mkdir(parents=True)
-    with pytest.raises(OutputError, match="run full stays as it is: run the step report again with --run-id full"):
-        write_report(done.store, built, "full")
+    with pytest.raises(OutputError, match="run odd stays as it is: run the step report again with --run-id odd"):
+        write_report(odd.store, odd.plan, "odd")
     page.rmdir()
     assert [p.name for p in page.parent.iterdir()] == []
-    run(built, spark, as_of=NOW, run_id="full", steps=["report"])
+    run(odd.plan, spark, as_of=NOW, run_id="odd", steps=["report"])
     assert page.is_file()
 
 
@@ -292,44 +351,3 @@ def test_an_error_of_java_itself_is_named_and_its_message_is_not_repeated(spark:
     with pytest.raises(DataError) as wrong, no_values_in_errors("counting"):
         spark._jvm.java.util.Objects.requireNonNull(None, "secret-diagnosis")
     assert str(wrong.value) == "counting: Spark stopped with java.lang.NullPointerException; nothing was published"
-
-
-def test_an_exhausted_budget_is_exit_code_4_and_leaves_the_earlier_run(
-    spark: Any, tmp_path: Path, plan_file: Write, plan: Callable[..., Plan]
-) -> None:
-    customers, purchases = people(200)
-    write_sources(spark, tmp_path, customers, purchases=purchases)
-    changes = ENOUGH | {"privacy.population_total": 3.0}
-    first = run(plan(changes), spark, as_of=NOW, run_id="good")
-    code = main(STEPS, "test", ["--plan", str(plan_file(changes)), "--as-of", NOW.isoformat(), "--run-id", "late"])
-    assert code == 4
-    assert first.store.rows(catalog.PREPARED, "late") is None  # told before the work, not after it
-    assert [r.run_id for r in first.store.read(catalog.RUNS).where("status = 'published'").collect()] == ["good"]
-    assert {r.run_id for r in first.store.read(catalog.RELEASES).select("run_id").collect()} == {"good"}
-    assert first.store.read(catalog.BUDGET).select("run_id", "epsilon").collect() == [("good", pytest.approx(3.0))]
-
-
-def test_too_poor_a_summary_publishes_nothing(spark: Any, tmp_path: Path, plan_file: Write) -> None:
-    """Two customers in 64 boxes; noise of scale 4.2 leaves 20 boxes above twice that with probability below 1e-9."""
-    write_sources(spark, tmp_path, [customer("a"), customer("b")])
-    code = main(STEPS, "test", ["--plan", str(plan_file({"segments.k": 30})), "--as-of", NOW.isoformat(), "--run-id", "poor"])
-    assert code == 1
-    runs = spark.read.format("delta").load(f"{tmp_path}/open/runs").collect()
-    assert [r.status for r in runs] == ["running"]
-    assert not (tmp_path / "reports").exists()
-
-
-def test_the_session_is_given_back_as_it_was(spark: Any, tmp_path: Path, plan: Callable[..., Plan]) -> None:
-    write_sources(spark, tmp_path, [customer("a")], consent=[])
-    spark.conf.set("spark.sql.session.timeZone", "Asia/Tokyo")
-    spark.conf.unset("spark.sql.codegen.hugeMethodLimit")
-    before = {
-        k: spark.conf.get(k)
-        for k in ("spark.sql.session.timeZone", "spark.sql.ansi.enabled", "spark.sql.codegen.hugeMethodLimit")
-    }
-    try:
-        with pytest.raises(EmptyPopulation):
-            run(plan({"time_zone": "Europe/Berlin"}), spark, as_of=NOW)
-        assert {k: spark.conf.get(k) for k in before} == before
-    finally:
-        spark.conf.set("spark.sql.session.timeZone", "UTC")

@@ -167,31 +167,42 @@ def test_the_result_prints_itself(result: Result) -> None:
     assert "flow-1" in str(result) or str(result.report) in str(result)
 
 
-def test_the_page_on_notebooks_runs_as_it_stands(spark: Any, result: Result, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def notebook(spark: Any, world: Path, result: Result) -> dict[str, Any]:
+    """The names of a notebook in which the page on notebooks was run as it stands: one more run of the same plan."""
     page = (ROOT / "docs/notebook.md").read_text(encoding="utf-8")
-    plan = tmp_path / "plan.yaml"
+    plan = world / "plan.yaml"
     plan.write_text(canonical(result.plan), encoding="utf-8")  # JSON is YAML
     names: dict[str, Any] = {"spark": spark}
     for code in re.findall(r"```python\n(.*?)```", page, flags=re.S):
         exec(code.replace("conf/demo.yaml", str(plan)), names)
-    mine, theirs = names["segments"], names["result"].segments
+    return names
+
+
+def test_the_page_on_notebooks_runs_as_it_stands(notebook: dict[str, Any]) -> None:
+    mine, theirs = notebook["segments"], notebook["result"].segments
     assert mine.join(theirs, ["pseudonym", "segment"]).count() == mine.count() == theirs.count() == COUNT - REFUSED
-    for counted in (names["summed"], names["tallied"].where("_cell <> -1")):  # -1: everybody again, for the squares
+    for counted in (notebook["summed"], notebook["tallied"].where("_cell <> -1")):  # -1: everybody again, for the squares
         assert counted.agg({"n": "sum"}).first()[0] == COUNT - REFUSED
 
 
-def test_nobody_asked_for_a_seed_and_two_runs_draw_different_noise(spark: Any, result: Result) -> None:
+def test_nobody_asked_for_a_seed_and_two_runs_draw_different_noise(result: Result, notebook: dict[str, Any]) -> None:
     """False alarm: 64 counts of scale 1/4.8 agree by chance with probability below 1e-13."""
-    again = run(result.plan, spark, as_of=NOW, run_id="flow-2")
-    noisy = {r.run_id: bytes(r.noisy) for r in again.store.read(catalog.RELEASES).where("question = 'summary'").collect()}
-    assert noisy["flow-1"] != noisy["flow-2"]
+    noisy = {r.run_id: bytes(r.noisy) for r in result.store.read(catalog.RELEASES).where("question = 'summary'").collect()}
+    assert noisy["flow-1"] != noisy[notebook["result"].run_id]
 
 
 def test_a_run_in_which_no_group_is_large_enough_to_judge_has_its_report(spark: Any, world: Path, tmp_path: Path) -> None:
     """A group would need 3 times 5,000 customers, five times as many as there are: no noise at ε = 20 makes up for that."""
     changes = in_folder(tmp_path) | {f"sources.{s}.path": f"{world}/{s}" for s in ("customers", "consent")}
-    changes |= {"sources.events.purchases.path": f"{world}/purchases", "pseudonyms.key_file": f"{world}/key"}
-    changes |= {"privacy.epsilon": 20.0, "privacy.population_total": 20.0, "privacy.minimum_cell": 5000}
+    changes |= {
+        "pseudonyms.key_file": f"{world}/key",
+        "features": [{"name": "tenure", "why": "t", "column": "years", "bounds": [0, 20], "missing": 0}],
+        "sources.events": {},
+        "privacy.epsilon": 20.0,
+        "privacy.population_total": 20.0,
+        "privacy.minimum_cell": 5000,
+    }
     small = run(parse_plan(plan_yaml(changes)), spark, as_of=NOW, run_id="small")
     assert {(r.attribute, r.metric, r.verdict) for r in small.fairness_summary.collect()} == {
         ("gender", "all", "cannot tell"),

@@ -14,6 +14,7 @@ from evenhand.errors import BudgetExhausted, PlanError
 from evenhand.governance.audit import AuditLog
 from evenhand.plan.accounting import rho_of
 from evenhand.plan.models import Plan
+from evenhand.privacy.account import Loss
 from evenhand.privacy.ledger import Ledger
 from evenhand.tables import catalog
 from evenhand.tables.store import Store
@@ -58,15 +59,17 @@ def test_a_run_with_a_delta_is_counted_itemized_published_and_resumed(spark: Any
     assert "is (ε, δ)-differentially private" in page
     assert "ε = 20 and δ = 1e-06 spent, 980 of 1000 left (0 such runs)" in str(first)
 
-    again = run(plan(MODE), spark, run_id="r1", noise=Forbidden())
+    again = run(plan(MODE), spark, run_id="r1", steps=["segment", "assess"], noise=Forbidden())
     assert again.profiles.orderBy("segment", "measure").collect() == first.profiles.orderBy("segment", "measure").collect()
 
     # Of ε much is left, of δ half of what a run takes.
     with pytest.raises(BudgetExhausted, match=r"has 980 of 1000 and δ = 5e-07 of 1.5e-06 left; nothing was spent") as wrong:
         run(plan(MODE), spark, as_of=NOW, run_id="r2")
     assert wrong.value.exit_code == 4
-    pure = plan(MODE | {"privacy.delta": None})
-    run(pure, spark, as_of=NOW, run_id="r3", steps=["prepare", "segment"])  # takes no δ
+    pure = plan(MODE | {"privacy.delta": None}).privacy
+    ledger = Ledger(first.store, AuditLog(first.store), pure)
+    ledger.refuse_exhausted("r3", Loss.of(pure))  # as a run does when it begins; it takes no δ
+    ledger.reserve("r3", {"summary": 20.0})
     with pytest.raises(PlanError, match="has a total δ of 1.5e-06, the plan says 1e-05; a plan cannot change it"):
         run(plan(MODE | {"privacy.population_delta": 1e-5}), spark, as_of=NOW, run_id="r4")
 

@@ -75,7 +75,7 @@ def table(result: Result) -> np.ndarray:
 
 def test_without_mitigation_the_segments_are_uneven(spark: Any, world: Path) -> None:
     plain = parse_plan(plan_yaml(in_folder(world) | {"privacy.epsilon": 30.0, "privacy.population_total": 900.0}))
-    counts = table(run(plain, spark, as_of=NOW, run_id="plain-1", noise=NoNoise()))
+    counts = table(run(plain, spark, as_of=NOW, run_id="plain-1", steps=["prepare", "segment"], noise=NoNoise()))
     assert (counts / counts.sum(axis=0) / (counts.sum(axis=1) / counts.sum())[:, None]).min() < 0.4
     assert not result_has(plain, spark, catalog.ASSIGNMENT_MAP, "plain-1")
 
@@ -107,7 +107,7 @@ def test_the_published_counts_are_those_of_the_segments_table(result: Result) ->
 def test_a_resumed_run_puts_every_customer_where_they_were(spark: Any, world: Path, result: Result) -> None:
     before = {bytes(r.pseudonym): r.segment for r in result.segments.collect()}
     spent = result.facts.budget.spent
-    again = run(plan_of(world, BALANCED), spark, run_id="balanced-1", steps=["segment", "assess"], noise=NoNoise())
+    again = run(plan_of(world, BALANCED), spark, run_id="balanced-1", steps=["segment"], noise=NoNoise())
     assert {bytes(r.pseudonym): r.segment for r in again.segments.collect()} == before
     assert again.facts.budget.spent == spent
 
@@ -220,16 +220,13 @@ def test_the_report_and_the_audit_log_repeat_the_justification(result: Result) -
     assert "Price of fairness" in page
 
 
-@pytest.mark.parametrize("asked", [(0.95, 1.0), (0.0, 0.2)], ids=["too much", "too little"])
-def test_shares_that_no_assignment_can_meet_are_refused_with_the_tightest_that_one_can(
-    spark: Any, world: Path, asked: tuple[float, float]
-) -> None:
-    mitigation = BALANCED | {"bounds": {"shares": {"gender": {"female": list(asked)}}}}
-    run_id = f"infeasible-{asked[1]:g}".replace(".", "-")
+def test_shares_that_no_assignment_can_meet_are_refused_with_the_tightest_that_one_can(spark: Any, world: Path) -> None:
+    """Of too much; of too little the unit tests say that it is refused alike, by the same program."""
+    plan = plan_of(world, BALANCED | {"bounds": {"shares": {"gender": {"female": [0.95, 1.0]}}}})
     with pytest.raises(InfeasibleBounds, match=r"tightest feasible bounds are 0\.\d+ on both sides") as wrong:
-        run(plan_of(world, mitigation), spark, as_of=NOW, run_id=run_id, noise=NoNoise())
+        run(plan, spark, as_of=NOW, run_id="infeasible-1", noise=NoNoise())
     assert "\n" not in str(wrong.value)
-    assert not result_has(plan_of(world, mitigation), spark, catalog.SEGMENT_PROFILES, run_id)
+    assert not result_has(plan, spark, catalog.SEGMENT_PROFILES, "infeasible-1")
 
 
 def test_group_blind_assigns_without_reading_a_group(spark: Any, world: Path) -> None:

@@ -10,33 +10,61 @@ from typing import Any
 
 import pytest
 
+from conftest import write_key
 from evenhand.api import run
 from evenhand.errors import ArgumentError, IntegrityError, RunConflict
+from evenhand.flow import STEPS
+from evenhand.plan.load import parse_plan
 from evenhand.plan.models import Plan
 from evenhand.privacy.ledger import Ledger
-from evenhand.privacy.noise import NoiseSource, OpenDPNoise
+from evenhand.privacy.noise import OpenDPNoise
 from evenhand.result import Result
 from evenhand.tables import catalog
 from evenhand.tables.store import Store
-from sample import CUSTOMERS, NOW, people, sources_in, write_source, write_sources
+from sample import CUSTOMERS, KEY, NOW, people, plan_yaml, sources_in, write_source, write_sources
 
 Build = Callable[..., Plan]
+After = Callable[[str], Result]
 CHANGES = {"privacy.epsilon": 3.0, "privacy.population_total": 7.0, "privacy.expected_customers": 500}
 OPEN = [catalog.RELEASES, catalog.SEGMENT_CENTERS, catalog.PRIVATE_SUMMARY, catalog.SEGMENT_PROFILES, catalog.FAIRNESS_STATS]
 
 
 @pytest.fixture(scope="module")
-def sources(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Sources that no test changes."""
+def small(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Plan:
+    """On sources that no test changes, with its output in the working directory: copied elsewhere, a run is still that run."""
     folder = tmp_path_factory.mktemp("resume")
     customers, purchases = people(300)
     write_sources(spark, folder, customers, purchases=purchases)
+    here = {"pseudonyms.key_file": str(write_key(folder / "key", KEY))}
+    return parse_plan(plan_yaml(sources_in(folder) | here | CHANGES))
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def stages(spark: Any, small: Plan, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One run whose steps were started one by one, as each of them left it, in a folder of its name."""
+    folder = tmp_path_factory.mktemp("stages")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("run"))
+        for step in STEPS:
+            run(small, spark, as_of=NOW if step == "prepare" else None, run_id="r1", steps=[step])
+            shutil.copytree(".", folder / step)
     return folder
 
 
 @pytest.fixture
-def small(plan: Build, sources: Path) -> Plan:
-    return plan(sources_in(sources) | CHANGES)
+def after(spark: Any, small: Plan, stages: Path) -> After:
+    """Goes on in the test's folder from where a step has left the run."""
+
+    def go(step: str) -> Result:
+        shutil.copytree(stages / step, ".", dirs_exist_ok=True)
+        return Result(small, Store(spark, small.output), "r1")
+
+    return go
 
 
 class Power(Exception):
@@ -75,106 +103,131 @@ def spent(result: Result) -> float:
     return float(sum(entry.epsilon for entry in result.store.read(catalog.BUDGET).collect()))
 
 
-def test_the_same_id_gives_the_very_same_figures_and_no_second_charge(spark: Any, small: Plan) -> None:
-    first = run(small, spark, as_of=NOW, run_id="r1")
-    before = figures(first)
+def test_the_steps_one_by_one_give_what_the_whole_gives(after: After) -> None:
+    result = after("report")
+    assert [r.status for r in result.store.read(catalog.RUNS, "r1").orderBy("at").collect()] == ["running", "published"]
+    assert spent(result) == pytest.approx(3.0)
+    assert result.segments.count() == 300
+    assert result.report.exists()
+
+
+def test_the_same_id_gives_the_very_same_figures_and_no_second_charge(spark: Any, small: Plan, after: After) -> None:
+    before = figures(after("report"))
     again = run(small, spark, run_id="r1", noise=Forbidden())
     assert figures(again) == before
     assert spent(again) == pytest.approx(3.0)
     assert [r.status for r in again.store.read(catalog.RUNS, "r1").orderBy("at").collect()] == ["running", "published"]
 
 
-@pytest.mark.parametrize("draws", [0, 2, 5], ids=["before_any_noise", "within_the_summary", "within_the_assessment"])
-def test_a_run_that_was_cut_off_published_nothing_and_goes_on_at_no_further_charge(spark: Any, small: Plan, draws: int) -> None:
-    noise: NoiseSource = Interrupted(draws)
-    with pytest.raises(Power):
-        run(small, spark, as_of=NOW, run_id="r1", noise=noise)
-    runs = spark.read.format("delta").load(f"{small.output.open.path}/runs")
-    assert [r.status for r in runs.collect()] == ["running"]
+def test_a_run_that_was_cut_off_published_nothing_and_goes_on_at_no_further_charge(spark: Any, small: Plan) -> None:
+    """Before any noise, within the marginals, and within the assessment: each time it goes on from where it was."""
+    store = Store(spark, small.output)
+    for draws, known in ((0, set()), (2, set()), (5, {"marginals", "summary"})):
+        with pytest.raises(Power):
+            run(small, spark, as_of=NOW, run_id="r1", noise=Interrupted(draws))
+        assert [r.status for r in store.read(catalog.RUNS).collect()] == ["running"]
+        assert answered(store) == known
     again = run(small, spark, run_id="r1")
     assert again.store.read(catalog.RUNS).where("status = 'published'").count() == 1
     assert spent(again) == pytest.approx(3.0)
     assert again.segments.count() == 300
 
 
-def test_the_steps_one_by_one_give_what_the_whole_gives(spark: Any, small: Plan) -> None:
-    for step in ("prepare", "segment", "assess", "report"):
-        result = run(small, spark, as_of=NOW if step == "prepare" else None, run_id="r1", steps=[step])
-    assert [r.status for r in result.store.read(catalog.RUNS, "r1").orderBy("at").collect()] == ["running", "published"]
-    assert spent(result) == pytest.approx(3.0)
-    assert result.report.exists()
+def answered(store: Store) -> set[str]:
+    return {r.question for r in store.read(catalog.RELEASES).collect()} if store.exists(catalog.RELEASES) else set()
 
 
-@pytest.mark.parametrize(("done", "step", "needed"), [(["prepare"], "assess", "segment"), ([], "segment", "prepare")])
+@pytest.mark.parametrize(("done", "step", "needed"), [("prepare", "assess", "segment"), (None, "segment", "prepare")])
 def test_a_step_before_its_turn_is_refused_with_the_step_that_is_missing(
-    spark: Any, small: Plan, done: list[str], step: str, needed: str
+    spark: Any, small: Plan, after: After, done: str | None, step: str, needed: str
 ) -> None:
-    for earlier in done:
-        run(small, spark, as_of=NOW, run_id="r1", steps=[earlier])
+    if done is not None:
+        after(done)
     with pytest.raises(RunConflict, match=f"run the step {needed} first, under the same id"):
         run(small, spark, run_id="r1", steps=[step])
 
 
-def test_another_plan_under_the_same_id_is_refused(spark: Any, small: Plan, plan: Build) -> None:
-    run(small, spark, as_of=NOW, run_id="r1", steps=["prepare"])
+def test_another_plan_or_another_point_in_time_under_the_same_id_is_refused(spark: Any, small: Plan, after: After) -> None:
+    after("prepare")
     changed = small.model_copy(update={"description": "Something else."})
     with pytest.raises(RunConflict, match="started with another plan"):
         run(changed, spark, run_id="r1", steps=["segment"])
+    with pytest.raises(RunConflict, match="started as of 2026-03-01T12:00:00"):
+        run(small, spark, as_of=NOW + timedelta(seconds=1), run_id="r1", steps=["prepare"])
+    run(small, spark, as_of=NOW, run_id="r1", steps=["prepare"])
 
 
-def test_a_run_leaves_nothing_before_it_stands_in_runs(
-    spark: Any, small: Plan, plan: Build, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_leaves_nothing_before_it_stands_in_runs(spark: Any, small: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
     """Or it would be new again under its id: with another moment, and the people of the old one."""
-    write = Store.write
-
-    def lost(store: Store, spec: catalog.TableSpec, *rest: Any) -> None:
-        if spec is catalog.RUNS:
-            raise Power
-        write(store, spec, *rest)
-
-    monkeypatch.setattr(Store, "write", lost)
+    without_power_for(catalog.RUNS, monkeypatch)
     with pytest.raises(Power):
         run(small, spark, as_of=NOW, run_id="r1")
     store = Store(spark, small.output)
     assert not [t.name for t in (catalog.PREPARED, catalog.RELEASES, catalog.BUDGET) if store.exists(t)]
 
 
-def test_an_id_of_which_runs_knows_nothing_and_another_table_does_is_refused(spark: Any, small: Plan) -> None:
-    run(small, spark, as_of=NOW, run_id="r1", steps=["prepare"])
-    shutil.rmtree(f"{small.output.open.path}/runs")
+def without_power_for(table: catalog.TableSpec, patch: pytest.MonkeyPatch) -> None:
+    """Lets the power go when a table is to be written."""
+    write = Store.write
+
+    def lost(store: Store, spec: catalog.TableSpec, *rest: Any) -> None:
+        if spec is table:
+            raise Power
+        write(store, spec, *rest)
+
+    patch.setattr(Store, "write", lost)
+
+
+def test_a_resumed_run_reads_the_sources_as_they_were(spark: Any, plan: Build, tmp_path: Path) -> None:
+    changing, (customers, purchases) = plan(CHANGES), people(300)
+    write_sources(spark, tmp_path, customers, purchases=purchases)
+    with pytest.MonkeyPatch.context() as patch:
+        without_power_for(catalog.PREPARED, patch)
+        with pytest.raises(Power):
+            run(changing, spark, as_of=NOW, run_id="r1")
+    write_source(spark, tmp_path / "customers", people(10)[0], CUSTOMERS)
+    again = run(changing, spark, run_id="r1", steps=["prepare"])
+    assert again.store.read(catalog.PREPARED).count() == 300
+
+
+def test_an_id_of_which_runs_knows_nothing_and_another_table_does_is_refused(spark: Any, small: Plan, after: After) -> None:
+    after("prepare")
+    shutil.rmtree("open/runs")
     with pytest.raises(RunConflict, match=r"prepared` holds rows of run r1, which is not in `runs`; take another id"):
         run(small, spark, as_of=NOW + timedelta(days=1), run_id="r1")
 
 
-def test_what_was_found_wrong_with_the_input_is_counted_although_the_run_was_cut_off_before(spark: Any, small: Plan) -> None:
-    first = run(small, spark, as_of=NOW, run_id="r1", steps=["prepare"])
-    before = first.store.read(catalog.INPUT_QUALITY, "r1").count()
-    shutil.rmtree(f"{small.output.restricted.path}/input_quality")
+def test_what_was_found_wrong_with_the_input_is_counted_although_the_run_was_cut_off_before(
+    spark: Any, small: Plan, after: After
+) -> None:
+    counted = Path("restricted/input_quality")
+    found = {tuple(r) for r in after("prepare").store.read(catalog.INPUT_QUALITY, "r1").collect()}
+    counted.rename("before")
     again = run(small, spark, run_id="r1", steps=["prepare"])
-    assert again.store.read(catalog.INPUT_QUALITY, "r1").count() == before > 0
+    assert {tuple(r) for r in again.store.read(catalog.INPUT_QUALITY, "r1").collect()} == found != set()
 
 
-@pytest.mark.parametrize("steps", [["prepare", "segment", "assess"], ["prepare", "segment"]], ids=["ended", "cut_off"])
-def test_no_noise_is_drawn_again_for_an_answer_that_was_seen_and_is_lost(spark: Any, small: Plan, steps: list[str]) -> None:
-    run(small, spark, as_of=NOW, run_id="r1", steps=steps)
-    shutil.rmtree(f"{small.output.restricted.path}/releases")
+@pytest.mark.parametrize("cut_off", ["segment", "assess"])
+def test_no_noise_is_drawn_again_for_an_answer_that_was_seen_and_is_lost(
+    spark: Any, small: Plan, after: After, cut_off: str
+) -> None:
+    """Whether the run had ended, as after `assess`, or not."""
+    after(cut_off)
+    shutil.rmtree("restricted/releases")
     with pytest.raises(IntegrityError, match="is gone from .*releases.*no noise was drawn again") as wrong:
         run(small, spark, run_id="r1", noise=Forbidden())
     assert wrong.value.exit_code == 5
 
 
-def test_an_answer_that_was_stored_and_not_seen_is_handed_out_by_the_next_start(
-    spark: Any, small: Plan, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_answer_that_was_stored_and_not_seen_is_handed_out_by_the_next_start(spark: Any, small: Plan, after: After) -> None:
     def lost(ledger: Ledger, *rest: Any) -> None:
         raise Power
 
-    with monkeypatch.context() as patch:
+    store = after("prepare").store
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Ledger, "itemize", lost)
         with pytest.raises(Power):
-            run(small, spark, as_of=NOW, run_id="r1", steps=["prepare", "segment"])
-    store = Store(spark, small.output)
+            run(small, spark, run_id="r1", steps=["segment"])
     (stored,) = store.read(catalog.RELEASES).collect()
     assert not store.exists(catalog.PRIVATE_SUMMARY)
     run(small, spark, run_id="r1", steps=["segment"])
@@ -182,26 +235,9 @@ def test_an_answer_that_was_stored_and_not_seen_is_handed_out_by_the_next_start(
     assert stored.question in {r.question for r in store.read(catalog.BUDGET_ENTRIES).collect()}
 
 
-def test_another_point_in_time_under_the_same_id_is_refused(spark: Any, small: Plan) -> None:
-    run(small, spark, as_of=NOW, run_id="r1", steps=["prepare"])
-    with pytest.raises(RunConflict, match="started as of 2026-03-01T12:00:00"):
-        run(small, spark, as_of=NOW + timedelta(seconds=1), run_id="r1", steps=["prepare"])
-    run(small, spark, as_of=NOW, run_id="r1", steps=["prepare"])
-
-
-def test_a_resumed_run_reads_the_sources_as_they_were(spark: Any, plan: Build, tmp_path: Path) -> None:
-    small, (customers, purchases) = plan(CHANGES), people(300)
-    write_sources(spark, tmp_path, customers, purchases=purchases)
-    with pytest.raises(Power):
-        run(small, spark, as_of=NOW, run_id="r1", noise=Interrupted(0))
-    write_source(spark, tmp_path / "customers", people(10)[0], CUSTOMERS)
-    again = run(small, spark, run_id="r1")
-    assert again.segments.count() == 300
-
-
-def test_a_stored_answer_to_another_question_is_not_taken_for_this_one(spark: Any, small: Plan) -> None:
-    run(small, spark, as_of=NOW, run_id="r1", steps=["prepare", "segment"])
-    spark.sql(f"UPDATE delta.`{small.output.restricted.path}/releases` SET parts = replace(parts, 'count', 'cuont')")
+def test_a_stored_answer_to_another_question_is_not_taken_for_this_one(spark: Any, small: Plan, after: After) -> None:
+    releases = after("segment").store.address(catalog.RELEASES)
+    spark.sql(f"UPDATE {releases} SET parts = replace(parts, 'count', 'cuont')")
     with pytest.raises(IntegrityError) as wrong:
         run(small, spark, run_id="r1", steps=["segment"])
     assert wrong.value.exit_code == 5
@@ -211,4 +247,4 @@ def test_a_stored_answer_to_another_question_is_not_taken_for_this_one(spark: An
 def test_an_id_that_could_not_stand_in_a_path_or_a_query_is_refused(spark: Any, small: Plan, run_id: str) -> None:
     with pytest.raises(ArgumentError, match="--run-id"):
         run(small, spark, run_id=run_id)
-    assert not Path(small.output.open.path or "").exists()
+    assert not Path("open").exists()

@@ -136,24 +136,24 @@ def test_column_names_are_compared_without_case_as_spark_does(spark: Any, plan: 
     assert opened(spark, plan(sound | {"features.0.column": "YEARS"})).customers.columns[1] == "YEARS"
 
 
-RETYPED: dict[str, tuple[str, Any, str, str]] = {
-    "a_feature_as_text": ("customers", [("a", "1", "f", 3)], "customer_id STRING, years STRING, sex STRING, age INT", "column years is string; it must be a number, for feature tenure"),
-    "bands_of_text": ("customers", [("a", 1.0, "f", "x")], "customer_id STRING, years DOUBLE, sex STRING, age STRING", "column age is string; it must be a number, for protected attribute age_band"),
-    "groups_of_decimals": ("customers", [("a", 1.0, 1.5, 3)], "customer_id STRING, years DOUBLE, sex DOUBLE, age INT", "column sex is double; it must be text, a whole number or a boolean"),
-    "booleans_as_text": ("customers", [("a", 1.0, True, 3)], "customer_id STRING, years DOUBLE, sex BOOLEAN, age INT", "column sex is boolean and never f, which a group of gender names; write it true or false"),
-    "words_as_numbers": ("customers", [("a", 1.0, 1, 3)], "customer_id STRING, years DOUBLE, sex SMALLINT, age INT", "column sex is smallint and never f, which a group of gender names; write it a whole number"),
-    "an_id_that_is_a_float": ("customers", [(1.0, 1.0, "f", 3)], "customer_id DOUBLE, years DOUBLE, sex STRING, age INT", "the id column customer_id is double; it must be text or a whole number"),
-    "ids_of_two_kinds": ("customers", [(1, 1.0, "f", 3)], "customer_id BIGINT, years DOUBLE, sex STRING, age INT", "that of the customers is a whole number; retype one of them"),
-    "consent_times_as_text": ("consent", [("a", "offers", "granted", "2026", None)], "customer_id STRING, purpose STRING, state STRING, recorded_at STRING, expires_at TIMESTAMP", "column recorded_at is string; it must be a timestamp"),
-    "events_without_a_real_time": ("purchases", [("a", 5, 1.0)], "customer_id STRING, purchased_at INT, amount DOUBLE", "column purchased_at is int; it must be a timestamp or a date"),
+RETYPED: dict[str, tuple[str, str, str]] = {
+    "a_feature_as_text": ("customers", "customer_id STRING, years STRING, sex STRING, age INT", "column years is string; it must be a number, for feature tenure"),
+    "bands_of_text": ("customers", "customer_id STRING, years DOUBLE, sex STRING, age STRING", "column age is string; it must be a number, for protected attribute age_band"),
+    "groups_of_decimals": ("customers", "customer_id STRING, years DOUBLE, sex DOUBLE, age INT", "column sex is double; it must be text, a whole number or a boolean"),
+    "booleans_as_text": ("customers", "customer_id STRING, years DOUBLE, sex BOOLEAN, age INT", "column sex is boolean and never f, which a group of gender names; write it true or false"),
+    "words_as_numbers": ("customers", "customer_id STRING, years DOUBLE, sex SMALLINT, age INT", "column sex is smallint and never f, which a group of gender names; write it a whole number"),
+    "an_id_that_is_a_float": ("customers", "customer_id DOUBLE, years DOUBLE, sex STRING, age INT", "the id column customer_id is double; it must be text or a whole number"),
+    "ids_of_two_kinds": ("customers", "customer_id BIGINT, years DOUBLE, sex STRING, age INT", "that of the customers is a whole number; retype one of them"),
+    "consent_times_as_text": ("consent", "customer_id STRING, purpose STRING, state STRING, recorded_at STRING, expires_at TIMESTAMP", "column recorded_at is string; it must be a timestamp"),
+    "events_without_a_real_time": ("purchases", "customer_id STRING, purchased_at INT, amount DOUBLE", "column purchased_at is int; it must be a timestamp or a date"),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("source", "rows", "schema", "expected"), RETYPED.values(), ids=RETYPED.keys())
+@pytest.mark.parametrize(("source", "schema", "expected"), RETYPED.values(), ids=RETYPED.keys())
 def test_a_retyped_column_is_told_with_what_it_must_be(
-    spark: Any, plan: Build, sound: dict[str, Any], tmp_path: Path, source: str, rows: Any, schema: str, expected: str
+    spark: Any, plan: Build, sound: dict[str, Any], tmp_path: Path, source: str, schema: str, expected: str
 ) -> None:
-    write_source(spark, tmp_path / source, rows, schema)
+    spark.sql(f"CREATE TABLE delta.`{tmp_path}/{source}` ({schema}) USING delta")  # types are all that is looked at
     path = "sources.events.purchases.path" if source == "purchases" else f"sources.{source}.path"
     assert expected in refusal(spark, plan(sound | {path: f"{tmp_path}/{source}"}))
 
@@ -187,8 +187,7 @@ def test_whole_number_ids_of_different_widths_fit_each_other(
 IDS = {"customers": (CUSTOMERS, "customers"), "consent": (CONSENT, "consent"), "purchases": (PURCHASES, "events.purchases")}
 
 
-@pytest.mark.parametrize("by", ["path", "name"])
-@pytest.mark.parametrize("source", IDS)
+@pytest.mark.parametrize(("source", "by"), [("customers", "path"), ("consent", "name"), ("purchases", "path")])
 def test_an_id_that_is_padded_with_blanks_is_told_as_no_objection_would_match_it(
     spark: Any, plan: Build, sound: dict[str, Any], tmp_path: Path, source: str, by: str
 ) -> None:
