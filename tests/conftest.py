@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import subprocess
+import runpy
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -83,10 +83,11 @@ def write_key(path: Path, key: bytes, mode: int = 0o600) -> Path:
 
 
 def make_demo(folder: Path, customers: int) -> Path:
-    """The demo's tables at reduced size, as `scripts/demo` makes them; hands back their folder."""
+    """The demo's tables at reduced size, as `scripts/demo` makes them, in the session of the tests; hands back their folder."""
     sources = folder / "sources"
-    command = [sys.executable, str(ROOT / "scripts/generate_demo.py"), "--out", str(sources), "--customers", str(customers)]
-    subprocess.run(command, check=True, capture_output=True, cwd=folder)
+    with pytest.MonkeyPatch.context() as given:
+        given.setattr(sys, "argv", ["generate_demo", "--out", str(sources), "--customers", str(customers)])
+        runpy.run_path(str(ROOT / "scripts/generate_demo.py"), run_name="__main__")
     return sources
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -17,13 +18,22 @@ from evenhand.api import run
 from evenhand.errors import DataError, IntegrityError
 from evenhand.governance.audit import AuditLog, Entry, first_broken
 from evenhand.governance.verify import verify
-from evenhand.plan.load import fingerprint
+from evenhand.plan.load import fingerprint, parse_plan
 from evenhand.plan.models import Plan
 from evenhand.tables.catalog import AUDIT_LOG, BUDGET, BUDGET_ENTRIES, RELEASES, RUNS, SEGMENT_CENTERS
 from evenhand.tables.store import Store
-from sample import KEY, NOW, people, write_sources
+from sample import KEY, NOW, REMOVED, in_folder, people, plan_yaml, write_sources
 
-CHANGES = {"privacy.epsilon": 3.0, "privacy.population_total": 9.0, "privacy.expected_customers": 500}
+SMALL = {  # the records of a run are the same whatever it is about
+    "privacy.epsilon": 3.0,
+    "privacy.population_total": 9.0,
+    "privacy.expected_customers": 500,
+    "features.2": REMOVED,
+    "features.1": REMOVED,
+    "protected.1": REMOVED,
+    "segments.k": 2,
+    "sources.events": {},
+}
 
 
 def chain(length: int) -> list[tuple[Entry, str]]:
@@ -97,10 +107,21 @@ TAMPERED = {
 }
 
 
-@pytest.mark.parametrize("how", TAMPERED)
-def test_a_log_that_was_tampered_with_takes_no_entry(spark: Any, log: Callable[[], AuditLog], how: str) -> None:
+@pytest.fixture(scope="module")
+def three_entries(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the log of three processes, to be copied before it is tampered with."""
+    folder = tmp_path_factory.mktemp("three")
+    output = parse_plan(plan_yaml(in_folder(folder))).output
     for number in range(3):
-        log().add("run-1", "start", {"number": number})
+        AuditLog(Store(spark, output)).add("run-1", "start", {"number": number})
+    return folder
+
+
+@pytest.mark.parametrize("how", TAMPERED)
+def test_a_log_that_was_tampered_with_takes_no_entry(
+    spark: Any, log: Callable[[], AuditLog], three_entries: Path, tmp_path: Path, how: str
+) -> None:
+    shutil.copytree(three_entries, tmp_path, dirs_exist_ok=True)
     statement, found = TAMPERED[how]
     address = log()._store.address(AUDIT_LOG)
     spark.sql(statement.format(address))
@@ -114,13 +135,12 @@ def test_a_log_that_was_tampered_with_takes_no_entry(spark: Any, log: Callable[[
 
 
 def test_records_that_contradict_the_log_are_found(spark: Any, plan: Callable[..., Plan], tmp_path: Path) -> None:
-    customers, purchases = people(300)
-    write_sources(spark, tmp_path, customers, purchases=purchases)
+    write_sources(spark, tmp_path, people(300)[0])
     write_key(tmp_path / "key", KEY)
-    mine = plan(CHANGES)
+    mine = plan(SMALL)
     assert "audit log: 0 entries" in verify(mine, spark)
-    store = run(mine, spark, as_of=NOW, run_id="r1").store
-    run(mine, spark, as_of=NOW, run_id="r1")
+    store = run(mine, spark, as_of=NOW, run_id="r1", steps=["prepare", "segment", "assess"]).store
+    run(mine, spark, as_of=NOW, run_id="r1", steps=["assess"])  # neither spends again nor publishes again
     entries = AuditLog(store).entries()
     assert [e.action for e, _ in entries] == ["start", "spend", "publish", "resume"]
     said = verify(mine, spark)
@@ -129,13 +149,15 @@ def test_records_that_contradict_the_log_are_found(spark: Any, plan: Callable[..
     assert "runs: 1 published" in said
     assert f"answers: {store.read(RELEASES).count()}, each stored as it was handed out" in said
 
+    tables = (AUDIT_LOG, BUDGET, RUNS, RELEASES, BUDGET_ENTRIES)
+    sound = {t: spark.sql(f"DESCRIBE HISTORY {store.address(t)}").first().version for t in tables}
+
     def refused(table: Any, statement: str, why: str) -> None:
         address = store.address(table)
-        version = spark.sql(f"DESCRIBE HISTORY {address}").first().version
         spark.sql(statement.format(address))
         with pytest.raises(IntegrityError, match=why):
             verify(mine, spark)
-        spark.sql(f"RESTORE TABLE {address} TO VERSION AS OF {version}")
+        spark.sql(f"RESTORE TABLE {address} TO VERSION AS OF {sound[table]}")
 
     refused(AUDIT_LOG, "UPDATE {} SET actor = 'somebody else' WHERE action = 'publish'", "is broken at entry 3")
     refused(BUDGET, "UPDATE {} SET epsilon = 0.1", "lacks spending that stands in the audit log, of run r1")
@@ -154,7 +176,7 @@ def test_records_that_contradict_the_log_are_found(spark: Any, plan: Callable[..
             run(mine, spark, as_of=NOW, run_id="r2")
         assert [r.run_id for r in store.read(BUDGET).collect()] == ["r1"]  # nothing was spent
         assert store.rows(SEGMENT_CENTERS, "r2") is None
-        spark.sql(f"RESTORE TABLE {store.address(AUDIT_LOG)} TO VERSION AS OF 3")  # with its four entries
+        spark.sql(f"RESTORE TABLE {store.address(AUDIT_LOG)} TO VERSION AS OF {sound[AUDIT_LOG]}")
     AuditLog(store).add("r3", "start", {"fingerprint": fingerprint(mine)})
     refused(RUNS, "UPDATE {} SET run_id = 'r3'", "run r3 stands as published .* knows nothing of it")
     for file in (tmp_path / "open/budget").glob("*.parquet"):

@@ -15,11 +15,11 @@ import pytest
 from conftest import ROOT, demo_plan, make_demo
 
 CUSTOMERS = 20_000
-Submit = Callable[..., "subprocess.CompletedProcess[str]"]
+Job = Callable[..., tuple[int, str, str]]  # its exit code, and what it wrote on either output
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo's tables, key and plan, everything in one folder."""
     folder = tmp_path_factory.mktemp("demo")
     path = demo_plan(make_demo(folder, CUSTOMERS), folder, expected=16_000)
@@ -31,20 +31,26 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def submit(folder: Path) -> Submit:
-    def run(job: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = ["spark-submit", "--master", "local[2]", "--driver-memory", "1500m", str(ROOT / f"jobs/{job}.py")]
-        given = ["--plan", str(folder / "plan.yaml"), *arguments]
-        return subprocess.run([*command, *given], capture_output=True, text=True, cwd=folder, check=False)
-
-    return run
-
-
-@pytest.fixture(scope="module")
-def published(submit: Submit) -> subprocess.CompletedProcess[str]:
-    done = submit("pipeline", "--as-of", "2026-11-01", "--run-id", "whole")
+def published(folder: Path) -> subprocess.CompletedProcess[str]:
+    command = ["spark-submit", "--master", "local[2]", "--driver-memory", "1500m", str(ROOT / "jobs/pipeline.py")]
+    given = ["--plan", str(folder / "plan.yaml"), "--as-of", "2026-11-01", "--run-id", "whole"]
+    done = subprocess.run([*command, *given], capture_output=True, text=True, cwd=folder, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     return done
+
+
+@pytest.fixture
+def job(spark: Any, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Job:
+    """A job in this process and its session, which know of the run that spark-submit did only what it stored."""
+
+    def run(name: str, *arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", [name, "--plan", str(folder / "plan.yaml"), *arguments])
+        with pytest.raises(SystemExit) as done:
+            runpy.run_path(str(ROOT / f"jobs/{name}.py"), run_name="__main__")
+        assert isinstance(done.value.code, int)
+        return done.value.code, *capsys.readouterr()
+
+    return run
 
 
 def table(spark: Any, folder: Path, zone: str, name: str, run_id: str = "whole") -> Any:
@@ -114,32 +120,21 @@ def test_no_exact_size_of_a_segment_or_a_group_reaches_the_page_or_the_terminal(
     assert str(sum(sizes)) not in published.stderr
 
 
-def test_the_records_of_the_run_are_verified_by_a_job(submit: Submit, folder: Path, published: Any) -> None:
-    done = submit("verify")
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert re.search(r"^audit log: \d+ entries, none missing or changed, newest [0-9a-f]{64}$", done.stdout, flags=re.M)
-    assert re.search(r"^runs: \d published, each as the audit log says$", done.stdout, flags=re.M)
+def test_the_records_of_the_run_are_verified_by_a_job(job: Job, published: Any) -> None:
+    code, printed, wrong = job("verify")
+    assert code == 0, wrong
+    assert re.search(r"^audit log: \d+ entries, none missing or changed, newest [0-9a-f]{64}$", printed, flags=re.M)
+    assert re.search(r"^runs: \d published, each as the audit log says$", printed, flags=re.M)
 
 
-def test_the_steps_alone_do_the_same_under_one_run_id(
-    spark: Any, folder: Path, submit: Submit, published: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """In this process and its session, but for one step, which knows of the others only what they stored."""
-
-    def exit_code(job: str, *arguments: str) -> int:
-        monkeypatch.setattr(sys, "argv", [job, "--plan", str(folder / "plan.yaml"), "--run-id", "steps", *arguments])
-        with pytest.raises(SystemExit) as done:
-            runpy.run_path(str(ROOT / f"jobs/{job}.py"), run_name="__main__")
-        assert isinstance(done.value.code, int)
-        return done.value.code
-
-    assert exit_code("assess") == 2
-    assert "run the step prepare first" in capsys.readouterr().err
-    assert exit_code("prepare", "--as-of", "2026-11-01") == 0
-    assert exit_code("segment") == 0
-    done = submit("assess", "--run-id", "steps")
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert exit_code("report") == 0
+def test_the_steps_alone_do_the_same_under_one_run_id(spark: Any, folder: Path, job: Job, published: Any) -> None:
+    code, _, wrong = job("assess", "--run-id", "steps")
+    assert code == 2
+    assert "run the step prepare first" in wrong
+    assert job("prepare", "--run-id", "steps", "--as-of", "2026-11-01")[0] == 0
+    for step in ("segment", "assess", "report"):
+        code, _, wrong = job(step, "--run-id", "steps")
+        assert code == 0, wrong
     assert (
         table(spark, folder, "restricted", "segments", "steps").count() == table(spark, folder, "restricted", "segments").count()
     )
@@ -147,11 +142,11 @@ def test_the_steps_alone_do_the_same_under_one_run_id(
 
 
 def test_a_finished_run_started_again_publishes_the_very_same_figures_and_spends_nothing(
-    spark: Any, folder: Path, submit: Submit, published: Any
+    spark: Any, folder: Path, job: Job, published: Any
 ) -> None:
-    again = submit("pipeline", "--run-id", "whole")
-    assert again.returncode == 0, again.stderr[-2000:]
-    assert figures(again.stdout) == figures(published.stdout)
+    code, printed, wrong = job("pipeline", "--run-id", "whole")
+    assert code == 0, wrong
+    assert figures(printed) == figures(published.stdout) != []
     answers = [row.question for row in table(spark, folder, "restricted", "releases").collect()]
     assert sorted(answers) == ["assessment", "marginals", "refinement 1", "summary"]
     assert table(spark, folder, "open", "runs").where("status = 'published'").count() == 1
