@@ -15,11 +15,18 @@ from evenhand.plan.load import parse_plan
 from sample import KEY, NOW, REMOVED, in_folder, people, plan_yaml, write_sources
 
 SCAN = re.compile(r"^Location: .*?\[(\S+?)[\],].*?^ReadSchema: struct<(.*?)>$", re.MULTILINE | re.DOTALL)
-FEATURES, GROUPS = "tenure spent visits", "gender age_band"
+FEATURES, GROUPS = "tenure spent", "gender age_band"
 BALANCED = {"method": "balanced", "attributes": ["gender"], "justification": "For this test.", "bounds": {"at_least": 0.5}}
 PLANS: dict[str, dict[str, Any]] = {
     "nearest-center": {},
     "balanced-bounds-to-find": {"fairness.mitigation": BALANCED, "features.1.bounds": REMOVED},
+}
+SMALL = {
+    "privacy.epsilon": 30.0,
+    "privacy.population_total": 100.0,
+    "privacy.expected_customers": 500,
+    "features.2": REMOVED,
+    "segments.k": 2,
 }
 SOURCES = {  # the columns of the plan, and the id alone to count those without one and to find those with two
     "customers": ["customer_id years sex age", "customer_id"],
@@ -41,10 +48,10 @@ BALANCED_SEGMENTS = {  # the hash of the pseudonym and the groups have a part in
 }
 
 
-def executed(spark: Any) -> dict[int, str]:
-    """The physical plan of every query so far, by its number: what Spark itself shows in its UI."""
+def executed(spark: Any) -> list[Any]:
+    """Every query so far: what Spark itself shows in its UI, with the physical plan."""
     found = spark._jsparkSession.sharedState().statusStore().executionsList()
-    return {(e := found.apply(i)).executionId(): e.physicalPlanDescription() for i in range(found.size())}
+    return [found.apply(i) for i in range(found.size())]
 
 
 @pytest.fixture(scope="module")
@@ -59,15 +66,15 @@ def world(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def columns_read(spark: Any, world: Path, name: str) -> dict[str, set[frozenset[str]]]:
     """By table, the sets of columns that the queries of a whole run read from its files."""
     spark.conf.set("spark.sql.maxMetadataStringLength", "100000")  # else long paths are cut
-    before = executed(spark)
-    changes = in_folder(world) | {"privacy.epsilon": 30.0, "privacy.population_total": 100.0, "privacy.expected_customers": 500}
+    newest = max(e.executionId() for e in executed(spark))
+    plan = parse_plan(plan_yaml(in_folder(world) | SMALL | PLANS[name]))
     try:
-        run(parse_plan(plan_yaml(changes | PLANS[name])), spark, as_of=NOW, run_id=name)
+        run(plan, spark, as_of=NOW, run_id=name)
     finally:
         spark.conf.unset("spark.sql.maxMetadataStringLength")
     found: dict[str, set[frozenset[str]]] = {}
-    for plan in (plan for number, plan in executed(spark).items() if number not in before):
-        for path, columns in SCAN.findall(plan):
+    for query in (e for e in executed(spark) if e.executionId() > newest):
+        for path, columns in SCAN.findall(query.physicalPlanDescription()):
             found.setdefault(Path(path).name, set()).add(frozenset(re.findall(r"(?:^|,)(\w+):", columns)))
     return found
 
