@@ -42,7 +42,7 @@ def run(
         no_values_in_errors("evenhand"),
         Run.open(plan, spark, run_id, as_of, noise or OpenDPNoise(), say, "prepare" in steps) as this,
     ):
-        say(f"run {this.run_id}; if it is cut off, started again under this id it goes on where it stopped")
+        say(f"run {this.run_id}: if it is cut off, start it again under this id and it goes on where it stopped")
         for number, step in enumerate(steps, 1):
             say(f"[{number}/{len(steps)}] {step}: {(STEPS[step].__doc__ or '').strip().splitlines()[0]}")
             STEPS[step](this)

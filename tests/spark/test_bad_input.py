@@ -94,7 +94,7 @@ def refused(spark: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Ca
         assert found == code, err
         assert out == ""
         lines = [line for line in err.splitlines() if line.startswith("evenhand: ") and "] prepare:" not in line]
-        lines = [line for line in lines if "Warning" not in line and "started again under this id" not in line]
+        lines = [line for line in lines if "Warning" not in line and "start it again under this id" not in line]
         assert len(lines) == 1, err
         assert "Traceback" not in err
         assert "secret" not in err
