@@ -19,8 +19,6 @@ from evenhand.privacy.noise import Laplace, OpenDPNoise
 from faults import FAULTS, noise_halved, only_observed_noised
 from world import CASES, METHODS, Exact, audit_plan, exact_answers, exact_bounds, moved
 
-# Of Gaussian noise 12,000 runs would not tell a factor of two either; forgotten noise shows in any number.
-GAUSSIAN_SOUND = 3_000
 RUNS, AS_READ, AS_READ_FAULTY, CENTERS = 12_000, 6_000, 15_000, 400
 LEARNING, LEARNING_FAULTY = 150, 500
 Answers = dict[str, Exact]
@@ -103,7 +101,7 @@ def test_gaussian_noise_gives_away_no_more_than_its_rho_claims_and_halved_it_is_
             for part in answer.parts:
                 assert moved(part, without[name].vectors[part.name], answer.vectors[part.name]) <= part.sensitivity
             if audited.is_new(without[name], answer):
-                assert all(finding.passed for finding in audit_release(without[name], answer, case, GAUSSIAN_SOUND))
+                assert all(finding.passed for finding in audit_release(without[name], answer, case, RUNS))
     answer = exact_answers(spark, plan, CASES["at a corner"], only=["summary"])["summary"]
     assert not all(f.passed for f in audit_release(without["summary"], answer, "at a corner", GAUSSIAN_RUNS, noise_halved))
 
