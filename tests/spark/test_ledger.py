@@ -102,9 +102,9 @@ def test_the_last_crumb_can_be_spent_although_floats_do_not_add_up(ledger: Calla
         one.reserve("d", {"summary": 0.1})
 
 
-def test_eight_at_once_never_spend_more_than_the_total_and_lose_no_entry(ledger: Callable[..., Ledger]) -> None:
+def test_sixteen_at_once_never_spend_more_than_the_total_and_lose_no_entry(ledger: Callable[..., Ledger]) -> None:
     """All on a ledger that does not exist yet, so that even its first row is fought for; each in transactions of its own."""
-    total, asked = {"privacy.population_total": 0.6, "privacy.epsilon": 0.1}, {"summary": 0.06, "assessment": 0.04}
+    total, asked = {"privacy.population_total": 1.2}, {"summary": 0.06, "assessment": 0.04}
 
     def spend(number: int) -> str:
         one, run = ledger(total), f"run-{number}"
@@ -116,11 +116,11 @@ def test_eight_at_once_never_spend_more_than_the_total_and_lose_no_entry(ledger:
         one.itemize(run, "summary", 0.06, "test", "[]")
         return "spent"
 
-    with ThreadPoolExecutor(8) as pool:
-        results = list(pool.map(spend, range(8)))
+    with ThreadPoolExecutor(16) as pool:
+        results = list(pool.map(spend, range(16)))
     winners = sorted(f"run-{i}" for i, r in enumerate(results) if r == "spent")
-    assert sorted(results) == ["exhausted"] * 2 + ["spent"] * 6
-    assert spending(ledger(total)) == (0.6, pytest.approx(0.6), dict.fromkeys(winners, pytest.approx(0.1)))
+    assert sorted(results) == ["exhausted"] * 4 + ["spent"] * 12
+    assert spending(ledger(total)) == (1.2, pytest.approx(1.2), dict.fromkeys(winners, pytest.approx(0.1)))
     store = ledger()._store
     assert sorted((r.run_id, r.question) for r in store.read(BUDGET_ENTRIES).collect()) == [(w, "summary") for w in winners]
     assert sorted(r.run_id for r in store.read(AUDIT_LOG).collect()) == winners
