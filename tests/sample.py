@@ -41,6 +41,15 @@ BASE: dict[str, Any] = {
     "output": {"restricted": {"path": "restricted"}, "open": {"path": "open"}, "reports": "reports"},
 }  # fmt: skip
 
+# Changes that leave one column of one source, one attribute and two segments: for tests of what does not depend on them.
+ONE_FEATURE: dict[str, Any] = {
+    "features.2": REMOVED,
+    "features.1": REMOVED,
+    "protected.1": REMOVED,
+    "segments.k": 2,
+    "sources.events": {},
+}
+
 
 def plan_dict(changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The base plan with changes by dotted path, such as {"segments.k": 1, "features.0.bounds": [1, 0]}."""

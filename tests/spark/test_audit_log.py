@@ -22,18 +22,10 @@ from evenhand.plan.load import fingerprint, parse_plan
 from evenhand.plan.models import Plan
 from evenhand.tables.catalog import AUDIT_LOG, BUDGET, BUDGET_ENTRIES, RELEASES, RUNS, SEGMENT_CENTERS
 from evenhand.tables.store import Store
-from sample import KEY, NOW, REMOVED, in_folder, people, plan_yaml, write_sources
+from sample import KEY, NOW, ONE_FEATURE, in_folder, people, plan_yaml, write_sources
 
-SMALL = {  # the records of a run are the same whatever it is about
-    "privacy.epsilon": 3.0,
-    "privacy.population_total": 9.0,
-    "privacy.expected_customers": 500,
-    "features.2": REMOVED,
-    "features.1": REMOVED,
-    "protected.1": REMOVED,
-    "segments.k": 2,
-    "sources.events": {},
-}
+# The records of a run are the same whatever it is about.
+SMALL = ONE_FEATURE | {"privacy.epsilon": 3.0, "privacy.population_total": 9.0, "privacy.expected_customers": 500}
 
 
 def chain(length: int) -> list[tuple[Entry, str]]:

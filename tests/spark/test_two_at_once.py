@@ -17,18 +17,10 @@ from evenhand.tables import spark_errors
 from evenhand.tables.catalog import BUDGET, RUNS
 from evenhand.tables.spark_errors import retried
 from evenhand.tables.store import Store
-from sample import KEY, NOW, REMOVED, in_folder, people, plan_yaml, write_sources
+from sample import KEY, NOW, ONE_FEATURE, REMOVED, in_folder, people, plan_yaml, write_sources
 
-SMALL = {  # one column of one source: what is fought for are the tables, whatever they hold
-    "privacy.epsilon": 3.0,
-    "privacy.population_total": 20.0,
-    "privacy.expected_customers": 500,
-    "features.2": REMOVED,
-    "features.1": REMOVED,
-    "protected.1": REMOVED,
-    "segments.k": 2,
-    "sources.events": {},
-}
+# What is fought for are the tables, whatever they hold.
+SMALL = ONE_FEATURE | {"privacy.epsilon": 3.0, "privacy.population_total": 20.0, "privacy.expected_customers": 500}
 
 
 @pytest.fixture
