@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from functools import cache
 
 import pyarrow as pa
 from pyspark.errors import AnalysisException
@@ -100,9 +101,10 @@ class Store:
 
     def from_arrow(self, spec: TableSpec, rows: pa.Table) -> DataFrame:
         """A DataFrame in the table's own types, extra columns as they come."""
-        types = _types(spec)
-        frame = self.spark.createDataFrame(rows)
-        return frame.select([F.col(c).cast(types[c]).alias(c) if c in types else F.col(c) for c in frame.columns])
+        types, names = _types(spec), rows.column_names
+        return self.spark.createDataFrame(rows).selectExpr(
+            *[f"CAST(`{c}` AS {types[c].simpleString()}) AS `{c}`" if c in types else f"`{c}`" for c in names]
+        )
 
     def refuse_foreign_content(self) -> None:
         """Check that every output location is free or holds the table that belongs there.
@@ -178,11 +180,12 @@ class Store:
         return files.load(absolute(path)).select("path").isEmpty()
 
 
-def timestamp(at: datetime) -> pa.Array:
+def timestamp(at: datetime, rows: int = 1) -> pa.Array:
     """A column of one timestamp."""
-    return pa.array([at], pa.timestamp("us", "UTC"))
+    return pa.array([at] * rows, pa.timestamp("us", "UTC"))
 
 
+@cache
 def _types(spec: TableSpec) -> dict[str, DataType]:
     schema = StructType.fromDDL(spec.columns)
     assert isinstance(schema, StructType)
