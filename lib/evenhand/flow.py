@@ -18,6 +18,7 @@ from evenhand.prepare.duplicates import duplicated_ids
 from evenhand.prepare.keys import pads_of
 from evenhand.prepare.quality import input_quality
 from evenhand.privacy.bounds import bound_intervals
+from evenhand.privacy.groups import group_counts
 from evenhand.privacy.marginals import histograms, read_marginals
 from evenhand.privacy.spread import spread_out
 from evenhand.privacy.summary import COUNT, box_intervals, box_sums, boxes_of, read_summary
@@ -73,9 +74,10 @@ def segment_step(run: Run) -> None:
     """
     prepared, plan = prepared_of(run), run.bounded
     marginals = read_marginals(run.door.release(histograms(prepared, plan)), plan) if Method.of(plan).marginals else None
-    counted = run.door.release(box_sums(prepared, plan, marginals))
+    boxes, mitigation = boxes_of(plan, marginals), plan.fairness.mitigation
+    by_group = [group_counts(prepared, boxes, plan)] if mitigation is not None else []
+    counted, *grouped = run.door.releases(box_sums(prepared, plan, marginals), *by_group)
     summary = read_summary(counted, plan, marginals)
-    boxes = boxes_of(plan, marginals)
     intervals = box_intervals(counted, summary, boxes)
     run.write_later(catalog.PRIVATE_SUMMARY, summary_rows(summary, intervals, plan))
     learned = points = spread_out(summary, marginals, plan)
@@ -87,9 +89,9 @@ def segment_step(run: Run) -> None:
     run.say(f"learned: {k} segments, {best.method}")
     moved, fair_map = refined(run.door, prepared, rounded_centers(best.centers), points, plan), None
     centers, ends = moved.centers, moved.ends
-    if plan.fairness.mitigation is not None:
+    if mitigation is not None:
         starts = [centers / 2**CENTER_BITS, *(fit.centers for fit in sorted(candidates, key=lambda f: f.cost))]
-        found = mitigated(run.door, prepared, plan, summary, marginals, starts)
+        found = mitigated(run.door, prepared, plan, summary, marginals, grouped[0], starts)
         centers, fair_map, ends = found.centers, found.fair_map, None  # no means of the customers nearest to them
         run.write_later(catalog.FAIRNESS_TRADEOFF, lambda: tradeoff_rows(found.tradeoff()))
     elif ends is None:

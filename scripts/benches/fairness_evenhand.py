@@ -69,7 +69,6 @@ def mitigated_draw(draw: Draw, plan: Plan) -> mitigate.Mitigated:
     points = spread_out(learned, found, plan)
     asked = {
         (check, "segment_sizes"): _sizes,
-        (mitigate, "group_counts"): _groups,
         (mitigate, "margins"): _margins,
         (mitigate, "balance_check"): _balance,
     }
@@ -87,7 +86,8 @@ def mitigated_draw(draw: Draw, plan: Plan) -> mitigate.Mitigated:
                 StandIn.of(refine._vectors(step_table(rows, step), step), refine._parts(step, plan, k), noise), step
             )
         starts = [centers / 2**CENTER_BITS, fit.centers]
-        return mitigate.mitigated(draw, draw, plan, learned, found, starts)
+        grouped = draw.release(_groups(draw, boxes, plan))
+        return mitigate.mitigated(draw, draw, plan, learned, found, grouped, starts)
     finally:
         for each in patches:
             each.stop()

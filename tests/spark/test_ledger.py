@@ -16,6 +16,7 @@ from evenhand.governance.audit import AuditLog
 from evenhand.plan.load import parse_plan
 from evenhand.privacy.account import Loss
 from evenhand.privacy.ledger import Ledger
+from evenhand.privacy.question import Part, Question, described
 from evenhand.tables.catalog import AUDIT_LOG, BUDGET, BUDGET_ENTRIES
 from evenhand.tables.store import Store
 from sample import in_folder, plan_yaml
@@ -25,6 +26,10 @@ ASKED = {"summary": 0.6, "assessment": 0.4}  # ε of 1 of a total of 3
 
 def at(year: int, month: int = 6) -> Callable[[], datetime]:
     return lambda: datetime(year, month, 1, tzinfo=UTC)
+
+
+def question(spark: Any, name: str, cost: float) -> Question:
+    return Question(name, spark.range(1), lambda table: {}, (Part("count", 1, 1, cost, "test"),))
 
 
 def ledger_in(folder: Path, spark: Any) -> Callable[..., Ledger]:
@@ -102,9 +107,10 @@ def test_the_last_crumb_can_be_spent_although_floats_do_not_add_up(ledger: Calla
         one.reserve("d", {"summary": 0.1})
 
 
-def test_sixteen_at_once_never_spend_more_than_the_total_and_lose_no_entry(ledger: Callable[..., Ledger]) -> None:
+def test_sixteen_at_once_never_spend_more_than_the_total_and_lose_no_entry(spark: Any, ledger: Callable[..., Ledger]) -> None:
     """All on a ledger that does not exist yet, so that even its first row is fought for; each in transactions of its own."""
     total, asked = {"privacy.population_total": 1.2}, {"summary": 0.06, "assessment": 0.04}
+    summary = question(spark, "summary", 0.06)
 
     def spend(number: int) -> str:
         one, run = ledger(total), f"run-{number}"
@@ -113,7 +119,7 @@ def test_sixteen_at_once_never_spend_more_than_the_total_and_lose_no_entry(ledge
         except BudgetExhausted:
             return "exhausted"
         one.log(run)
-        one.itemize(run, "summary", 0.06, "test", "[]")
+        one.itemize(run, [summary])
         return "spent"
 
     with ThreadPoolExecutor(16) as pool:
@@ -160,17 +166,16 @@ def test_populations_have_their_own_budgets(ledger: Callable[..., Ledger]) -> No
     assert spending(ledger({"privacy.population": "others"})) == (3.0, 1.0, {"run-2": 1.0})
 
 
-def test_the_entries_list_each_question_once_however_often_they_are_written(ledger: Callable[..., Ledger]) -> None:
+def test_the_entries_list_each_question_once_however_often_they_are_written(spark: Any, ledger: Callable[..., Ledger]) -> None:
     one = ledger()
     one.reserve("run-1", ASKED)
+    asked = [question(spark, name, epsilon) for name, epsilon in ASKED.items()]
     for _ in range(2):
-        for question, epsilon in ASKED.items():
-            one.itemize("run-1", question, epsilon, f"sequential: ε = {epsilon}", "[]")
-    found = one._store.read(BUDGET_ENTRIES).select("run_id", "period", "question", "epsilon", "composition").collect()
-    assert sorted(map(tuple, found)) == [
-        ("run-1", "always", "assessment", 0.4, "sequential: ε = 0.4"),
-        ("run-1", "always", "summary", 0.6, "sequential: ε = 0.6"),
-    ]
+        one.itemize("run-1", asked)
+    found = one._store.read(BUDGET_ENTRIES).select("run_id", "period", "question", "epsilon", "composition", "parts").collect()
+    assert sorted(map(tuple, found)) == sorted(
+        ("run-1", "always", q.name, q.cost, q.composition, described(q.parts)) for q in asked
+    )
 
 
 def tampered(spark: Any, how: str, address: str) -> None:
@@ -249,10 +254,10 @@ def test_a_budget_that_renews_can_be_spent_again_in_the_next_period_only_whateve
     assert account.periods == {"run-1": "2026", "run-3": "2027"}
 
 
-def test_a_run_that_is_resumed_in_the_next_period_stays_charged_to_its_own(ledger: Callable[..., Ledger]) -> None:
+def test_a_run_that_is_resumed_in_the_next_period_stays_charged_to_its_own(spark: Any, ledger: Callable[..., Ledger]) -> None:
     ledger(YEARLY, at(2026)).reserve("run-1", ASKED)
     late = ledger(YEARLY, at(2027))
     late.reserve("run-1", ASKED)
-    late.itemize("run-1", "summary", 0.6, "test", "[]")
+    late.itemize("run-1", [question(spark, "summary", 0.6)])
     assert (late.account().newest, late.account().spent("2027")) == ("2026", Loss(0.0))
     assert [r.period for r in late._store.read(BUDGET_ENTRIES).collect()] == ["2026"]

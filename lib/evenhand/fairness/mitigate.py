@@ -28,7 +28,7 @@ from evenhand.fairness.tradeoff_noise import REACH, Ground
 from evenhand.plan.geometry import STEPS
 from evenhand.plan.method import Method
 from evenhand.plan.models import Plan
-from evenhand.privacy.groups import JointGroups, group_counts, read_group_counts
+from evenhand.privacy.groups import JointGroups, read_group_counts
 from evenhand.privacy.marginals import Marginals
 from evenhand.privacy.release import Door, Release
 from evenhand.privacy.summary import Summary, boxes_of
@@ -55,18 +55,25 @@ class Mitigated:
 
 
 def mitigated(
-    door: Door, prepared: DataFrame, plan: Plan, summary: Summary, marginals: Marginals | None, starts: list[Floats]
+    door: Door,
+    prepared: DataFrame,
+    plan: Plan,
+    summary: Summary,
+    marginals: Marginals | None,
+    grouped: Release,
+    starts: list[Floats],
 ) -> Mitigated:
     """The segments by the plan's mitigation, starting from unconstrained centers (k, features) in fixed point, the run's first.
+
+    `grouped` is the answer to `group_counts` in the boxes of the summary.
 
     Raises:
         InfeasibleBounds: no assignment meets the plan's bounds; with the tightest that one does.
     """
     assert plan.fairness.mitigation is not None
     boxes, starts = boxes_of(plan, marginals), [start / STEPS for start in starts]
-    release = door.release(group_counts(prepared, boxes, plan))
-    counts = read_group_counts(release, summary, plan)
-    ground = Ground.of(release, summary, counts)
+    counts = read_group_counts(grouped, summary, plan)
+    ground = Ground.of(grouped, summary, counts)
     coarse, reach = ground.cells, ground.reach
     # One thread: several add up in any order, and a resumed run must find the very same centers.
     with threadpool_limits(1):

@@ -42,7 +42,8 @@ def strength(plan: Plan) -> float:
 @dataclass(frozen=True)
 class Method:
     """What each question costs, in the unit of the plan's budget: `marginals` (0: the boxes are cut at midpoints), `summary`,
-    each of the `checks` and of the `refinements`; with mitigation those of its own questions by name, asked last.
+    each of the `checks` and of the `refinements`; with mitigation those of its own questions by name, the first of them asked
+    with the summary and the others last.
     """
 
     marginals: float
@@ -76,7 +77,7 @@ class Method:
         first = {MARGINALS: self.marginals} if self.marginals else {}
         checks = {check(i): e for i, e in enumerate(self.checks, 1)}
         steps = {refinement(i): e for i, e in enumerate(self.refinements, 1)}
-        return first | {SUMMARY: self.summary} | checks | steps | dict(self.mitigation)
+        return first | {SUMMARY: self.summary} | dict(self.mitigation[:1]) | checks | steps | dict(self.mitigation[1:])
 
     @property
     def balances(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
@@ -16,6 +16,7 @@ from evenhand.plan.accounting import Unit
 from evenhand.plan.periods import period_of
 from evenhand.plan.privacy import Privacy
 from evenhand.privacy.account import SLACK, Account, Loss
+from evenhand.privacy.question import Question, described
 from evenhand.tables.catalog import BUDGET, BUDGET_ENTRIES
 from evenhand.tables.store import Store, timestamp
 
@@ -140,21 +141,23 @@ class Ledger:
             spent = {"population": self._privacy.population, "epsilon": loss.epsilon, "delta": loss.delta}
             self._audit.add(run_id, SPEND, spent)
 
-    def itemize(self, run_id: str, question: str, cost: float, composition: str, parts: str) -> None:
-        """Write what a question costs, how that is made up, and its parts (JSON); again, it changes nothing.
+    def itemize(self, run_id: str, questions: Sequence[Question]) -> None:
+        """Write what each question costs, how that is made up, and its parts; again, it changes nothing.
 
-        The door does so once the noisy answer is stored, and before anybody sees it: so an entry without a stored answer
+        The door does so once the noisy answers are stored, and before anybody sees them: so an entry without a stored answer
         says that an answer is lost which was seen.
         """
-        item = {
-            "population": [self._privacy.population],
-            "period": [(self._known or self.account()).periods.get(run_id)],
-            "run_id": [run_id],
-            "question": [question],
-            "epsilon": pa.array([cost if self.unit == "epsilon" else None], pa.float64()),
-            "rho": pa.array([cost if self.unit == "rho" else None], pa.float64()),
-            "composition": [composition],
-            "parts": [parts],
-            "at": timestamp(datetime.now(UTC)),
+        number, names = len(questions), [question.name for question in questions]
+        costs = {unit: [q.cost if self.unit == unit else None for q in questions] for unit in ("epsilon", "rho")}
+        items = {
+            "population": [self._privacy.population] * number,
+            "period": [(self._known or self.account()).periods.get(run_id)] * number,
+            "run_id": [run_id] * number,
+            "question": names,
+            "epsilon": pa.array(costs["epsilon"], pa.float64()),
+            "rho": pa.array(costs["rho"], pa.float64()),
+            "composition": [question.composition for question in questions],
+            "parts": [described(question.parts) for question in questions],
+            "at": timestamp(datetime.now(UTC), number),
         }
-        self._store.append_once(BUDGET_ENTRIES, pa.table(item), f"{self._privacy.population}/{run_id}/{question}")
+        self._store.append_once(BUDGET_ENTRIES, pa.table(items), f"{self._privacy.population}/{run_id}/{'+'.join(names)}")

@@ -7,7 +7,7 @@ It spends the budget and computes the aggregate, only then adds the noise, store
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import cached_property
@@ -15,6 +15,7 @@ from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
+from pyspark.sql import Row
 from pyspark.sql import functions as F
 
 from evenhand.errors import ClosedDoor, IntegrityError
@@ -78,31 +79,39 @@ class Door:
             BudgetExhausted: the population's budget does not cover the run; nothing was spent.
             IntegrityError: a stored answer does not belong to this question, or is gone.
         """
+        return self.releases(question)[0]
+
+    def releases(self, *questions: Question) -> list[Release]:
+        """The answers to questions of which none depends on the answer to another, each as by `release`, in fewer commits."""
         handed_out, stored = self._before
-        if question.name not in stored:
+        new = [question for question in questions if question.name not in stored]
+        for question in new:
             if self._ended or question.name in handed_out:  # a second draw would tell more than was paid for
                 raise IntegrityError(
                     f"the answer to {question.name} of run {self._run_id} is gone from {self._store.address(RELEASES)}: put the "
                     "table back as it was; no noise was drawn again"
                 )
-            self._draw(question)
+        if new:
+            self._draw(new)
         with ThreadPoolExecutor(1) as pool:
-            itemized = pool.submit(self._itemize, question)  # before anybody sees the answer
-            # Another process under the same run id may have been faster; then its answer counts and ours is never seen.
-            release = self._stored(question)
+            itemized = pool.submit(self._itemize, questions)  # before anybody sees the answers
+            # Another process under the same run id may have been faster; then its answers count and ours are never seen.
+            found = self._stored(questions)
             itemized.result()
-        return release
+        return found
 
-    def _draw(self, question: Question) -> None:
+    def _draw(self, questions: Sequence[Question]) -> None:
         """Spend, compute, add noise, store."""
-        with no_values_in_errors(f"computing {question.name}", question.texts or ()), ThreadPoolExecutor(1) as pool:
+        names, texts = [q.name for q in questions], [text for q in questions for text in q.texts or ()]
+        known = all(q.texts is None for q in questions)
+        with no_values_in_errors(f"computing {' and '.join(names)}", texts), ThreadPoolExecutor(len(names) + 1) as pool:
             # Spent before any noise is drawn; beside the pass over the people where that cannot stop on a value.
-            spent = pool.submit(self._spend, question) if question.texts is None else None
-            exact = question.vectors(question.rows.toArrow())
-            spent.result() if spent else self._spend(question)
-        noisy = add_noise(question.parts, exact, self._noise)
+            spent = pool.submit(self._spend, questions) if known else None
+            exact = list(pool.map(lambda q: q.vectors(q.rows.toArrow()), questions))
+            spent.result() if spent else self._spend(questions)
+        noisy = [add_noise(q.parts, vectors, self._noise) for q, vectors in zip(questions, exact, strict=True)]
         del exact
-        self._store.append_once(RELEASES, self._answer(question, noisy), f"{self._run_id}/{question.name}")
+        self._store.append_once(RELEASES, self._answers(questions, noisy), f"{self._run_id}/{'+'.join(names)}")
 
     @cached_property
     def _before(self) -> tuple[set[str], set[str]]:
@@ -117,39 +126,48 @@ class Door:
             return set()
         return {row.question for row in self._store.read(table, self._run_id).select("question").collect()}
 
-    def _spend(self, question: Question) -> None:
+    def _spend(self, questions: Sequence[Question]) -> None:
         ledger, run_id = self._ledger, self._run_id
         ledger.reserve(run_id, self._questions)
-        if any(part.unit != ledger.unit for part in question.parts):
-            raise ClosedDoor(f"{question.name} is not priced in {ledger.unit}, as the run is")
-        if not ledger.covers(run_id, question.name, question.cost):
-            raise ClosedDoor(f"{question.cost:g} for {question.name} is not among the run's questions")
+        for question in questions:
+            if any(part.unit != ledger.unit for part in question.parts):
+                raise ClosedDoor(f"{question.name} is not priced in {ledger.unit}, as the run is")
+            if not ledger.covers(run_id, question.name, question.cost):
+                raise ClosedDoor(f"{question.cost:g} for {question.name} is not among the run's questions")
         ledger.log(run_id)
 
-    def _itemize(self, question: Question) -> None:
-        if question.name not in self._before[0]:
-            parts = described(question.parts)
-            self._ledger.itemize(self._run_id, question.name, question.cost, question.composition, parts)
+    def _itemize(self, questions: Sequence[Question]) -> None:
+        new = [question for question in questions if question.name not in self._before[0]]
+        if new:
+            self._ledger.itemize(self._run_id, new)
 
-    def _answer(self, question: Question, noisy: Mapping[str, Integers]) -> pa.Table:
-        packed = zlib.compress(b"".join(noisy[p.name].astype("<i8").tobytes() for p in question.parts), 1)
+    def _answers(self, questions: Sequence[Question], noisy: Sequence[Mapping[str, Integers]]) -> pa.Table:
+        packed = [
+            zlib.compress(b"".join(vectors[p.name].astype("<i8").tobytes() for p in question.parts), 1)
+            for question, vectors in zip(questions, noisy, strict=True)
+        ]
+        number = len(questions)
         return pa.table(
             {
-                "run_id": [self._run_id],
-                "question": [question.name],
-                "parts": [described(question.parts)],
-                "noisy": pa.array([packed], pa.binary()),
-                "not_private": [not self._noise.private],
-                "at": timestamp(datetime.now(UTC)),
+                "run_id": [self._run_id] * number,
+                "question": [question.name for question in questions],
+                "parts": [described(question.parts) for question in questions],
+                "noisy": pa.array(packed, pa.binary()),
+                "not_private": [not self._noise.private] * number,
+                "at": timestamp(datetime.now(UTC), number),
             }
         )
 
-    def _stored(self, question: Question) -> Release:
-        mine = self._store.read(RELEASES, self._run_id).where(F.col("question") == question.name)
-        found = mine.select("parts", "noisy", "not_private").collect()  # one row; `first` would take more jobs
-        if not found:
+    def _stored(self, questions: Sequence[Question]) -> list[Release]:
+        names = [question.name for question in questions]
+        mine = self._store.read(RELEASES, self._run_id).where(F.col("question").isin(names))
+        found = mine.select("question", "parts", "noisy", "not_private").collect()  # small; `first` would take more jobs
+        rows = {row.question: row for row in found}
+        return [self._read(question, rows.get(question.name)) for question in questions]
+
+    def _read(self, question: Question, row: Row | None) -> Release:
+        if row is None:
             raise IntegrityError(f"the answer to {question.name} was stored and is not there")
-        row = found[0]
         if row.parts != described(question.parts):
             raise IntegrityError(f"run {self._run_id}: the stored answer to {question.name} is to another question")
         flat = np.frombuffer(zlib.decompress(bytes(row.noisy)), dtype="<i8").astype(np.int64)
