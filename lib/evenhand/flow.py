@@ -97,12 +97,12 @@ def segment_step(run: Run) -> None:
     elif ends is None:
         ends = center_ends(counted, boxes, centers / 2**CENTER_BITS, summary)
     names = labels(centers / 2**CENTER_BITS, points, plan.features, ends)
-    run.store.write(catalog.SEGMENT_CENTERS, center_rows(centers, names, ends, plan), run.run_id)
+    for_assess = [run.write_later(catalog.SEGMENT_CENTERS, center_rows(centers, names, ends, plan))]
+    if fair_map is not None:
+        for_assess.append(run.write_later(catalog.MITIGATION_BOUNDS, bounded_rows(found.bounds)))
+        for_assess.append(run.write_later(catalog.ASSIGNMENT_MAP, map_rows(fair_map)))
     if plan.to_find:
         run.write_later(catalog.FEATURE_BOUNDS, bound_rows(plan, bound_intervals(run.magnitudes, run.plan)))
-    if fair_map is not None:
-        run.store.write(catalog.MITIGATION_BOUNDS, bounded_rows(found.bounds), run.run_id)  # the next step reads it
-        run.store.write(catalog.ASSIGNMENT_MAP, map_rows(fair_map), run.run_id)
 
     def cost(fit: Fit) -> tuple[float, float]:  # a check may have left boxes out since the others were learned
         return cost_ends(counted, boxes, points if fit is best else learned, fit)
@@ -110,6 +110,8 @@ def segment_step(run: Run) -> None:
     silhouette = partial(silhouette_ends, counted, boxes, learned)
     run.write_later(catalog.SEGMENT_FITS, lambda: fit_rows(best, candidates, curve, cost, silhouette))
     run.write_later(catalog.SEGMENTS, lambda: assign(with_segment(prepared, centers, fair_map, plan)))
+    for written in for_assess:
+        written.result()
 
 
 def assess_step(run: Run) -> None:

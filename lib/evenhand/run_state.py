@@ -146,12 +146,13 @@ class Run:
         question = replace(magnitude_histograms(rows, self.plan), texts=tuple(self.sources.texts))
         return self.door.release(question)
 
-    def write_later(self, spec: TableSpec, rows: pa.Table | Callable[[], DataFrame | pa.Table]) -> None:
-        self.later(lambda: self.store.write(spec, rows() if callable(rows) else rows, self.run_id))
+    def write_later(self, spec: TableSpec, rows: pa.Table | Callable[[], DataFrame | pa.Table]) -> Future[None]:
+        return self.later(lambda: self.store.write(spec, rows() if callable(rows) else rows, self.run_id))
 
-    def later(self, write: Callable[[], None]) -> None:
+    def later(self, write: Callable[[], None]) -> Future[None]:
         """Do a small write beside the work on the people; it is done, or its error is raised, before anything is published."""
         self._pending.append(self._pool.submit(write))
+        return self._pending[-1]
 
     def beside(self, read: Callable[[], T]) -> Future[T]:
         """Do a small read beside the work on the people."""
