@@ -25,6 +25,7 @@ SETTINGS = {
     "spark.driver.memory": "3g",  # Delta keeps the plans of every table that a test made; full, Java collects garbage only
     "spark.sql.shuffle.partitions": "2",  # tiny tables; each partition is a task to schedule
     "spark.databricks.delta.snapshotPartitions": "1",  # Delta reads even an empty log in as many tasks
+    "spark.sql.codegen.cache.maxEntries": "2000",  # the tests ask the same small queries again and again
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
     "spark.sql.session.timeZone": "UTC",
