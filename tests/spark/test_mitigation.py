@@ -104,6 +104,15 @@ def test_the_published_counts_are_those_of_the_segments_table(result: Result) ->
         assert count == counts[["female", "male"].index(group), segment - 1]
 
 
+def test_the_groups_are_asked_for_with_the_boxes_in_one_commit_and_each_question_is_itemized(result: Result) -> None:
+    answered = {r.question: r.at for r in result.store.read(catalog.RELEASES, result.run_id).collect()}
+    entries = result.store.read(catalog.BUDGET_ENTRIES, result.run_id).collect()
+    assert answered["summary"] == answered["groups"]
+    assert len(set(answered.values())) == len(answered) - 1
+    assert sorted(e.question for e in entries) == sorted(answered)
+    assert sum(e.epsilon for e in entries) == pytest.approx(30.0)
+
+
 def test_a_resumed_run_puts_every_customer_where_they_were(spark: Any, world: Path, result: Result) -> None:
     before = {bytes(r.pseudonym): r.segment for r in result.segments.collect()}
     spent = result.facts.budget.spent
