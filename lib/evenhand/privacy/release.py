@@ -1,4 +1,4 @@
-"""The one door between the zones. An aggregate about people leaves the restricted zone through `Door.release` only.
+"""The one door between the zones. An aggregate about people leaves the restricted zone through a `Door` only.
 
 It spends the budget and computes the aggregate, only then adds the noise, stores the noisy answer and hands it back as a
 `Release`. Only this module can make one, so what is built from a `Release` holds no exact figure.
