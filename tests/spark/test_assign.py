@@ -78,7 +78,7 @@ def test_labels_are_exact_at_the_corners_of_the_space(spark: Any, features: int,
 def test_random_points_and_centers_are_exact(spark: Any, features: int, k: int) -> None:
     random = np.random.default_rng(9)
     points = random.integers(0, STEPS, (2000, features))
-    centers = rounded_centers(random.uniform(0, STEPS, (k, features)))
+    centers = rounded_centers(random.uniform(-STEPS / 4, STEPS, (k, features)))  # a number below zero must be read as one
     assert numbers(spark, points, centers) == reference(points, centers)
 
 

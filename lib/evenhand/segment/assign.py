@@ -77,5 +77,6 @@ def _smallest(scores: list[Column], features: int) -> Column:
 def _score(center: Centers, names: list[str], number: int) -> Column:
     # |c|² is even-rounded to whole units of 1/16 so that it adds up with 2 x·c in the same units.
     constant = round(int((center.astype(object) ** 2).sum()) / 2**CENTER_BITS)
+    # As text, since every operator of a Column is a call to the JVM.
     terms = [f"`{name}` * {2 * x * NUMBERS}D" for name, x in zip(names, center.tolist(), strict=True)]
-    return F.expr(" - ".join([f"{constant * NUMBERS + number}D", *terms]))  # one call to the JVM, not three a term
+    return F.expr(" - ".join([f"{constant * NUMBERS + number}D", *terms]))
