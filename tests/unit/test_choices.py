@@ -73,12 +73,26 @@ def test_centers_go_where_the_members_are() -> None:
     moves.near[0, 0, 2, 0] = 1 / 3
     near = boxes.near.copy()
     near[0, 0, 2, 0] *= 2
-    found = members_centers(cells, CENTERS, choices, boxes, Presence(near, boxes.rest, boxes.luck), moves)
+    found = members_centers(cells, CENTERS, choices, boxes, Presence(near, boxes.rest, boxes.luck), moves, 0.0)
     came = 600 / 3
     assert found[2] == pytest.approx([0.0, 2.0 - TRUST * 1.7 * came / (came + 200)])
     assert found[1] == pytest.approx(CENTERS[1])
     # From the first center, which was the mean of those nearest to it, the same customers are gone.
-    left = 700 + 700 + 400 + 300
-    assert found[0] == pytest.approx([0.0, -TRUST * 0.3 * came / left])
-    nobody = members_centers(cells, CENTERS, choices, boxes, boxes, Moves.none(boxes.near.shape))
+    left, were = 700 + 700 + 400 + 300, 700 + 700 + 600 + 300
+    assert found[0] == pytest.approx([0.0, TRUST * 0.3 * (700 / left - 900 / were)])
+    nobody = members_centers(cells, CENTERS, choices, boxes, boxes, Moves.none(boxes.near.shape), 0.0)
     np.testing.assert_allclose(nobody, CENTERS)
+
+
+@pytest.mark.parametrize("deviation", [0.0, 20.0], ids=["counted exactly", "lost in the noise"])
+def test_a_center_stays_where_it_is_when_nearly_everybody_has_left_its_segment(deviation: float) -> None:
+    """The boxes put those nearest to the second center 0.05 beside it: of 600 who go and 10 who stay that was a shift of 3."""
+    centers, points = np.array([[0.2, 0.2], [0.8, 0.8]]), np.array([[0.2, 0.2], [0.85, 0.8]])
+    cells = Cells(points, np.array([5000.0, 610.0]), np.zeros(2, dtype=np.int64), 1)
+    choices = Choices.of(cells.distances(centers), np.array([0.01]), np.zeros((2, 2)))
+    boxes = expected(cells, centers, choices, 0.0).mean
+    moves = Moves.none(boxes.near.shape)
+    moves.far[0, 1, 0] = 600 / 610
+    found = members_centers(cells, centers, choices, boxes, boxes, moves, deviation)
+    np.testing.assert_allclose(found[1], centers[1], atol=1e-9)
+    assert found[0, 0] == pytest.approx(0.2 + TRUST * 0.65 * 600 / 5600)  # who has come is described there

@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from accuracy_evenhand import StandIn
 from evenhand.plan.geometry import STEPS, UNIT
+from evenhand.privacy.question import Part
 from evenhand.privacy.summary import Summary
 from evenhand.segment.assign import CENTER_BITS, rounded_centers
-from evenhand.segment.refine import OFFSETS, SIZES, Step, _vectors
+from evenhand.segment.refine import OFFSETS, SIZES, Step, _vectors, moved
 
 COORDINATES = st.integers(0, STEPS - 1)
 
@@ -71,3 +73,19 @@ def test_other_centers_or_another_clipping_have_another_fingerprint(moved: str) 
     other = parts | {moved: parts[moved] + 1}
     assert Step(1, **parts).fingerprint != Step(1, **other).fingerprint
     assert Step(1, **parts).fingerprint == Step(1, **{k: v.copy() for k, v in parts.items()}).fingerprint
+
+
+def test_a_center_never_leaves_the_bounds() -> None:
+    outside = np.array([[-0.65 * STEPS, 1.33 * STEPS], [0.5 * STEPS, STEPS]])
+    inside = [[0, STEPS - 1], [STEPS // 2, STEPS - 1]]
+    np.testing.assert_array_equal(rounded_centers(outside), np.array(inside) << CENTER_BITS)
+
+
+def test_a_segment_that_noise_alone_could_have_made_keeps_its_center() -> None:
+    step = Step(1, rounded_centers(np.full((2, 2), 30_000.0)), np.zeros((2, 2), dtype=np.int64), np.full((2, 2), STEPS - 1))
+    parts = (Part(SIZES, 2, 1, 0.1, "test"), Part(OFFSETS, 4, UNIT, 0.1, "test", width=2))
+    sums = np.array([[9_000, 9_000], [500, -500]]) * UNIT // 10  # a tenth of the half-width a customer of the first segment
+    told = StandIn({SIZES: np.array([9_000, 25]), OFFSETS: sums.ravel()}, parts)
+    found = moved(told, step)
+    assert (found[0] > step.centers[0]).all()
+    np.testing.assert_array_equal(found[1], step.centers[1])

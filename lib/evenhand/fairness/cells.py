@@ -11,6 +11,7 @@ from scipy.stats import qmc
 
 from evenhand.plan.geometry import STEPS, Boxes
 from evenhand.privacy.marginals import Marginals
+from evenhand.privacy.spread import with_mean
 from evenhand.privacy.summary import Summary
 
 Floats = NDArray[np.float64]
@@ -82,6 +83,6 @@ def fine_cells(summary: Summary, counts: Floats, boxes: Boxes, marginals: Margin
     count = len(mean) * each
     draws = qmc.Sobol(mean.shape[1], seed=1).random_base2(max(1, (count - 1).bit_length()))[:count]
     offsets = ((draws - 0.5) * np.sqrt(12)).reshape(len(mean), each, -1) * deviation[:, None]
-    points = np.clip(mean[:, None] + offsets, low[:, None], high[:, None])
-    points += (mean - points.mean(axis=1))[:, None]
+    low, mean, high = low[:, None], mean[:, None], high[:, None]
+    points = with_mean(mean, np.clip(mean + offsets, low, high), low, high)
     return Cells.of(points.reshape(count, -1), np.repeat(counts / each, each, axis=0))

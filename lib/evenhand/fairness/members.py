@@ -13,13 +13,17 @@ from evenhand.fairness.estimate import LEAST_NEAR, Presence
 Floats = NDArray[np.float64]
 MOST_TIMES = 3.0  # how much larger than the boxes said a cell may turn out to be
 TRUST = 0.8  # of the shift; from trials
+SURELY = 2.0  # deviations of the noise of a segment's count, of all joint groups together
 
 
-def members_centers(cells: Cells, centers: Floats, choices: Choices, boxes: Presence, presence: Presence, moves: Moves) -> Floats:
+def members_centers(
+    cells: Cells, centers: Floats, choices: Choices, boxes: Presence, presence: Presence, moves: Moves, deviation: float
+) -> Floats:
     """Centers (k, features) shifted from the means of those nearest to them to those of their members, as far as known.
 
     Who comes from elsewhere and who leaves stands where the boxes say, as many as the counts say: `boxes` are what the boxes
-    let expect, `presence` is the last estimate.
+    let expect, `presence` is the last estimate. A segment of which the last count, whose noise has this `deviation`, does not
+    surely hold anybody keeps its center.
     """
     group, near, row = cells.groups, choices.is_near, np.arange(len(cells.weights))
     own = (group, choices.first)
@@ -30,8 +34,19 @@ def members_centers(cells: Cells, centers: Floats, choices: Choices, boxes: Pres
     goes = (1 - moved)[:, None] * moves.far[own]
     goes[row, choices.first] += (1 - moved) * (1 - moves.far[own].sum(axis=1))
     goes[row, choices.second] += moved
-    size = weights @ goes
-    goes[row, cells.distances(centers).argmin(axis=1)] -= 1  # what is left is who came, and, below zero, who went
-    came = weights[:, None] * goes
-    shift: Floats = (came.T @ cells.points - came.sum(axis=0)[:, None] * centers) / np.maximum(size, 1.0)[:, None]
-    return centers + TRUST * shift
+    nearest = np.zeros_like(goes)
+    nearest[row, cells.distances(centers).argmin(axis=1)] = 1.0
+    # A center is known better than the boxes know the mean of those nearest to it: what is read from them is how far those who
+    # stay are from that mean. Taking off who leaves instead would divide its error by the few who stay.
+    before, stay, came = (weights[:, None] * of for of in (nearest, goes * nearest, goes * (1 - nearest)))
+    shift = stay.sum(axis=0)[:, None] * (_means(stay, cells) - _means(before, cells))
+    shift += came.T @ cells.points - came.sum(axis=0)[:, None] * centers
+    size = (weights @ goes)[:, None]
+    surely = np.maximum(size, 1.0) > SURELY * deviation * np.sqrt(cells.joint)
+    return centers + np.where(surely, TRUST * shift / np.maximum(size, 1.0), 0.0)  # type: ignore[no-any-return]
+
+
+def _means(weights: Floats, cells: Cells) -> Floats:
+    """Of the cells in shares (n, k) of customers; 0 where nobody is."""
+    means: Floats = weights.T @ cells.points / np.maximum(weights.sum(axis=0), 1e-9)[:, None]
+    return means

@@ -128,7 +128,7 @@ def _on_customers(
     unbounded = too_small(plan, totals, by_count)
     if Method.of(plan).moves_centers:  # on the boxes they are where balancing put them, at the means of their members
         return fair_map.centers, fair_map, unbounded, bounds.bounds
-    described = members_centers(fine, found.centers, choices, boxes.mean, presence, moves)
+    described = members_centers(fine, found.centers, choices, boxes.mean, presence, moves, deviation)
     return rounded_centers(described * STEPS), fair_map, unbounded, bounds.bounds
 
 

@@ -12,6 +12,7 @@ from evenhand.privacy.summary import Summary, boxes_of
 Floats = NDArray[np.float64]
 POINTS_A_BOX = 16  # from trials: 8 are nearly as good, 32 no better
 KEPT = 0.7  # of the deviation, since features hang together inside a box too; what suits skewed and clustered data, from trials
+LEAST = 1e-12  # in the place of a width of 0, where all places are at one end already
 MOST_POINTS = 20_000  # of a summary; with more boxes each is small, and k-means would take long
 
 
@@ -32,7 +33,9 @@ def spread_out(summary: Summary, marginals: Marginals | None, plan: Plan) -> Sum
         digits = boxes.digits[summary.boxes, j]
         low, high = np.array(edges[:-1])[digits], np.array(edges[1:])[digits]
         places = random.permuted(_quantiles(of, edges, each)[digits], axis=1)
-        points[:, :, j] = _around(summary.points[:, j, None], places, low[:, None], high[:, None])
+        center = places.mean(axis=1, keepdims=True)
+        places = center + KEPT * (places - center)
+        points[:, :, j] = with_mean(summary.points[:, j, None], places, low[:, None], high[:, None])
     return Summary(
         np.repeat(summary.boxes, each),
         np.repeat(summary.weights / each, each),
@@ -70,10 +73,9 @@ def _quantiles(shares: Floats, edges: tuple[int, ...], each: int) -> Floats:
     return np.interp(wanted, filled, np.arange(BINS + 1) * WIDTH)  # type: ignore[no-any-return]
 
 
-def _around(mean: Floats, places: Floats, low: Floats, high: Floats) -> Floats:
-    """The places nearer to each other, and drawn towards one end of the box, so that their mean is the given one inside of it."""
+def with_mean(mean: Floats, places: Floats, low: Floats, high: Floats) -> Floats:
+    """The places drawn towards one end of the box, so that their mean over axis 1 is the given one and none leaves the box."""
     now = places.mean(axis=1, keepdims=True)
-    places = now + KEPT * (places - now)
-    upwards = high - (high - places) * (high - mean) / (high - now)
-    downwards = low + (places - low) * (mean - low) / (now - low)
+    upwards = high - (high - places) * (high - mean) / np.maximum(high - now, LEAST)
+    downwards = low + (places - low) * (mean - low) / np.maximum(now - low, LEAST)
     return np.where(mean >= now, upwards, downwards)  # type: ignore[no-any-return]

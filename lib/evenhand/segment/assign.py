@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from evenhand.plan.geometry import STEPS
 from evenhand.privacy.tallies import DISTANCE
 from evenhand.short_code import apart_if_long, in_own_method, in_parts
 
@@ -19,8 +20,11 @@ Centers = NDArray[np.int64]
 
 
 def rounded_centers(centers: NDArray[np.float64]) -> Centers:
-    """Centers in fixed point as integers of 1/16 step, shape (k, features)."""
-    rounded: Centers = np.rint(centers * 2**CENTER_BITS).astype(np.int64)
+    """Centers in fixed point as integers of 1/16 step, shape (k, features), inside the bounds of the features.
+
+    A mean of people is never outside of them, whatever the noise says.
+    """
+    rounded: Centers = np.rint(np.clip(centers, 0, STEPS - 1) * 2**CENTER_BITS).astype(np.int64)
     return rounded
 
 

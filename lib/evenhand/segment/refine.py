@@ -19,7 +19,7 @@ from evenhand.plan.accounting import Unit
 from evenhand.plan.geometry import STEPS, offset_factors
 from evenhand.plan.method import Method, refinement
 from evenhand.plan.models import Plan
-from evenhand.privacy.intervals import EACH_OF_TWO, quotient_ends
+from evenhand.privacy.intervals import EACH_OF_TWO, LEVEL, quotient_ends
 from evenhand.privacy.question import Integers, Part, Question
 from evenhand.privacy.release import Door, Release
 from evenhand.privacy.summary import OFFSETS, Summary, offsets_part
@@ -130,10 +130,14 @@ def _parts(step: Step, plan: Plan, k: int) -> tuple[Part, Part]:
 
 
 def moved(release: Release, step: Step) -> Centers:
-    """Post-processing: the noisy means of the segments, inside the clipping, shape (k, features)."""
-    sizes = np.maximum(release[SIZES].astype(np.float64), 1.0)[:, None]
-    means = step.middle + release[OFFSETS].reshape(step.low.shape) / (sizes * step.factors)
-    return rounded_centers(np.clip(means, step.low, step.high))
+    """Post-processing: the noisy means of the segments, inside the clipping, shape (k, features).
+
+    A segment that noise alone could have made keeps its center: its mean would be that of the noise.
+    """
+    sizes = release[SIZES].astype(np.float64)[:, None]
+    means = step.middle + release[OFFSETS].reshape(step.low.shape) / (np.maximum(sizes, 1.0) * step.factors)
+    told = rounded_centers(np.clip(means, step.low, step.high))
+    return np.where(sizes > release.noise(SIZES).half_width(LEVEL), told, step.centers)  # type: ignore[no-any-return]
 
 
 def step_ends(release: Release, step: Step) -> tuple[Floats, Floats]:
