@@ -1,7 +1,8 @@
-"""The Spark session with Delta, for jobs; a notebook brings its own."""
+"""The Spark session with Delta, for jobs; a notebook brings its own. What a run needs of it, whatever it was set to."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,15 +10,44 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from evenhand.errors import EvenhandError
+from evenhand.tables.spark_errors import SPARK_ERRORS, condition_of, kind_of
 
 DELTA = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
 }
 
+NEEDED = {
+    "spark.sql.variable.substitute": "false",  # ${…} in an expression would be read from the environment, or the settings
+    "spark.sql.ansi.enabled": "true",  # the default hangs on an environment variable
+    "spark.sql.timestampType": "TIMESTAMP_LTZ",  # a moment, not what a clock on the wall says
+    "spark.sql.caseSensitive": "false",
+    # Methods above what the JVM compiles (8,000 bytes) run interpreted, 60 times slower at k = 30; Spark splits them.
+    "spark.sql.codegen.hugeMethodLimit": "8000",
+    # Join without sorting where a partition of the smaller side fits in memory, which Spark finds out as it runs.
+    "spark.sql.adaptive.maxShuffledHashJoinLocalMapThreshold": str(64 * 2**20),
+}
+
+# Hundreds of settings decide what an expression means, how a type is written or which properties a new table has. Those that
+# only say where things are, how fast it goes or what is shown are named here, and a run leaves them as the session has them.
+DECIDES = re.compile(r"spark\.(sql|databricks\.delta)\.")
+HARMLESS = re.compile(
+    r"spark\.sql\.("
+    r"catalog\.|catalogImplementation|defaultCatalog|extensions|warehouse\.|artifact\.|hive\.(metastore|version)|"
+    r"sources\.(commitProtocolClass|outputCommitterClass)|parquet\.(output\.committer\.class|compression\.codec)|"
+    r"adaptive\.|shuffle\.partitions|autoBroadcastJoinThreshold|broadcast|codegen\.|optimizer\.|cbo\.|statistics\.|join\.|"
+    r"files\.(max|min|open)|leafNodeDefaultParallelism|maxSinglePartitionBytes|inMemoryColumnarStorage\.|"
+    r"session\.localRelation|metadataCacheTTLSeconds|thriftserver\.|streaming\.|ui\.|redaction\.|debug|event\.|"
+    r"maxPlanStringLength|maxMetadataStringLength|queryExecutionListeners|planChangeLog\.|repl\.|connect\."
+    r")"
+    r"|spark\.databricks\.delta\.(snapshotPartitions|optimizeWrite\.|autoCompact\.|optimize\.|vacuum\.|fileListing|snapshotCache)"
+)
+
 
 class SessionError(EvenhandError):
-    """There is no Spark session with Delta to work on."""
+    """There is no Spark session with Delta to work on, or one that would change what is written."""
+
+    exit_code = 2
 
 
 def start(app_name: str) -> SparkSession:
@@ -47,24 +77,47 @@ def require_delta(spark: SparkSession) -> None:
 
 @contextmanager
 def settings(spark: SparkSession, time_zone: str) -> Iterator[None]:
-    """What Evenhand's SQL needs of the session, put back afterwards."""
-    wanted = {
-        "spark.sql.session.timeZone": time_zone,
-        "spark.sql.variable.substitute": "false",  # ${…} in an expression would be read from the environment, or the settings
-        "spark.sql.ansi.enabled": "true",  # a bad cast stops the run instead of becoming null
-        # Methods above what the JVM compiles (8,000 bytes) run interpreted, 60 times slower at k = 30; Spark splits them.
-        "spark.sql.codegen.hugeMethodLimit": "8000",
-        # Join without sorting where a partition of the smaller side fits in memory, which Spark finds out as it runs.
-        "spark.sql.adaptive.maxShuffledHashJoinLocalMapThreshold": str(64 * 2**20),
-    }
-    before = {key: spark.conf.get(key, None) for key in wanted}
+    """What Evenhand's SQL needs of the session, and Spark's own default for all else that decides what is written; put back afterwards.
+
+    Raises:
+        SessionError: the session does not let one of them be changed; nothing was written.
+    """
+    before = dict(spark.conf.getAll)
+    wanted: dict[str, str | None] = dict.fromkeys(filter(_decides, before))
+    wanted |= NEEDED | {"spark.sql.session.timeZone": time_zone}
+    wanted = {key: value for key, value in wanted.items() if before.get(key) != value}
+    changed: dict[str, str | None] = {}
     try:
         for key, value in wanted.items():
-            spark.conf.set(key, value)
+            if _changed(spark, key, value):
+                changed[key] = before.get(key)
         yield
     finally:
-        for key, old in before.items():
-            if old is None:
-                spark.conf.unset(key)
-            else:
-                spark.conf.set(key, old)
+        for key, old in changed.items():
+            _set(spark, key, old)
+
+
+def _decides(key: str) -> bool:
+    return DECIDES.match(key) is not None and not HARMLESS.match(key)
+
+
+def _changed(spark: SparkSession, key: str, value: str | None) -> bool:
+    """Give a setting its value for the run, None for Spark's own. False for what was fixed when Spark started: nothing that decides is."""
+    try:
+        _set(spark, key, value)
+    except SPARK_ERRORS as wrong:
+        if value is None and condition_of(wrong) == "CANNOT_MODIFY_STATIC_CONFIG":
+            return False
+        right = "without it" if value is None else f"with {value}"
+        raise SessionError(
+            f"{key} of this Spark session can change what is written, and cannot be changed for the run ({kind_of(wrong)}); "
+            f"start the session {right}; nothing was written"
+        ) from None
+    return True
+
+
+def _set(spark: SparkSession, key: str, value: str | None) -> None:
+    if value is None:
+        spark.conf.unset(key)
+    else:
+        spark.conf.set(key, value)

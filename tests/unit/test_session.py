@@ -1,0 +1,50 @@
+"""A platform that holds a setting which decides what is written: the run is refused, and what was changed is put back."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from pyspark.errors import AnalysisException
+
+from evenhand.session import SessionError, settings
+
+HELD = "spark.databricks.delta.properties.defaults.appendOnly"
+
+
+class Held:
+    """The settings of a managed session that lets go of all but one."""
+
+    def __init__(self, given: dict[str, str]) -> None:
+        self.getAll = dict(given)
+
+    def set(self, key: str, value: str) -> None:
+        self.getAll[key] = value
+
+    def unset(self, key: str) -> None:
+        if key == HELD:
+            raise AnalysisException("no", errorClass="CONFIG_NOT_AVAILABLE", messageParameters={})
+        self.getAll.pop(key, None)
+
+
+def test_a_session_that_holds_such_a_setting_is_refused_by_its_name_and_left_as_it_was() -> None:
+    given = {"spark.sql.retainGroupColumns": "false", "spark.sql.timestampType": "TIMESTAMP_NTZ", HELD: "a-secret"}
+    session: Any = SimpleNamespace(conf=Held(given))
+    with pytest.raises(SessionError) as wrong, settings(session, "UTC"):
+        raise AssertionError("the run has begun")
+    assert str(wrong.value) == (
+        f"{HELD} of this Spark session can change what is written, and cannot be changed for the run (CONFIG_NOT_AVAILABLE); "
+        "start the session without it; nothing was written"
+    )
+    assert wrong.value.exit_code == 2
+    assert session.conf.getAll == given
+
+
+def test_a_session_that_has_all_as_it_must_be_is_not_asked_to_change_anything() -> None:
+    session: Any = SimpleNamespace(conf=Held({}))
+    with settings(session, "UTC"):
+        needed = dict(session.conf.getAll)
+    held: Any = SimpleNamespace(conf=SimpleNamespace(getAll=needed))  # has neither set nor unset
+    with settings(held, "UTC"):
+        pass
