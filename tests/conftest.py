@@ -96,8 +96,8 @@ def demo_plan(sources: Path, folder: Path, expected: int) -> Path:
     """The demo's plan with key, zones and reports in a folder; hands back its path."""
     folder.mkdir(exist_ok=True)
     write_key(folder / "key", KEY)
-    plan = (ROOT / "conf/demo.yaml").read_text(encoding="utf-8").replace("data/demo/sources", str(sources))
-    plan = plan.replace("data/demo", str(folder)).replace("expected_customers: 200000", f"expected_customers: {expected}")
+    plan = (ROOT / "conf/demo.yaml").read_text(encoding="utf-8").replace("../data/demo/sources", str(sources))
+    plan = plan.replace("../data/demo", str(folder)).replace("expected_customers: 200000", f"expected_customers: {expected}")
     path = folder / "plan.yaml"
     path.write_text(plan, encoding="utf-8")
     return path

@@ -32,7 +32,7 @@ def run(spark: Any, folder: Path, name: str, plan_file: str, as_of: datetime) ->
 
     load(spark, name, DATA, folder / "sources")
     make_key(folder / "key")
-    text = (ROOT / "conf" / plan_file).read_text(encoding="utf-8").replace(f"data/{name}", str(folder))
+    text = (ROOT / "conf" / plan_file).read_text(encoding="utf-8").replace(f"../data/{name}", str(folder))
     return evenhand.run(parse_plan(text), spark, as_of=as_of, run_id=name, noise=SeededNoise(1))
 
 

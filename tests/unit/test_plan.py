@@ -282,6 +282,30 @@ def test_a_plan_file_that_cannot_be_read_is_told(tmp_path: Path, content: bytes 
         load_plan(path)
 
 
+def test_paths_begin_where_the_plan_lies_and_the_fingerprint_does_not_depend_on_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    for folder in (tmp_path / "a", tmp_path / "b"):
+        folder.mkdir()
+        (folder / "plan.yaml").write_text(
+            plan_yaml({"sources.customers.path": "../customers", "output.open.path": "s3://b/open"})
+        )
+        monkeypatch.chdir(folder)
+        for name in (folder / "plan.yaml", "plan.yaml"):
+            plan = load_plan(name)
+            assert plan.sources.customers.path == f"{tmp_path}/customers"
+            assert plan.sources.events["purchases"].path == f"{folder}/purchases"
+            assert (plan.output.restricted.path, plan.output.open.path) == (f"{folder}/restricted", "s3://b/open")
+            assert (plan.output.reports, plan.pseudonyms.key_file) == (f"{folder}/reports", f"{folder}/key")
+            found.append(fingerprint(plan))
+    (tmp_path / "a/plan.yaml").write_text(plan_yaml({"output": {"restricted": {"path": "r"}, "open": {"path": "o"}}}))
+    assert load_plan(tmp_path / "a/plan.yaml").output.reports == f"{tmp_path}/a/reports"  # what is left out is no other place
+    text = parse_plan(plan_yaml({"sources.customers.path": "../customers", "output.open.path": "s3://b/open"}))
+    assert {*found, fingerprint(text)} == {found[0]}
+    assert text.sources.customers.path == "../customers"
+
+
 def test_reordered_keys_comments_and_spelled_out_defaults_keep_the_fingerprint() -> None:
     reordered = yaml.safe_dump(dict(reversed(BASE.items())), sort_keys=True)
     same = "# a comment\n" + reordered + "time_zone: UTC\n"

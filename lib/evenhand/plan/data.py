@@ -1,4 +1,4 @@
-"""Which tables a run reads and writes, and where the key is."""
+"""Which tables a run reads and writes, and where the key is. Paths are relative to the plan's file."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from pydantic import ConfigDict, Field, StringConstraints, Tag, field_validator,
 
 from evenhand.plan.base import Column, EitherForm, Model, Name, Text, checked
 from evenhand.plan.expressions import inspect_condition
+from evenhand.plan.places import PlanPath
 
 
 class Table(Model):
     """A Delta table, by `path` or by catalog `name`, now or at a stated `version` or `timestamp`."""
 
-    path: Text | None = None
+    path: PlanPath | None = None
     name: Text | None = None
     version: int | None = Field(default=None, ge=0)
     timestamp: datetime | None = None
@@ -81,7 +82,7 @@ class Pseudonyms(Model):
     """Where the key is: a reference, never the key. `key_id` stands beside each pseudonym, so that keys can change."""
 
     key_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,40}$")]
-    key_file: Text | None = None
+    key_file: PlanPath | None = None
     key_env: Annotated[str, StringConstraints(pattern=r"^[A-Z_][A-Z0-9_]*$")] | None = None
 
     @model_validator(mode="after")
@@ -96,7 +97,7 @@ class Output(Model):
 
     restricted: Place
     open: Place
-    reports: Text = "reports"
+    reports: PlanPath = Field(default="reports", validate_default=True)
 
     @model_validator(mode="after")
     def _apart(self) -> Self:
@@ -113,7 +114,7 @@ class Output(Model):
 class Place(Model):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
-    path: Text | None = None
+    path: PlanPath | None = None
     catalog_schema: Text | None = Field(default=None, alias="schema")
 
     @model_validator(mode="after")

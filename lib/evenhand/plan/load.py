@@ -17,6 +17,7 @@ from pydantic_core import ErrorDetails
 from evenhand.errors import PlanError
 from evenhand.plan.consistency import contradictions
 from evenhand.plan.models import Plan
+from evenhand.plan.places import beside
 
 MOST_SHOWN = 120  # characters of a value that is wrong
 MOST_BITS = 1_000  # Python writes no number of several thousand digits
@@ -37,11 +38,14 @@ def load_plan(path: str | Path) -> Plan:
         raise PlanError(["cannot be read: not UTF-8 text; name the plan, a YAML file"], str(path)) from None
     except OSError as wrong:
         raise PlanError([f"cannot be read: {str(wrong.strerror).lower()}; name the plan, a YAML file"], str(path)) from None
-    return parse_plan(text, str(path))
+    return parse_plan(text, str(path), Path(path))
 
 
-def parse_plan(text: str, where: str = "plan") -> Plan:
-    """Validate the YAML text of a plan; `where` names it in errors."""
+def parse_plan(text: str, where: str = "plan", file: Path | None = None) -> Plan:
+    """Validate the YAML text of a plan; `where` names it in errors.
+
+    Its relative paths begin in the folder of the `file` that it is from; where there is none, in the working directory.
+    """
     try:
         raw = yaml.load(text, Loader=_Strict)
     except yaml.MarkedYAMLError as wrong:
@@ -55,7 +59,7 @@ def parse_plan(text: str, where: str = "plan") -> Plan:
     if not isinstance(raw, dict):
         raise PlanError(["a mapping of keys to values is needed; see conf/demo.yaml"], where)
     try:
-        plan = Plan.model_validate(raw)
+        plan = Plan.model_validate(raw, context=beside(file) if file else None)
     except ValidationError as wrong:
         raise PlanError([_in_words(e, raw) for e in wrong.errors(include_url=False)], where) from None
     if problems := contradictions(plan):
