@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as parquet
 import pytest
 
 from evenhand.command import main
@@ -33,6 +35,37 @@ def test_check_prints_every_column_with_its_reason_and_the_budget(
     assert "one pass over at most 74 boxes cut where those say, and 1 private step of refinement" in flat
     assert "decided from 3,000 expected customers" in flat
     assert "opt-in" in out
+
+
+def ledger_of(folder: Path, *populations: str) -> None:
+    """The files of a ledger, as far as `--check` reads them."""
+    (folder / "open/budget/_delta_log").mkdir(parents=True)
+    for number, name in enumerate(populations):
+        parquet.write_table(pa.table({"population": [name], "number": [number]}), folder / f"open/budget/{number}.parquet")
+
+
+def test_check_names_the_zones_where_they_are_and_says_whether_a_ledger_would_begin(
+    plan_file: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def said(changes: dict[str, object]) -> str:
+        return " ".join(run(capsys, "--plan", str(plan_file(changes)), "--check")[1].split())
+
+    relative = {"output.open.path": "open", "output.restricted.path": "../elsewhere", "output.reports": "pages"}
+    monkeypatch.chdir("/")
+    found = said(relative)
+    for where in (f"open zone: {tmp_path}/open", f"restricted zone: {tmp_path.parent}/elsewhere", f"reports: {tmp_path}/pages"):
+        assert where in found
+    assert "No ledger is there: a new one would begin, for population testers." in found
+    (tmp_path / "open/runs").mkdir(parents=True)
+    assert "No ledger is there, although runs are" in said(relative)
+    ledger_of(tmp_path, "testers", "testers")
+    assert "The ledger of population testers is there, and goes on." in said(relative)
+    assert "A ledger is there, of testers; that of population others would begin in it." in said(
+        relative | {"privacy.population": "others"}
+    )
+    (tmp_path / "open/budget/2.parquet").write_bytes(b"no parquet")
+    assert "budget cannot be read" in said(relative)
+    assert "is known once Spark looks" in said({"output.open.path": "s3://bucket/open"})
 
 
 def test_check_says_that_a_budget_renews_and_what_that_means(

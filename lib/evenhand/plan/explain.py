@@ -15,6 +15,7 @@ from evenhand.plan.load import fingerprint
 from evenhand.plan.method import Method
 from evenhand.plan.models import Plan
 from evenhand.plan.periods import EACH
+from evenhand.plan.zones import ledger_in_words, zones
 
 WIDTH = 110
 
@@ -34,6 +35,10 @@ def explain(plan: Plan) -> str:
         "What comes out",
         *_wrapped(_result(plan)),
         *_wrapped(mitigation_in_words(plan)),
+        "",
+        "Where it goes",
+        *(f"  {line}" for line in zones(plan)),
+        *_wrapped(ledger_in_words(plan)),
         "",
         "Privacy budget",
         *_budget(plan),
