@@ -229,10 +229,10 @@ def test_the_report_and_the_audit_log_repeat_the_justification(result: Result) -
     assert "Price of fairness" in page
 
 
-def test_shares_that_no_assignment_can_meet_are_refused_with_the_tightest_that_one_can(spark: Any, world: Path) -> None:
+def test_shares_that_no_assignment_can_meet_are_refused_with_the_range_that_they_must_hold(spark: Any, world: Path) -> None:
     """Of too much; of too little the unit tests say that it is refused alike, by the same program."""
     plan = plan_of(world, BALANCED | {"bounds": {"shares": {"gender": {"female": [0.95, 1.0]}}}})
-    with pytest.raises(InfeasibleBounds, match=r"tightest feasible bounds are 0\.\d+ on both sides") as wrong:
+    with pytest.raises(InfeasibleBounds, match=r"female are between 0\.\d+ and 0\.\d+ of everybody") as wrong:
         run(plan, spark, as_of=NOW, run_id="infeasible-1", noise=NoNoise())
     assert "\n" not in str(wrong.value)
     assert not result_has(plan, spark, catalog.SEGMENT_PROFILES, "infeasible-1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -110,11 +111,33 @@ def test_a_guess_of_prices_changes_the_time_and_not_the_answer() -> None:
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.9, 1.0), (0.0, 0.1)])
-def test_a_share_that_no_assignment_meets_is_refused_with_the_tightest_feasible_one(low: float, high: float) -> None:
-    cells = lopsided()
-    share = cells.totals()[0] / cells.totals().sum()
-    with pytest.raises(InfeasibleBounds, match=f"tightest feasible bounds are {share:.3f} on both sides"):
-        constraints_of(plan_with({"shares": {"gender": {"female": [low, high]}}}), cells.totals(), 0.0)
+def test_a_share_that_no_assignment_meets_is_refused_with_the_range_that_the_noise_leaves(low: float, high: float) -> None:
+    cells, reach = lopsided(), 30.0
+    share, everyone = cells.totals()[0] / cells.totals().sum(), cells.totals().sum()
+    of_share = reach * float(np.linalg.norm([1 - share, share, share, share])) / everyone
+    with pytest.raises(InfeasibleBounds, match="19 times in 20") as wrong:
+        constraints_of(plan_with({"shares": {"gender": {"female": [low, high]}}}), cells.totals(), reach)
+    least, most = told(wrong.value)
+    assert (least, most) == pytest.approx((share - of_share, share + of_share), abs=1.1e-3)
+    assert least <= share - of_share and share + of_share <= most
+
+
+def test_bounds_that_hold_the_range_of_a_refusal_are_not_refused_on_the_next_run() -> None:
+    """Each run draws its noise anew: the noisy share alone as the next bound was refused time and again."""
+    truth, random = np.array([9_000.0, 21_000.0, 0.0, 0.0]), np.random.default_rng(3)
+    for _ in range(40):
+        asked = plan_with({"shares": {"gender": {"female": [0.6, 0.7]}}})
+        first, second = truth + random.normal(0, 150, (2, 4))
+        with pytest.raises(InfeasibleBounds) as wrong:
+            constraints_of(asked, first, reach=300)
+        as_told = plan_with({"shares": {"gender": {"female": list(told(wrong.value))}}})
+        constraints_of(as_told, second, reach=300)
+
+
+def told(refusal: InfeasibleBounds) -> tuple[float, float]:
+    found = re.search(r"are between ([\d.]+) and ([\d.]+) of everybody", str(refusal))
+    assert found is not None
+    return float(found[1]), float(found[2])
 
 
 def test_the_group_s_own_share_is_feasible_and_a_little_more_is_not() -> None:

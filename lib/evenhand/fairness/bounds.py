@@ -6,6 +6,7 @@ negative: linear in the counts (Bera et al., "Fair Algorithms for Clustering", N
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +27,7 @@ class Bound:
     """Lowest and highest share of a segment for a group: as the plan has them, and as they were used.
 
     `share` is the group's of everybody, at most `reach` from the truth 19 times in 20. The segments together are everybody,
-    so bounds that do not hold it are met by no assignment, and it is the tightest that one meets, on either side.
+    so bounds that do not hold it are met by no assignment, and those that do are met by one.
     """
 
     attribute: str
@@ -34,6 +35,11 @@ class Bound:
     asked: tuple[float, float]
     share: float
     reach: float
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Between which the noise leaves the group's share of everybody, 19 times in 20."""
+        return max(self.share - self.reach, 0.0), min(self.share + self.reach, 1.0)
 
     @property
     def used(self) -> tuple[float, float]:
@@ -127,9 +133,14 @@ def bounds_of(plan: Plan, totals: Floats, reach: float, at_least: float | None =
 def _refuse_infeasible(bounds: list[Bound]) -> None:
     for of in bounds:
         if of.feasible == NO:
-            low, high = of.asked
+            (low, high), (least, most) = of.asked, of.ends
             raise InfeasibleBounds(
-                f"fairness.mitigation.bounds.shares.{of.attribute}.{of.group}: {of.group} are about {of.share:.3f} of everybody, "
-                f"so no assignment gives them between {low:g} and {high:g} of every segment; the tightest feasible bounds are "
-                f"{of.share:.3f} on both sides; nothing was published"
+                f"fairness.mitigation.bounds.shares.{of.attribute}.{of.group}: {of.group} are {_outward(least, most)} of everybody, "
+                f"19 times in 20, so no assignment gives them between {low:g} and {high:g} of every segment; bounds that hold the "
+                "whole of this range can be met; nothing was published, the run's ε is spent"
             )
+
+
+def _outward(low: float, high: float) -> str:
+    """A range in words, rounded so that it grows."""
+    return f"between {math.floor(low * 1000) / 1000:g} and {math.ceil(high * 1000) / 1000:g}"

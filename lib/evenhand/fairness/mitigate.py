@@ -68,7 +68,7 @@ def mitigated(
     `grouped` is the answer to `group_counts` in the boxes of the summary.
 
     Raises:
-        InfeasibleBounds: no assignment meets the plan's bounds; with the tightest that one does.
+        InfeasibleBounds: no assignment meets the plan's bounds; with the range in which the group's share of everybody lies.
     """
     assert plan.fairness.mitigation is not None
     boxes, starts = boxes_of(plan, marginals), [start / STEPS for start in starts]

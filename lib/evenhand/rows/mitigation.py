@@ -54,8 +54,8 @@ def bounded_rows(bounds: Sequence[Bound]) -> pa.Table:
             "used_low": of.used[0],
             "used_high": of.used[1],
             "share": of.share,
-            "share_low": max(of.share - of.reach, 0.0),
-            "share_high": min(of.share + of.reach, 1.0),
+            "share_low": of.ends[0],
+            "share_high": of.ends[1],
             "feasible": of.feasible,
         }
         for of in bounds
