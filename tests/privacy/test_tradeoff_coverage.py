@@ -75,7 +75,7 @@ def truths(ground: Ground, choice: Choice, start: np.ndarray, plan: Plan) -> dic
     costs = (judged @ (counts * sums.paid).sum(axis=0)) / table.sum(axis=1)
     outcomes = np.stack([table[:, :1].sum(axis=1), table[:, 1:].sum(axis=1)], axis=1)
     return {
-        ("price", ""): float((counts * sums.paid).sum() / (counts * Sums.of(ground, start).paid).sum()),
+        ("price", ""): max(float((counts * sums.paid).sum() / (counts * Sums.of(ground, start).paid).sum()), 1.0),
         ("worst_group_cost", ""): float(costs.max()),
         **{(name, ""): float(statistic(table)) for name, statistic in METRICS.items()},
         **{(name, "gift"): float(statistic(outcomes)) for name, statistic in SELECTION.items()},
@@ -109,7 +109,7 @@ def test_what_mitigation_was_expected_to_cost_and_to_bring_lies_in_its_intervals
         fair = balanced(cells, constraints, start, None, 3)
         choices = {"before": Choice(start), "after": Choice(fair.centers, fair.shares, constraints.prices(fair.duals))}
         for stage, choice in choices.items():
-            shown = figures(_point(ground, choice, plan, stage, None, start))
+            shown = figures(_point(ground, choice, plan, stage, None, [start]))
             exactly = truths(replace(ground, counts=exact[learned.boxes]), choice, start, plan)
             assert shown.keys() == exactly.keys()
             for name, figure in shown.items():

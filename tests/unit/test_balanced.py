@@ -202,6 +202,22 @@ def test_fairness_has_a_price_that_grows_with_the_bound() -> None:
     assert then.statistics[0].figures[RATIO].value > 0.89 > first.statistics[0].figures[RATIO].value
 
 
+def test_no_price_is_below_one_though_other_centers_cost_less_than_the_unconstrained_ones_did() -> None:
+    """The start was refined among people, and so is not the best for the boxes: moved on them, bounded segments cost less."""
+    cells, plan = lopsided(), plan_with({"at_least": 0.9})
+    start = STARTS + 0.15
+    constraints = constraints_of(plan, cells.totals(), 0.0)
+    found = balanced(cells, constraints, start)
+    assert found.cost < cells.weights @ cells.distances(start).min(axis=1)
+    ground = ground_of(cells)
+    then = after(ground, constraints, found.centers, found.duals, start, plan, {})
+    blind = before(ground, found.centers, plan, "after", start)
+    for point in (before(ground, start, plan), then, blind, *curve(ground, plan, start)):
+        assert 1.0 <= point.price.low <= point.price.value <= point.price.high
+    prices = [point.price.value for point in curve(ground, plan, start)]
+    assert prices[0] < prices[-1]
+
+
 def test_with_next_to_no_noise_the_ends_of_what_fairness_costs_are_at_the_figures() -> None:
     cells, plan = lopsided(), plan_with({"at_least": 0.9})
     for point in (before(ground_of(cells), STARTS, plan), *curve(ground_of(cells), plan, STARTS)):

@@ -49,7 +49,9 @@ class Statistics:
 
 @dataclass(frozen=True)
 class Point:
-    """`stage` is before, after, or curve; `bound` belongs to the curve; `price` is the cost over the unconstrained cost."""
+    """`stage` is before, after, or curve; `bound` belongs to the curve; `price` is the cost over the unconstrained cost, which is
+    at least 1: with the same centers and no bounds nobody goes farther.
+    """
 
     stage: str
     bound: float | None
@@ -74,8 +76,8 @@ class Choice:
 
 
 def before(ground: Ground, centers: Floats, plan: Plan, stage: str = "before", start: Floats | None = None) -> Point:
-    """Everybody at the nearest center; the price is over the cost at the centers `start`."""
-    return _point(ground, Choice(centers), plan, stage, None, centers if start is None else start)
+    """Everybody at the nearest center; the price is over the cost at the centers `start`, or at these where that is less."""
+    return _point(ground, Choice(centers), plan, stage, None, [centers] if start is None else [start, centers])
 
 
 def after(
@@ -88,39 +90,46 @@ def after(
     unbounded: Mapping[str, Sequence[str]],
     published: Centers | None = None,
 ) -> Point:
-    """The cheapest assignment within the bounds, near these duals; the price is over the cost at the unconstrained `start`.
+    """The cheapest assignment within the bounds, near these duals; the price is over the cost without bounds at `start`, or at
+    these centers where that is less.
 
     A group that is lost in the noise of the boxes may have been bounded all the same, once it was counted by segment:
     `unbounded` are those, by attribute, that were not.
     """
     found = assigned(ground.cells, constraints, centers, duals)
     choice = Choice(centers, found.shares, constraints.prices(found.duals), published)
-    point = _point(ground, choice, plan, "after", None, start)
+    point = _point(ground, choice, plan, "after", None, [start, centers])
     return replace(
         point, statistics=[replace(s, left_out=tuple(unbounded.get(s.attribute, s.left_out))) for s in point.statistics]
     )
 
 
 def curve(ground: Ground, plan: Plan, start: Floats) -> list[Point]:
-    """From the loosest bound, where the unconstrained centers are best, to the tightest, each starting from the one before."""
-    points: list[Point] = []
+    """From the loosest bound, where the unconstrained centers are best, to the tightest, each starting from the one before.
+
+    All prices are over the least cost without bounds that any of the centers has: those of `start` were not moved on the boxes.
+    """
+    choices: list[Choice] = []
     centers, duals = start, None
     for bound in BOUNDS:
         constraints = constraints_of(plan, ground.cells.totals(), ground.reach, at_least=bound)
         found = balanced(ground.cells, constraints, centers, duals, ROUNDS)
         centers, duals = found.centers, found.duals
-        choice = Choice(centers, found.shares, constraints.prices(duals))
-        points.append(_point(ground, choice, plan, "curve", bound, start))
-    return points
+        choices.append(Choice(centers, found.shares, constraints.prices(duals)))
+    without = [start, *(choice.centers for choice in choices)]
+    return [_point(ground, choice, plan, CURVE, bound, without) for bound, choice in zip(BOUNDS, choices, strict=True)]
 
 
-def _point(ground: Ground, choice: Choice, plan: Plan, stage: str, bound: float | None, start: Floats) -> Point:
+def _point(ground: Ground, choice: Choice, plan: Plan, stage: str, bound: float | None, without: Sequence[Floats]) -> Point:
+    """`without`: centers, of which those that cost the least without bounds stand for the unconstrained segments."""
     cells, k = ground.cells, len(choice.centers)
     away, noisy = cells.distances(choice.centers), Sums.of(ground, choice.centers, choice.prices, choice.shares)
     shares = np.eye(k)[away.argmin(axis=1)] if choice.shares is None else choice.shares
-    paid, at_start = (shares * away).sum(axis=1), cells.distances(start).min(axis=1)
-    price = float(paid @ cells.weights) / max(float(at_start @ cells.weights), 1e-12)
-    unconstrained = np.broadcast_to(distances(ground.points, start).min(axis=1)[:, None], noisy.paid.shape)
+    paid = (shares * away).sum(axis=1)
+    costs_without = [float(cells.distances(centers).min(axis=1) @ cells.weights) for centers in without]
+    cheapest = int(np.argmin(costs_without))
+    price = float(paid @ cells.weights) / max(costs_without[cheapest], 1e-12)
+    unconstrained = np.broadcast_to(distances(ground.points, without[cheapest]).min(axis=1)[:, None], noisy.paid.shape)
     counts, costs, sizes = cells.table(shares), cells.sums(paid), cells.totals()
     found = []
     offers = {} if stage == CURVE else choice.offers(plan)
@@ -134,7 +143,10 @@ def _point(ground: Ground, choice: Choice, plan: Plan, stage: str, bound: float 
             worst = float(((judged @ costs) / (judged @ sizes)).max())
             figures[COST, ""] = _around(worst, _group_cost_ends(ground, noisy, judged))
         found.append(Statistics(table.name, figures, left))
-    return Point(stage, bound, _around(price, quotient(ground.counts, ground.noise, noisy.paid, unconstrained)), found)
+    ends = quotient(ground.counts, ground.noise, noisy.paid, unconstrained)
+    # The released counts may say less than 1, of which nothing is true: what they leave of the rest is known.
+    known = _around(max(price, 1.0), (max(ends[0], 1.0), max(ends[1], 1.0)))
+    return Point(stage, bound, known, found)
 
 
 def _wanted(offers: Mapping[str, NDArray[np.bool_]], stage: str) -> list[tuple[str, str]]:

@@ -130,7 +130,7 @@ def _curve(facts: Facts) -> str:
 def _tradeoff(curve: Rows) -> str:
     priced = [r for r in curve if r["attribute"] == curve[0]["attribute"] and r["value"] is not None]
     rows: Rows = [{"bound": r["bound"]} | {f"more{e}": _more(r[end]) for e, end in ENDS.items()} for r in priced]
-    said = "; ".join(f"at least {r['bound']:g}: {percents(r, 'more', 'more_low', 'more_high', ' more')}" for r in rows)
+    said = "; ".join(f"at least {r['bound']:g}: {_more_in_words(r)}" for r in rows)
     top = max((r[f"more{e}"] for r in rows for e in ENDS if r[f"more{e}"] is not None), default=0.0)
     rows = [r | {"more_high": top if r["more_high"] is None else r["more_high"]} for r in rows]  # nothing bounds it: to the top
     text = f"Cost of the segments by the bound on representation, over unconstrained ones. {said or 'No figures shown'}."
@@ -139,6 +139,12 @@ def _tradeoff(curve: Rows) -> str:
 
 def _more(price: float | None) -> float | None:
     return None if price is None else price - 1
+
+
+def _more_in_words(row: dict[str, Any]) -> str:
+    if row["more_low"] > 0:
+        return percents(row, "more", "more_low", "more_high", " more")
+    return "cannot tell" if row["more_high"] is None else f"at most {100 * row['more_high']:.1f}% more"
 
 
 def _name(facts: Facts, segment: int) -> str:
