@@ -11,6 +11,7 @@ from evenhand.fairness.assess import assess_fairness, unevenness
 from evenhand.fairness.assignment import FairMap, with_segment
 from evenhand.fairness.kept import kept_bounds
 from evenhand.fairness.mitigate import mitigated
+from evenhand.governance.gates import blocking
 from evenhand.plan.data import KeepLatest
 from evenhand.plan.method import Method
 from evenhand.prepare.customers import prepared_customers, with_ids
@@ -36,6 +37,7 @@ from evenhand.segment.intervals import center_ends, cost_ends, silhouette_ends
 from evenhand.segment.label import labels
 from evenhand.segment.profiles import read_profiles
 from evenhand.segment.refine import refined
+from evenhand.segment.worth import useless, worth
 from evenhand.short_code import never_null
 from evenhand.tables import catalog
 from evenhand.tables.spark_errors import no_values_in_errors
@@ -133,7 +135,8 @@ def assess_step(run: Run) -> None:
     if (bounds := run.store.rows(catalog.MITIGATION_BOUNDS, run.run_id)) is not None:
         kept = kept_bounds(release, plan, read_bounded(bounds), {of.table: of.suppressed for of in fairness})
         run.write_later(catalog.MITIGATION_VERDICTS, verdict_rows(kept))
-    run.publish(unevenness(fairness))
+    worse, uneven = useless(worth(release, centers, plan), plan), unevenness(fairness)
+    run.publish(worse + uneven, blocking(plan, worse, uneven))
 
 
 def report_step(run: Run) -> None:

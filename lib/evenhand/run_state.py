@@ -181,21 +181,20 @@ class Run:
         }
         self.store.write(RUNS, pa.table(row), self.run_id)
 
-    def publish(self, uneven: list[str]) -> None:
-        """Make the run visible, or block it when the plan says that unevenness blocks.
+    def publish(self, findings: list[str], blocking: list[str]) -> None:
+        """Make the run visible with its findings, or block it for some of them.
 
         Raises:
-            Blocked: with the findings; nothing is visible.
+            Blocked: with those that block; nothing is visible.
         """
-        blocked = bool(uneven) and self.plan.fairness.when_uneven == "block"
-        if blocked or self.status != PUBLISHED:  # before it is visible: nothing is that the log lacks
-            self.later(lambda: self.audit.add(self.run_id, BLOCK if blocked else PUBLISH, {"findings": uneven}))
+        if blocking or self.status != PUBLISHED:  # before it is visible: nothing is that the log lacks
+            self.later(lambda: self.audit.add(self.run_id, BLOCK if blocking else PUBLISH, {"findings": findings}))
         self.wait()
-        if blocked:
-            self.record(BLOCKED, uneven)
-            raise Blocked(f"run {self.run_id} is blocked, nothing was published: " + "; ".join(uneven))
+        if blocking:
+            self.record(BLOCKED, findings)
+            raise Blocked(f"run {self.run_id} is blocked, nothing was published: " + "; ".join(blocking))
         if self.status != PUBLISHED:
-            self.record(PUBLISHED, uneven)
+            self.record(PUBLISHED, findings)
 
 
 def _questions(plan: Plan) -> dict[str, float]:

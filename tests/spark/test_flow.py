@@ -11,16 +11,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from conftest import ROOT, write_key
 from evenhand.api import run
 from evenhand.errors import Blocked
 from evenhand.governance.audit import AuditLog
+from evenhand.plan.geometry import STEPS
 from evenhand.plan.load import canonical, fingerprint, parse_plan
+from evenhand.privacy.noise import Noise, NoNoise
 from evenhand.report.facts import gather
 from evenhand.result import Result
 from evenhand.tables import catalog
-from sample import CONSENT, KEY, NOW, granted, in_folder, people, plan_yaml, write_source, write_sources
+from sample import CONSENT, KEY, NOW, ONE_FEATURE, REMOVED, granted, in_folder, people, plan_yaml, write_source, write_sources
 
 COUNT, REFUSED = 3000, 100  # customers, and how many of them said no
 
@@ -237,3 +240,31 @@ def test_an_uneven_result_blocks_the_run_when_the_plan_says_so(spark: Any, world
     assert [r.status for r in runs] == ["running", "blocked"]
     assert any("gender" in reason for reason in runs[-1].reasons)
     assert not (folder / "reports").exists()
+
+
+class PulledTogether(NoNoise):
+    """No noise but on the sums of the two segments' only feature: as much as theirs usually is, towards each other."""
+
+    def add(self, exact: NDArray[np.int64], noise: Noise) -> NDArray[np.int64]:
+        if len(exact) == 2 and noise.scale > STEPS:
+            return exact + np.array([1, -1]) * round(noise.deviation)  # the first segment is the one with less tenure
+        return super().add(exact, noise)
+
+
+def test_segments_that_are_expected_to_be_worse_than_one_for_everybody_block_the_run(
+    spark: Any, world: Path, tmp_path: Path
+) -> None:
+    changes = in_folder(tmp_path) | ONE_FEATURE | {f"sources.{s}.path": f"{world}/{s}" for s in ("customers", "consent")}
+    changes |= {
+        "pseudonyms.key_file": f"{world}/key",
+        "segments.when_useless": REMOVED,
+        "privacy.expected_customers": 500,
+        "privacy.split": {"summary": 0.998, "profiles": 0.001, "fairness": 0.001},
+    }
+    plan = parse_plan(plan_yaml(changes))
+    with pytest.raises(Blocked, match=r"worse than one segment for everybody.*; .*segments\.when_useless: publish") as wrong:
+        run(plan, spark, as_of=NOW, run_id="useless", noise=PulledTogether(), steps=("prepare", "segment", "assess"))
+    assert wrong.value.exit_code == 3
+    last = spark.read.format("delta").load(f"{tmp_path}/open/runs").orderBy("at").collect()[-1]
+    assert last.status == "blocked"
+    assert any("worse than one segment" in reason for reason in last.reasons)

@@ -35,6 +35,16 @@ def epsilon_for(plan: Plan, times: float) -> float:
     return epsilon_of(privacy.budget * times**2, privacy.delta)
 
 
+def remedy(plan: Plan, customers: float) -> str:
+    """Which ε or k would do for so many customers, by their released count in place of the plan's estimate."""
+    enough = strength(plan) * max(customers, 1.0) / plan.privacy.expected_customers / ENOUGH
+    if enough >= 1:
+        return "state bounds inside which customers differ more"
+    most = int(max(plan.segments.candidates) * enough)
+    fewer = f", or at most {most} segments at this ε" if most >= 2 else ""
+    return f"ε of {epsilon_for(plan, 1 / enough):.2g} or more would do{fewer}"
+
+
 def advice(plan: Plan) -> list[str]:
     """One sentence a warning; empty when the plan asks for what its population can give."""
     privacy, features, warnings = plan.privacy, len(plan.features), []

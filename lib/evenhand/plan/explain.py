@@ -88,9 +88,10 @@ def _result(plan: Plan) -> str:
     offers = ", ".join(o.name for o in plan.fairness.offers)
     selected = f" Selection rates are compared for {offers}." if offers else ""
     gate = "blocks the run" if plan.fairness.when_uneven == "block" else "is reported"
+    useless = "block the run" if plan.segments.when_useless == "block" else "are published all the same"
     return (
         f"{k} segments over {len(plan.features)} features ({', '.join(plan.feature_names)}), and whether they treat evenly: "
-        f"{attributes}. Unevenness {gate}.{selected} Counts below {plan.privacy.minimum_cell} are suppressed."
+        f"{attributes}. Unevenness {gate}. Segments expected to be worse than one for everybody {useless}.{selected} Counts below {plan.privacy.minimum_cell} are suppressed."
     )
 
 

@@ -48,6 +48,7 @@ class Segments(Model):
     k: Annotated[Annotated[int, Field(ge=2, le=100), Tag("plain")] | Annotated[KRange, Tag("by-keys")], EitherForm]
     mllib_seeds: int = Field(default=2, ge=1, le=20)  # how many MLlib fits compete
     restarts: int = Field(default=24, ge=1, le=1000)  # how many k-means++ restarts compete with them
+    when_useless: Literal["block", "publish"] = "block"  # when expected to be worse than one segment for everybody
 
     @property
     def candidates(self) -> range:
