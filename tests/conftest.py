@@ -1,11 +1,11 @@
-"""One Spark session for all tests that need one, and a folder with a key and a plan in it."""
+"""One Spark session for all tests of a file, and a folder with a key and a plan in it."""
 
 from __future__ import annotations
 
 import os
 import runpy
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, settings
 
 from evenhand.plan.load import parse_plan
 from evenhand.plan.models import Plan
+from jvm import Jvm
 from sample import KEY, in_folder, plan_yaml
 
 # How fast a machine is, and what else it does, is no property of the code.
@@ -34,19 +35,33 @@ SETTINGS = {
 }
 
 
-@pytest.fixture(scope="session")
-def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A local session with Delta; the jar comes from the venv's spark-defaults.conf, which scripts/setup writes."""
-    from pyspark.sql import SparkSession
+JVM = pytest.StashKey[Jvm]()
 
-    warehouse = tmp_path_factory.mktemp("warehouse")
-    builder = SparkSession.builder.master("local[2]").appName("evenhand tests").config("spark.sql.warehouse.dir", str(warehouse))
-    for key, value in SETTINGS.items():
-        builder = builder.config(key, value)
-    session = builder.getOrCreate()
-    session.sparkContext.setLogLevel("ERROR")
-    yield session
-    session.stop()
+
+@pytest.fixture(scope="session")
+def jvm(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Jvm]:
+    """This process's JVM; the jar of Delta comes from the venv's spark-defaults.conf, which scripts/setup writes."""
+    folder = tmp_path_factory.mktemp("jvm")
+    running = Jvm(SETTINGS | {"spark.sql.warehouse.dir": str(folder / "warehouse")}, folder / "log")
+    request.config.stash[JVM] = running
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def spark(jvm: Jvm) -> Any:
+    """A local session with Delta. Files share it as long as the JVM does not keep too much of what they did."""
+    return jvm.session()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Tell with a failure why the JVM died, if it did: the test itself only sees a refused connection."""
+    report = yield
+    running = item.config.stash.get(JVM, None)
+    if report.failed and running is not None and (words := running.last_words()):
+        report.sections.append(("the JVM died", words))
+    return report
 
 
 @pytest.fixture
