@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
+from evenhand.arguments import EXAMPLES, point_in_time
 from evenhand.errors import ArgumentError, EvenhandError
 from evenhand.plan.advice import advice
 from evenhand.plan.explain import explain
 from evenhand.plan.load import load_plan
 from evenhand.plan.models import Plan
+from evenhand.terminal import say, show
 
 
 def main(steps: Sequence[str], description: str, arguments: Sequence[str] | None = None) -> int:
@@ -28,7 +29,7 @@ def _exit_code(work: Callable[[], None]) -> int:
     try:
         work()
     except EvenhandError as wrong:
-        _say(str(wrong))
+        say(str(wrong))
         return wrong.exit_code
     return 0
 
@@ -36,10 +37,10 @@ def _exit_code(work: Callable[[], None]) -> int:
 def _run_or_check(steps: Sequence[str], options: argparse.Namespace) -> None:
     plan = load_plan(options.plan)
     if options.check:
-        print(explain(plan))
+        show(explain(plan))
         return
     for warning in advice(plan):
-        _say(warning)
+        say(warning)
     _run(plan, steps, options)
 
 
@@ -48,16 +49,16 @@ def _verify(options: argparse.Namespace) -> None:
     from evenhand.session import start
 
     plan = load_plan(options.plan)
-    print(verify(plan, start(f"evenhand verify {plan.name}")))
+    show(verify(plan, start(f"evenhand verify {plan.name}")))
 
 
 def _run(plan: Plan, steps: Sequence[str], options: argparse.Namespace) -> None:
     # Imported late: --check answers without loading Spark.
     from evenhand.api import run
 
-    result = run(plan, as_of=options.as_of, run_id=options.run_id, steps=steps, say=_say)
+    result = run(plan, as_of=options.as_of, run_id=options.run_id, steps=steps, say=say)
     done = steps[-1] == "report"
-    print(str(result) if done else f"run {result.run_id}: {', '.join(steps)} done")
+    show(str(result) if done else f"run {result.run_id}: {', '.join(steps)} done")
 
 
 def _parse(steps: Sequence[str], description: str, arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -84,14 +85,12 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> None:  # type: ignore[override]
         raise ArgumentError(f"{message}; see --help")
 
+    def _print_message(self, message: str, file: object = None) -> None:
+        show(message.rstrip("\n"))
+
 
 def _moment(text: str) -> datetime:
     try:
-        moment = datetime.fromisoformat(text)
-        return moment.astimezone(UTC) if moment.tzinfo else moment
-    except (ValueError, OverflowError):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 2026-10-31 or 2026-10-31T18:00:00+01:00") from None
-
-
-def _say(line: str) -> None:
-    print(f"evenhand: {line}", file=sys.stderr, flush=True)
+        return point_in_time(text)
+    except ArgumentError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time such as {EXAMPLES}") from None

@@ -26,7 +26,7 @@ def new_id(plan: Plan) -> str:
 
 def checked_id(run_id: str) -> str:
     """Raises ArgumentError where it is no id."""
-    if not RUN_ID.fullmatch(run_id):
+    if not isinstance(run_id, str) or not RUN_ID.fullmatch(run_id):
         raise ArgumentError(f"--run-id {run_id!r}: letters, digits, - and _ are allowed, at most 80")
     return run_id
 

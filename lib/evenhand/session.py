@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from evenhand.errors import EvenhandError
@@ -16,6 +15,8 @@ DELTA = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
 }
+
+NO_DELTA = re.compile(r"PARSE_SYNTAX_ERROR|DATA_SOURCE_NOT_FOUND|Cannot find catalog plugin class")
 
 NEEDED = {
     "spark.sql.variable.substitute": "false",  # ${…} in an expression would be read from the environment, or the settings
@@ -54,24 +55,45 @@ def start(app_name: str) -> SparkSession:
     """The session that `spark-submit` prepared.
 
     Raises:
-        SessionError: Delta is not on the class path.
+        SessionError: Spark does not start, or without Delta.
     """
     builder = SparkSession.builder.appName(app_name)
     for key, value in DELTA.items():
         builder = builder.config(key, value)
-    spark = builder.getOrCreate()
+    try:
+        spark = builder.getOrCreate()
+    except SPARK_ERRORS as wrong:
+        raise SessionError(
+            f"Spark does not start ({kind_of(wrong)}); run scripts/setup, and see that JAVA_HOME is Java 17"
+        ) from None
     require_delta(spark)
     return spark
 
 
 def require_delta(spark: SparkSession) -> None:
+    """Ask Delta for a table that is not there.
+
+    Raises:
+        SessionError: it is no session, it is stopped, its server is gone, or it has no Delta.
+    """
+    if isinstance(spark, type) or not (hasattr(spark, "sql") and hasattr(spark, "conf")):
+        raise SessionError(
+            f"spark: a {type(spark).__name__} is no Spark session; leave it out, or give SparkSession.builder.getOrCreate()"
+        )
     try:
         spark.sql("DESCRIBE HISTORY delta.`/there/is/no/such/table`")
-    except PySparkException as wrong:
-        if "DATA_SOURCE_NOT_FOUND" in str(wrong) or "PARSE_SYNTAX" in str(wrong) or "delta" not in str(wrong).lower():
+    except Exception as wrong:  # a client that is closed raises whatever its closed parts do
+        if condition_of(wrong).startswith("DELTA"):
+            return
+        if NO_DELTA.search(f"{condition_of(wrong)} {wrong}"):
             raise SessionError(
                 "this Spark session has no Delta; run scripts/setup, or submit with "
                 "--packages io.delta:delta-spark_4.2_2.13:4.4.0 and conf/spark-defaults.conf"
+            ) from None
+        if condition_of(wrong) in ("", "INVALID_HANDLE"):  # none at all where Spark itself is gone
+            raise SessionError(
+                f"this Spark session is stopped, or its server cannot be reached ({type(wrong).__name__}); start another and hand "
+                "that over"
             ) from None
 
 

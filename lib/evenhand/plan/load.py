@@ -14,7 +14,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from evenhand.errors import PlanError
+from evenhand.errors import ArgumentError, PlanError
 from evenhand.plan.consistency import contradictions
 from evenhand.plan.models import Plan
 from evenhand.plan.places import beside
@@ -29,13 +29,18 @@ def load_plan(path: str | Path) -> Plan:
 
     Raises:
         PlanError: with every problem found: the key's path, what was found, what is allowed.
+        ArgumentError: it is no path.
     """
+    if not isinstance(path, str | Path):
+        raise ArgumentError(f"load_plan: the path of a YAML file is needed, not a {type(path).__name__}")
     try:
         text = Path(path).read_text(encoding="utf-8")
     except FileNotFoundError:
         raise PlanError(["no such file"], str(path)) from None
     except UnicodeDecodeError:
         raise PlanError(["cannot be read: not UTF-8 text; name the plan, a YAML file"], str(path)) from None
+    except ValueError:  # a zero byte
+        raise PlanError(["cannot be read: there can be no such path; name the plan, a YAML file"], str(path)) from None
     except OSError as wrong:
         raise PlanError([f"cannot be read: {str(wrong.strerror).lower()}; name the plan, a YAML file"], str(path)) from None
     return parse_plan(text, str(path), Path(path))
@@ -46,6 +51,8 @@ def parse_plan(text: str, where: str = "plan", file: Path | None = None) -> Plan
 
     Its relative paths begin in the folder of the `file` that it is from; where there is none, in the working directory.
     """
+    if not isinstance(text, str):
+        raise ArgumentError(f"parse_plan: the YAML text of a plan is needed, not a {type(text).__name__}")
     try:
         raw = yaml.load(text, Loader=_Strict)
     except yaml.MarkedYAMLError as wrong:

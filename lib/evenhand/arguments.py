@@ -1,0 +1,63 @@
+"""What a caller hands over, in a notebook or on the command line, checked before anything is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from evenhand.errors import ArgumentError
+from evenhand.plan.models import Plan
+
+EXAMPLES = "2026-10-31 or 2026-10-31T18:00:00+01:00"
+
+
+def point_in_time(given: object) -> datetime:
+    """A moment in UTC, from a `datetime` or from ISO text; in UTC already where it has no offset.
+
+    Raises:
+        ArgumentError: it is neither, or before the year 1 or after 9999 in UTC.
+    """
+    try:
+        moment = datetime.fromisoformat(given) if isinstance(given, str) else given
+        if isinstance(moment, datetime):
+            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise ArgumentError(f"as_of: {given!r} is not a time; give a datetime, or text such as {EXAMPLES}")
+
+
+def checked_plan(given: object) -> Plan:
+    """Raises ArgumentError where it is no plan, but what one is read from."""
+    if not isinstance(given, Plan):
+        raise ArgumentError(f"plan: a {type(given).__name__} is no plan; read one first: evenhand.load_plan('conf/demo.yaml')")
+    return given
+
+
+def checked_steps(given: Sequence[str], known: Iterable[str]) -> list[str]:
+    """Raises ArgumentError where it is no list of known steps."""
+    names = ", ".join(known)
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise ArgumentError(f"steps: a list is needed, such as ['prepare'], not {given!r}; known: {names}")
+    steps: list[str] = list(given)
+    if unknown := [step for step in steps if step not in names.split(", ")]:
+        raise ArgumentError(f"steps: there is no {unknown[0]}; known: {names}")
+    if not steps:
+        raise ArgumentError(f"steps: none is named; known: {names}")
+    return steps
+
+
+def checked_noise(given: Any) -> Any:
+    """Raises ArgumentError where it is no source of noise."""
+    if isinstance(given, type) or not (
+        isinstance(getattr(given, "private", None), bool) and callable(getattr(given, "add", None))
+    ):
+        raise ArgumentError(f"noise: {given!r} is no source of noise; leave it out, and OpenDP's is used")
+    return given
+
+
+def checked_say(given: Any) -> Any:
+    """Raises ArgumentError where nothing can be said to it."""
+    if not callable(given):
+        raise ArgumentError(f"say: {given!r} is no function; give one that takes a line, such as print")
+    return given
