@@ -76,3 +76,11 @@ def test_a_short_variable_is_refused_without_repeating_it(monkeypatch: pytest.Mo
     with pytest.raises(KeyFileError, match="too short") as wrong:
         from_env("SECRET_FOR_TESTS")
     assert "hunter2" not in str(wrong.value)
+
+
+def test_a_variable_that_is_no_text_is_refused_in_one_line_without_repeating_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(os.environb, b"SECRET_FOR_TESTS", b"hunter2" + b"\xff" * 32)
+    with pytest.raises(KeyFileError, match="SECRET_FOR_TESTS is not UTF-8 text; export the key as text") as wrong:
+        from_env("SECRET_FOR_TESTS")
+    assert "hunter2" not in str(wrong.value)
+    assert "\n" not in str(wrong.value)

@@ -21,9 +21,11 @@ def read_key(pseudonyms: Pseudonyms) -> bytes:
         KeyFileError: missing, shorter than 32 bytes, or open to others than its owner.
     """
     if pseudonyms.key_env is not None:
-        where, key = f"pseudonyms.key_env: {pseudonyms.key_env}", os.environ.get(pseudonyms.key_env, "").encode()
+        where, key = f"pseudonyms.key_env: {pseudonyms.key_env}", os.environb.get(pseudonyms.key_env.encode(), b"")
         if not key:
             raise KeyFileError(f"{where} is not set; export a secret of at least {LEAST_BYTES} bytes")
+        if not _is_text(key):  # as which another machine, or a scheduler, may hand on other bytes
+            raise KeyFileError(f"{where} is not UTF-8 text; export the key as text, for instance from: openssl rand -hex 32")
     else:
         assert pseudonyms.key_file is not None
         where, key = f"pseudonyms.key_file: {pseudonyms.key_file}", _from_file(Path(pseudonyms.key_file))
@@ -37,6 +39,14 @@ def read_key(pseudonyms: Pseudonyms) -> bytes:
 def pads_of(plan: Plan) -> Pads:
     """The pads of the plan's key for the pseudonyms of its customers; raises as `read_key`."""
     return Pads.of(read_key(plan.pseudonyms), plan.purpose, "customer", plan.pseudonyms.key_id)
+
+
+def _is_text(key: bytes) -> bool:
+    try:
+        key.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _from_file(path: Path) -> bytes:
