@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import re
 from datetime import datetime
-from pathlib import PurePath
 from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, StringConstraints, Tag, field_validator, model_validator
 
+from evenhand.plan.apart import nested
 from evenhand.plan.base import Column, EitherForm, Model, Name, Text, checked
 from evenhand.plan.expressions import inspect_condition
 from evenhand.plan.places import PlanPath
@@ -102,10 +100,10 @@ class Output(Model):
     @model_validator(mode="after")
     def _apart(self) -> Self:
         a, b = self.restricted, self.open
-        if a.path and b.path:
-            one, other = _folder(a.path), _folder(b.path)
-            if one[: len(other)] == other or other[: len(one)] == one:
-                raise ValueError("the restricted and the open zone must not lie inside each other")
+        if a.path and b.path and nested(a.path, b.path):
+            raise ValueError("the restricted and the open zone must not lie inside each other")
+        if a.path and nested(a.path, self.reports):
+            raise ValueError("the restricted zone and the folder of reports must not lie inside each other")
         if a.catalog_schema and b.catalog_schema and _schema(a.catalog_schema) == _schema(b.catalog_schema):
             raise ValueError("the restricted and the open zone must be two schemas")
         return self
@@ -122,12 +120,6 @@ class Place(Model):
         if (self.path is None) == (self.catalog_schema is None):
             raise ValueError("state either path or schema")
         return self
-
-
-def _folder(path: str) -> tuple[str, ...]:
-    """The parts of a path, the same for /out, file:/out, file:///out and out in the root."""
-    path = re.sub(r"^(file:)?/+", "/", path)
-    return PurePath(os.path.normpath(path) if ":/" in path else os.path.abspath(path)).parts
 
 
 def _schema(name: str) -> str:
