@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import chi2
 
 from bound import epsilon_lower_bound
 from evenhand.errors import DataError
 from evenhand.plan.accounting import epsilon_of
 from evenhand.plan.models import Plan
 from evenhand.privacy import release
-from evenhand.privacy.noise import OpenDPNoise
 from evenhand.privacy.question import Integers, Part
-from evenhand.privacy.release import Release, add_noise
+from evenhand.privacy.release import Release
 from evenhand.privacy.summary import COUNT, Summary, read_summary
 from evenhand.segment.cluster import fast_fit
-from world import Exact
+from sensitivity import Mechanism, sound
+from world import NOBODY, Exact
 
 Floats = NDArray[np.float64]
 AUDITS = 1_000  # more than one call makes; the false alarm of all of them together is shared among so many
@@ -28,7 +29,7 @@ DELTA = 0.05  # at which a ρ is audited: it promises an ε for every δ, and a 
 
 @dataclass(frozen=True)
 class Finding:
-    """`bound` is a lower confidence bound on ε; above `claim` the promise is broken."""
+    """`bound` is a lower confidence bound on ε, of `audit_spread` on ρ; above `claim` the promise is broken."""
 
     release: str
     part: str
@@ -41,17 +42,8 @@ class Finding:
         return self.bound <= self.claim
 
 
-# Noise for many runs at once: the part, and its exact cells one run after the other.
-Mechanism = Callable[[Part, Integers], Integers]
-
-
-def sound(part: Part, exact: Integers) -> Integers:
-    """What the door does."""
-    return add_noise((part,), {part.name: exact}, OpenDPNoise())[part.name]
-
-
 def audit_release(one: Exact, other: Exact, case: str, runs: int, mechanism: Mechanism = sound) -> list[Finding]:
-    """Each part that differs between the two inputs, and all parts together."""
+    """Each part that differs between the two inputs, and all parts together; of who may not be used the claim is zero."""
     findings, sums = [], [np.zeros((runs, 2)), np.zeros((runs, 2))]
     for part in one.parts:
         a, b = (answer.vectors[part.name].reshape(-1, part.width) for answer in (one, other))
@@ -61,18 +53,40 @@ def audit_release(one: Exact, other: Exact, case: str, runs: int, mechanism: Mec
         a, b = a[rows].ravel(), b[rows].ravel()
         samples = [_statistics(part, exact, a, b, runs, mechanism) for exact in (a, b)]
         bound = epsilon_lower_bound(samples[0], samples[1], ALARM / AUDITS, _delta(part))
-        findings.append(Finding(one.question, part.name, case, _claim([part]), bound))
+        findings.append(Finding(one.question, part.name, case, _claim([part], case), bound))
         sums = [s + sample[:, :2] for s, sample in zip(sums, samples, strict=True)]
     together = epsilon_lower_bound(sums[0], sums[1], ALARM / AUDITS, _delta(one.parts[0]))
-    return [*findings, Finding(one.question, "all parts", case, _claim(one.parts), together)]
+    return [*findings, Finding(one.question, "all parts", case, _claim(one.parts, case), together)]
+
+
+def audit_spread(one: Exact, other: Exact, case: str, runs: int, mechanism: Mechanism = sound) -> list[Finding]:
+    """Of Gaussian noise more is known than what events tell: a lower bound on each part's ρ, from how far its draws spread.
+
+    That is the squared change over twice the greatest variance that the draws allow (chi-squared), so few runs tell a factor of two.
+    Noise of another shape is left to `audit_release`.
+    """
+    findings = []
+    for part in one.parts:
+        a, b = one.vectors[part.name], other.vectors[part.name]
+        rows = (a != b).reshape(-1, part.width).any(axis=1)
+        if not rows.any():
+            continue
+        exact = np.tile(b.reshape(-1, part.width)[rows].ravel(), runs)
+        draws = (mechanism(replace(part, cells=len(exact)), exact) - exact).astype(np.float64)
+        most = float((draws**2).sum()) / chi2.ppf(ALARM / AUDITS, len(draws))
+        change = float(((b - a).astype(np.float64) ** 2).sum())
+        findings.append(Finding(one.question, part.name, case, part.cost, change / (2 * most) if most else np.inf))
+    return findings
 
 
 def _delta(part: Part) -> float:
     return 0.0 if part.unit == "epsilon" else DELTA
 
 
-def _claim(parts: Sequence[Part]) -> float:
-    """The ε that parts promise together, at the δ of the audit where they are priced in ρ."""
+def _claim(parts: Sequence[Part], case: str) -> float:
+    """The ε that parts promise together, at the δ of the audit where they are priced in ρ; nothing of who may not be used."""
+    if case == NOBODY:
+        return 0.0
     cost = sum(p.cost for p in parts)
     return cost if parts[0].unit == "epsilon" else epsilon_of(cost, DELTA)
 

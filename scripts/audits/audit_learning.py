@@ -4,27 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from pyspark.sql import SparkSession
 
 from accuracy_evenhand import Exact, StandIn, learned
-from audit import ALARM, AUDITS, Finding, Mechanism, log_ratio, sound
+from audit import ALARM, AUDITS, Finding, log_ratio
 from bound import epsilon_lower_bound
 from evenhand.plan.method import Method
 from evenhand.plan.models import Plan
 from evenhand.privacy.question import Part
-from world import POPULATION, Row, prepared
+from sensitivity import Mechanism, sound
 
 Rows = NDArray[np.int64]
 
 
-def fixed_point(spark: SparkSession, plan: Plan, extra: list[Row]) -> Rows:
-    """The features of the population and the extra customer, if any, as `prepare` makes them, shape (customers, features)."""
-    found = prepared(spark, plan, POPULATION + extra).select(*plan.feature_names).collect()
-    return np.array([tuple(row) for row in found], dtype=np.int64)
-
-
 def audit_learning(one: Rows, other: Rows, plan: Plan, case: str, runs: int, mechanism: Mechanism = sound) -> list[Finding]:
-    """All answers together, and the centers they lead to, against the ε of all questions."""
+    """All answers together, and the centers they lead to, against the ε of all questions; of two tables of features in fixed point."""
     samples = [np.array([_run(rows, one, other, plan, mechanism) for _ in range(runs)]) for rows in (one, other)]
     claim = sum(Method.of(plan).questions.values())
     parts = {"all answers": slice(0, 2), "centers": slice(2, None)}

@@ -1,54 +1,119 @@
-"""Neighboring inputs: a small population, and the customers whose presence is hardest to hide.
+"""Neighboring inputs: a small population's source rows, and the customers whose presence is hardest to hide.
 
-Everything before noise is the production code on Spark: clipping, one row a customer, boxes, sums. Only the consent join
-is left out, which decides who is there and not what is computed of them.
+From source rows to `prepared` it is the production code on Spark: consent, events, one row a customer, clipping, pseudonyms. The
+rows of a source lie in another order whenever there is one more of them, as files do that grow.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Collection, Mapping
+import random
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import numpy as np
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from evenhand.fairness.assignment import FairMap, Moves, with_segment
-from evenhand.fairness.margins import balance_check, edges_of, margins
+from asked import Earlier, asked, bounds_answer
+from counts import Integers, People
+from evenhand.fairness.assignment import FairMap, Moves
+from evenhand.fairness.margins import edges_of
 from evenhand.plan.geometry import STEPS, to_fixed
 from evenhand.plan.method import Method
 from evenhand.plan.models import Plan
-from evenhand.prepare.consent import ID
-from evenhand.prepare.customers import customers
-from evenhand.prepare.magnitudes import customer_magnitudes
-from evenhand.privacy.bounds import magnitude_histograms
-from evenhand.privacy.groups import JointGroups, group_counts
-from evenhand.privacy.marginals import BINS, Marginals, histograms
-from evenhand.privacy.question import Integers, Part, Question
-from evenhand.privacy.summary import Summary, box_sums, boxes_of
-from evenhand.privacy.tallies import segment_tallies
+from evenhand.prepare.customers import prepared_customers
+from evenhand.prepare.magnitudes import magnitudes
+from evenhand.prepare.pseudonym import Pads
+from evenhand.privacy.groups import JointGroups
+from evenhand.privacy.marginals import BINS, Marginals
+from evenhand.privacy.question import Part
+from evenhand.privacy.summary import Summary
 from evenhand.segment.assign import rounded_centers
-from evenhand.segment.check import segment_sizes
-from evenhand.segment.refine import Step, step_sums
+from evenhand.segment.refine import Step
 from evenhand.tables.sources import Sources
 
 Row = tuple[Any, ...]
-COLUMNS = "customer_id STRING, a DOUBLE, b DOUBLE, c DOUBLE, sex STRING, age INT, changed INT"
+CUSTOMERS = "customer_id STRING, a DOUBLE, sex STRING, age INT, changed INT"
+CONSENT = "customer_id STRING, purpose STRING, state STRING, recorded_at TIMESTAMP, expires_at TIMESTAMP"
+PURCHASES = "customer_id STRING, at TIMESTAMP, amount DOUBLE, height DOUBLE, kind STRING"
 HIGH = 16.0
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+BEFORE, LATER = NOW - timedelta(days=30), NOW + timedelta(days=1)
+KEY = b"a key of thirty-two bytes or more, for audits"
 
-# Two kinds of people, in two of the boxes; all other boxes are empty.
-POPULATION: list[Row] = [(f"low-{i}", 3.0 + i % 3, 2.0, 5.0, "fm"[i % 2], 30, 0) for i in range(24)]
-POPULATION += [(f"high-{i}", 12.0, 11.0 + i % 3, 13.0, "fm"[i % 2], 50, 0) for i in range(16)]
 
-CASES: dict[str, list[Row]] = {
-    "alone in an empty box": [("x", 4.1, 12.2, 4.3, "f", 30, 0)],
-    "at a corner": [("x", 0.0, 0.0, 0.0, "f", 30, 0)],
-    "at the bound, in an empty box": [("x", HIGH, 0.0, HIGH, None, None, 0)],
-    "far outside the bounds": [("x", 1e12, -1e12, 1e12, "f", 30, 0)],
-    "would be a second row": [("x", 0.0, 0.0, 0.0, "f", 30, 0), ("x", 0.0, 0.0, 0.0, "f", 30, 1)],
+@dataclass(frozen=True)
+class Rows:
+    """Of the three sources."""
+
+    customers: tuple[Row, ...] = ()
+    consent: tuple[Row, ...] = ()
+    purchases: tuple[Row, ...] = ()
+
+    def __add__(self, more: Rows) -> Rows:
+        return Rows(self.customers + more.customers, self.consent + more.consent, self.purchases + more.purchases)
+
+
+def person(id: str, a: float, amounts: Collection[float | None], c: float, sex: str | None = "f", age: int | None = 30) -> Rows:
+    """Somebody who said yes, and bought for the sum of the amounts, one purchase of height `c` among them; a purchase to come, and a return."""
+    bought = [(id, BEFORE, amount, c if i == 0 else c - 1, "sale") for i, amount in enumerate(amounts)]
+    not_counted = [(id, LATER, 7.0, HIGH, "sale"), (id, BEFORE, 9.0, HIGH, "return")]
+    return Rows(((id, a, sex, age, 0),), ((id, "audit", "granted", BEFORE, None),), (*bought, *not_counted))
+
+
+def in_cents(total: float, number: int) -> list[float]:
+    """Three amounts in cents that add up to it, as doubles to less in one order than in another."""
+    draw = random.Random(number)
+    while True:
+        x, y = (round(draw.uniform(0.01, total / 2), 2) for _ in range(2))
+        z = round(total - x - y, 2)
+        if len({(x + y) + z >= total, (y + z) + x >= total, (x + z) + y >= total}) == 2:
+            return [x, y, z]
+
+
+def in_quarters(total: float) -> list[float]:
+    return [total / 2, total / 4, total / 4]
+
+
+@cache
+def population() -> Rows:
+    """Two kinds of people, in two of the boxes; all other boxes are empty. Some changed their mind, some may not be used."""
+    rows = Rows(purchases=(("nobody", BEFORE, 1.0, 1.0, "sale"), (None, BEFORE, 1.0, 1.0, "sale")))
+    for i in range(24):
+        rows += person(f"low-{i}", 3.0 + i % 3, in_quarters(2.0), 5.0, "fm"[i % 2], 30)
+    for i in range(16):
+        rows += person(f"high-{i}", 12.0, in_quarters(11.0 + i % 3), 13.0, "fm"[i % 2], 50)
+    changed = [(f"low-{i}", "audit", "withdrawn", BEFORE - timedelta(days=1), None) for i in range(5)]
+    return rows + Rows(consent=tuple(changed)) + may_not_be_used("stranger", 8.0)
+
+
+def may_not_be_used(id: str, where: float) -> Rows:
+    """Four people who said no, or did not say yes to this, or no longer."""
+    said = {
+        "withdrew": [("audit", "granted", BEFORE, None), ("audit", "withdrawn", NOW - timedelta(days=1), None)],
+        "at-once": [("audit", "granted", BEFORE, None), ("audit", "withdrawn", BEFORE, None)],
+        "other": [("other", "granted", BEFORE, None)],
+        "expired": [("audit", "granted", BEFORE, NOW - timedelta(days=1))],
+    }
+    found = Rows()
+    for name, events in said.items():
+        of = person(f"{id}-{name}", where, [where], where)
+        found += Rows(of.customers, tuple((f"{id}-{name}", *event) for event in events), of.purchases)
+    return found
+
+
+CASES: dict[str, Rows] = {
+    "alone in an empty box": person("x", 4.1, [6.1, 6.1], 4.3),
+    "at a corner": person("x", 0.0, [0.0], 0.0),
+    "at the bound, in an empty box": person("x", HIGH, [], HIGH, None, None),
+    "far outside the bounds": person("x", 1e12, [-1e12], 1e12),
+    "would be a second row": person("x", 0.0, [0.0], 0.0) + Rows(customers=(("x", 0.0, "f", 30, 1),)),
+    "events without a value": person("x", 0.0, [None, float("nan"), 0.1, 0.2], 0.0),
 }
+NOBODY = "may not be used"  # as a case: it changes nothing
 
 
 # Expected customers × ε: by the public rule (plan/method.py) the first learns in one question, the others in three and more.
@@ -63,7 +128,12 @@ def audit_plan(epsilon: float, method: str = "one pass", without_bounds: bool = 
     if gaussian:
         mode = {"expected_customers": 200, "delta": 4e-4, "population_delta": 1e-2}
     bounds = None if without_bounds else [0, HIGH]
-    features = [{"name": n, "why": "audit", "column": n, "bounds": bounds, "missing": 0} for n in "abc"]
+    origins = {
+        "a": {"column": "a"},
+        "b": {"events": "purchases", "expression": "sum(amount)"},
+        "c": {"events": "purchases", "expression": "max(height)"},
+    }
+    features = [{"name": n, "why": "audit", "bounds": bounds, "missing": 0, **origin} for n, origin in origins.items()]
     return Plan.model_validate(
         {
             "name": "audit",
@@ -73,6 +143,7 @@ def audit_plan(epsilon: float, method: str = "one pass", without_bounds: bool = 
             "sources": {
                 "customers": {"path": "none", "id": "customer_id", "duplicates": {"keep_latest_by": "changed"}},
                 "consent": {"path": "none"},
+                "events": {"purchases": {"path": "none", "id": "customer_id", "time": "at", "where": "kind = 'sale'"}},
             },
             "features": features,
             "protected": [
@@ -93,61 +164,82 @@ def audit_plan(epsilon: float, method: str = "one pass", without_bounds: bool = 
     )
 
 
-def prepared(spark: SparkSession, plan: Plan, rows: list[Row]) -> DataFrame:
-    """What `prepare` makes of the rows, but for consent and pseudonyms."""
-    table = spark.createDataFrame(rows, COLUMNS).coalesce(1)
-    return customers(Sources(table, table, {}, {}, []), plan)
-
-
-def bounds_question(spark: SparkSession, plan: Plan, rows: list[Row]) -> Question:
-    """What a plan without bounds asks before everything else."""
-    table = spark.createDataFrame(rows, COLUMNS).coalesce(1)
-    return magnitude_histograms(customer_magnitudes(Sources(table, table, {}, {}, []), plan), plan)
-
-
-def with_every_row(spark: SparkSession, plan: Plan, rows: list[Row]) -> DataFrame:
-    """A planted fault: the rows of one customer are all kept."""
-    sources = plan.sources.model_copy(update={"customers": plan.sources.customers.model_copy(update={"duplicates": "refuse"})})
-    return prepared(spark, plan.model_copy(update={"sources": sources}), rows)
-
-
-def without_clipping(spark: SparkSession, plan: Plan, rows: list[Row]) -> DataFrame:
-    """A planted fault: a value a hundred times outside the bounds stays there."""
-    far = 100 * STEPS
-    raw = [F.greatest(F.least(F.col(n) * (STEPS / HIGH), F.lit(far)), F.lit(-far)).cast("int").alias(n) for n in "abc"]
-    values = spark.createDataFrame(rows, COLUMNS).select(F.col("customer_id").alias(ID), *raw)
-    return prepared(spark, plan, rows).drop(*plan.feature_names).join(values, ID)
-
-
-def questions(found: DataFrame, plan: Plan) -> list[Question]:
-    """Everything that a run asks of `prepared`; a new question belongs here. What it asks before is `bounds_question`.
-
-    A question that depends on earlier answers is asked with fixed ones: what is released one after the other composes
-    when each question is private whatever was answered before.
-    """
+def earlier_answers(plan: Plan) -> Earlier:
+    """What the audited questions are asked about: one segment for each kind of people."""
     spots = to_fixed(np.array([[4.0, 2.0, 5.0], [12.0, 12.0, 13.0]]), plan.features)
     centers, method = rounded_centers(spots.astype(float)), Method.of(plan)
-    asked, marginals = [], None
-    if method.marginals:
-        shares = np.full((len(plan.features), BINS), 1e-3)
-        shares[np.arange(len(plan.features)), spots * BINS // STEPS] = 0.5
-        asked, marginals = [histograms(found, plan)], Marginals(shares / shares.sum(axis=1, keepdims=True))
-    asked.append(box_sums(found, plan, marginals))
-    if method.checks:
-        asked.append(segment_sizes(found, centers, 1, plan))
-    if method.refinements:
-        points = np.concatenate([spots - 2000, spots + 2000]).astype(float)
-        seen = Summary(np.arange(len(points)), np.ones(len(points)), points, private=True)
-        asked.append(step_sums(found, Step.around(1, centers, seen, plan.privacy.unit), plan))
-    fair_map = None
-    if plan.fairness.mitigation is not None:
-        found, joint = found.withColumn("pseudonym", F.lit(b"the same for everybody")), JointGroups.of(plan).count
+    shares = np.full((len(plan.features), BINS), 1e-3)
+    shares[np.arange(len(plan.features)), spots * BINS // STEPS] = 0.5
+    points = np.concatenate([spots - 2000, spots + 2000]).astype(float)
+    seen = Summary(np.arange(len(points)), np.ones(len(points)), points, private=True)
+    steps = [Step.around(i + 1, centers, seen, plan.privacy.unit) for i in range(min(len(method.refinements), 1))]
+    fair_map = moved = None
+    if method.balances:
+        joint = JointGroups.of(plan).count
         prices = np.linspace(-0.1, 0.1, 2 * joint).reshape(joint, 2)
         fair_map = FairMap.of(centers, prices, edges_of(0.05, joint, 2), np.full(prices.shape, 0.2))
-        asked += [group_counts(found, boxes_of(plan, marginals), plan), margins(found, fair_map, plan)]
-        fair_map = fair_map.moving(Moves(np.full(fair_map.moved.shape, 0.5), np.full(fair_map.far.shape, 0.25)))
-        asked.append(balance_check(found, fair_map, 1, plan))
-    return [*asked, segment_tallies(with_segment(found, centers, fair_map, plan), 2, plan)]
+        moved = fair_map.moving(Moves(np.full(fair_map.moved.shape, 0.5), np.full(fair_map.far.shape, 0.25)))
+    cut = Marginals(shares / shares.sum(axis=1, keepdims=True)) if method.marginals else None
+    return Earlier(cut, centers, tuple(steps), fair_map, moved)
+
+
+def sources(spark: SparkSession, rows: Rows) -> Sources:
+    """Three files each, in an order that one row more changes."""
+
+    def table(of: tuple[Row, ...], schema: str) -> DataFrame:
+        order = random.Random(len(of)).sample(of, len(of))
+        return spark.createDataFrame(order, schema).coalesce(3)
+
+    purchases = {"purchases": table(rows.purchases, PURCHASES)}
+    return Sources(table(rows.customers, CUSTOMERS), table(rows.consent, CONSENT), purchases, {}, [])
+
+
+def prepared(spark: SparkSession, plan: Plan, rows: Rows) -> DataFrame:
+    """What `prepare` makes of the rows."""
+    return prepared_customers(sources(spark, rows), plan, NOW, Pads.of(KEY, plan.purpose, "customer", "audit").table(spark))
+
+
+Prepare = Callable[[SparkSession, Plan, Rows], DataFrame]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The rows of `prepared`, with their pseudonyms in the same order; they never leave the audit."""
+
+    pseudonyms: tuple[bytes, ...]
+    people: People
+
+    @classmethod
+    def read(cls, found: DataFrame, plan: Plan) -> Prepared:
+        names = [*plan.feature_names, *plan.attribute_names]
+        table = found.select("pseudonym", F.xxhash64("pseudonym").alias("hash"), *names).toArrow()
+        columns = {name: table[name].to_numpy().astype(np.int64) for name in ("hash", *names)}
+        points, groups = (np.stack([columns[n] for n in of], axis=1) for of in (plan.feature_names, plan.attribute_names))
+        return cls(tuple(table["pseudonym"].to_pylist()), People(points, groups, columns["hash"]))
+
+    @classmethod
+    def of(cls, spark: SparkSession, plan: Plan, rows: Rows, prepare: Prepare = prepared) -> Prepared:
+        return cls.read(prepare(spark, plan, rows), plan)
+
+    def rows(self) -> Iterator[tuple[int, ...]]:
+        return map(tuple, np.concatenate([self.people.points, self.people.groups], axis=1).tolist())
+
+
+def wrong_rows(one: Prepared, other: Prepared, plan: Plan, more: int = 1) -> list[str]:
+    """What is wrong with neighbors of which the other has so many customers more."""
+    found, (few, many) = [], (dict(zip(p.pseudonyms, p.rows(), strict=True)) for p in (one, other))
+    if len(few) != len(one.pseudonyms) or len(many) != len(other.pseudonyms):
+        found.append("a customer has several rows")
+    if len(many.keys() - few.keys()) != more or few.keys() - many.keys():
+        found.append("others are there")
+    if any(many[customer] != row for customer, row in few.items() if customer in many):
+        found.append("the row of another customer changed")
+    points, groups = other.people.points, other.people.groups
+    if ((points < 0) | (points >= STEPS)).any():
+        found.append("a feature is out of range")
+    if ((groups < 0) | (groups >= [len(a.group_names) for a in plan.protected])).any():
+        found.append("a group is out of range")
+    return found
 
 
 @dataclass(frozen=True)
@@ -159,30 +251,15 @@ class Exact:
     vectors: Mapping[str, Integers]
 
 
-def moved(part: Part, one: Integers, other: Integers) -> int:
-    """How far apart two of a part's vectors are, in the norm of its sensitivity, rounded up; in Python's own integers."""
-    rows = np.abs(other - one).reshape(-1, part.width)
-    if part.unit == "epsilon":
-        return int(rows.max(axis=1).sum())
-    squares = sum(int(v) ** 2 for v in rows.ravel())
-    return math.isqrt(squares - 1) + 1 if squares else 0
+def exact_answers(plan: Plan, people: People, only: Collection[str] = ()) -> dict[str, Exact]:
+    """The exact answer to each question, or to some only."""
+    made = [q for q in asked(plan, earlier_answers(plan)) if not only or q.name in only]
+    return {q.name: Exact(q.name, q.parts, q.answer(people)) for q in made}
 
 
-Prepare = Callable[[SparkSession, Plan, list[Row]], DataFrame]
-
-
-def exact_answers(
-    spark: SparkSession, plan: Plan, extra: list[Row], prepare: Prepare = prepared, only: Collection[str] = ()
-) -> dict[str, Exact]:
-    """The exact answer to each question, or to some only, on the population and the extra customer, if any."""
-    found = prepare(spark, plan, POPULATION + extra).localCheckpoint()
-    asked = [q for q in questions(found, plan) if not only or q.name in only]
-    return {q.name: _exact(q) for q in asked}
-
-
-def exact_bounds(spark: SparkSession, plan: Plan, extra: list[Row]) -> Exact:
-    return _exact(bounds_question(spark, plan, POPULATION + extra))
-
-
-def _exact(question: Question) -> Exact:
-    return Exact(question.name, question.parts, question.vectors(question.rows.toArrow()))
+def exact_bounds(spark: SparkSession, plan: Plan, rows: Rows) -> Exact:
+    """Of what a plan without bounds asks before everything else."""
+    names = [f.name for f in plan.to_find]
+    table = magnitudes(sources(spark, rows), plan, NOW).select(names).toArrow()
+    bins = np.stack([table[n].fill_null(-1).to_numpy().astype(np.int64) for n in names], axis=1)
+    return Exact("bounds", *bounds_answer(plan, bins))

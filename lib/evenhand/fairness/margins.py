@@ -36,37 +36,48 @@ def edges_of(mean_cost: float, joint: int, k: int) -> Floats:
 
 def margins(prepared: DataFrame, fair_map: FairMap, plan: Plan) -> Question:
     """Customers by joint group and segment, and by joint group, first and second segment, and lead of the first."""
-    k, joint, cost = len(fair_map.centers), JointGroups.of(plan).count, Method.of(plan).questions[MARGINS]
-    cells = k * k * fair_map.bins
     rows = with_margin(prepared, fair_map, plan).groupBy(GROUP, FIRST, CELL).agg(F.count("*").alias("n"))
+    return Question(MARGINS, rows, lambda table: _margins(table, fair_map, plan), _margin_parts(fair_map, plan))
+
+
+def _margin_parts(fair_map: FairMap, plan: Plan) -> tuple[Part, ...]:
+    k, joint, cost = len(fair_map.centers), JointGroups.of(plan).count, Method.of(plan).questions[MARGINS]
     why = f"a customer is in one joint group and one segment; prices {fair_map.fingerprint}"
-    parts = (
+    near = joint * k * k * fair_map.bins
+    return (
         Part(SEGMENTS, joint * k, 1, cost * SEGMENTS_SHARE, why, plan.privacy.unit),
-        Part(NEAR, joint * cells, 1, cost * (1 - SEGMENTS_SHARE), "and has at most one cell of nearness", plan.privacy.unit),
+        Part(NEAR, near, 1, cost * (1 - SEGMENTS_SHARE), "and has at most one cell of nearness", plan.privacy.unit),
     )
 
-    def vectors(table: pa.Table) -> Mapping[str, Integers]:
-        n, group = (table[c].to_numpy().astype(np.int64) for c in ("n", GROUP))
-        cell = table[CELL].fill_null(-1).to_numpy().astype(np.int64)
-        by_segment, near = np.zeros(joint * k, dtype=np.int64), np.zeros(joint * cells, dtype=np.int64)
-        np.add.at(by_segment, group * k + table[FIRST].to_numpy().astype(np.int64) - 1, n)
-        np.add.at(near, (group * cells + cell)[cell >= 0], n[cell >= 0])
-        return {SEGMENTS: by_segment, NEAR: near}
 
-    return Question(MARGINS, rows, vectors, parts)
+def _margins(table: pa.Table, fair_map: FairMap, plan: Plan) -> Mapping[str, Integers]:
+    k, joint = len(fair_map.centers), JointGroups.of(plan).count
+    cells = k * k * fair_map.bins
+    n, group = (table[c].to_numpy().astype(np.int64) for c in ("n", GROUP))
+    cell = table[CELL].fill_null(-1).to_numpy().astype(np.int64)
+    by_segment, near = np.zeros(joint * k, dtype=np.int64), np.zeros(joint * cells, dtype=np.int64)
+    np.add.at(by_segment, group * k + table[FIRST].to_numpy().astype(np.int64) - 1, n)
+    np.add.at(near, (group * cells + cell)[cell >= 0], n[cell >= 0])
+    return {SEGMENTS: by_segment, NEAR: near}
 
 
 def balance_check(prepared: DataFrame, fair_map: FairMap, number: int, plan: Plan) -> Question:
     """Customers by joint group and segment under a map with its moves; asked several times, `number` from 1."""
-    k, joint, cost = len(fair_map.centers), JointGroups.of(plan).count, Method.of(plan).questions[balance(number)]
     assigned = with_segment(prepared.withColumn(GROUP, JointGroups.of(plan).code), fair_map.centers, fair_map, plan)
     rows = assigned.groupBy(GROUP, "segment").agg(F.count("*").alias("n"))
+    parts = _balance_parts(fair_map, number, plan)
+    return Question(balance(number), rows, lambda table: _balance(table, fair_map, plan), parts)
+
+
+def _balance_parts(fair_map: FairMap, number: int, plan: Plan) -> tuple[Part, ...]:
+    cells, cost = JointGroups.of(plan).count * len(fair_map.centers), Method.of(plan).questions[balance(number)]
     why = f"a customer is in one joint group and one segment; assignment {fair_map.fingerprint}"
+    return (Part(SEGMENTS, cells, 1, cost, why, plan.privacy.unit),)
 
-    def vectors(table: pa.Table) -> Mapping[str, Integers]:
-        counts = np.zeros(joint * k, dtype=np.int64)
-        group, segment = (table[c].to_numpy().astype(np.int64) for c in (GROUP, "segment"))
-        counts[group * k + segment - 1] = table["n"].to_numpy().astype(np.int64)
-        return {SEGMENTS: counts}
 
-    return Question(balance(number), rows, vectors, (Part(SEGMENTS, joint * k, 1, cost, why, plan.privacy.unit),))
+def _balance(table: pa.Table, fair_map: FairMap, plan: Plan) -> Mapping[str, Integers]:
+    k = len(fair_map.centers)
+    counts = np.zeros(JointGroups.of(plan).count * k, dtype=np.int64)
+    group, segment = (table[c].to_numpy().astype(np.int64) for c in (GROUP, "segment"))
+    counts[group * k + segment - 1] = table["n"].to_numpy().astype(np.int64)
+    return {SEGMENTS: counts}

@@ -5,7 +5,7 @@ A joint group is one combination of groups, such as female and under 30, of the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from math import prod
@@ -100,19 +100,21 @@ def joint_code(attributes: Sequence[tuple[str, int]]) -> Column:
 
 def group_counts(prepared: DataFrame, boxes: Boxes, plan: Plan) -> Question:
     """Customers by box and joint group, over all cells, empty or not; a customer is in one cell, so L1 sensitivity 1."""
-    joint, cells = JointGroups.of(plan), boxes.count * JointGroups.of(plan).count
+    joint = JointGroups.of(plan)
     cell = box_key(boxes, plan.feature_names) * F.lit(joint.count) + joint.code
     rows = prepared.groupBy(cell.alias("cell")).agg(F.count("*").alias("n"))
-    cost = Method.of(plan).questions[GROUPS]
-    part = Part(COUNTS, cells, 1, cost, "a customer is in one box and one joint group", plan.privacy.unit)
-    return Question(GROUPS, rows, lambda table: {COUNTS: spread(table, cells)}, (part,))
+    return Question(GROUPS, rows, lambda table: _vectors(table, boxes, plan), _parts(boxes, plan))
 
 
-def spread(table: pa.Table, cells: int) -> Integers:
-    """The counts `n` of the cells `cell` as a vector over all cells."""
-    full = np.zeros(cells, dtype=np.int64)
+def _parts(boxes: Boxes, plan: Plan) -> tuple[Part, ...]:
+    cells, cost = boxes.count * JointGroups.of(plan).count, Method.of(plan).questions[GROUPS]
+    return (Part(COUNTS, cells, 1, cost, "a customer is in one box and one joint group", plan.privacy.unit),)
+
+
+def _vectors(table: pa.Table, boxes: Boxes, plan: Plan) -> Mapping[str, Integers]:
+    full = np.zeros(boxes.count * JointGroups.of(plan).count, dtype=np.int64)
     full[table["cell"].to_numpy().astype(np.int64)] = table["n"].to_numpy().astype(np.int64)
-    return full
+    return {COUNTS: full}
 
 
 def read_group_counts(release: Release, summary: Summary, plan: Plan) -> Floats:

@@ -57,11 +57,14 @@ def made_by_noise(counted: list[Integers], scale: float) -> NDArray[np.bool_]:
 
 def segment_sizes(prepared: DataFrame, centers: Centers, number: int, plan: Plan) -> Question:
     """Customers by nearest center."""
-    k, content = len(centers), hashlib.sha256(centers.astype("<i8").tobytes()).hexdigest()[:16]
     rows = prepared.select(segment_number(centers, plan.feature_names).alias("segment")).groupBy("segment")
-    why = f"a customer is in one segment; centers {content}"
-    part = Part(SIZES, k, 1, Method.of(plan).checks[number - 1], why, plan.privacy.unit)
-    return Question(check(number), rows.agg(F.count("*").alias("n")), lambda table: _vectors(table, k), (part,))
+    counted, k = rows.agg(F.count("*").alias("n")), len(centers)
+    return Question(check(number), counted, lambda table: _vectors(table, k), _parts(centers, number, plan))
+
+
+def _parts(centers: Centers, number: int, plan: Plan) -> tuple[Part, ...]:
+    why = f"a customer is in one segment; centers {hashlib.sha256(centers.astype('<i8').tobytes()).hexdigest()[:16]}"
+    return (Part(SIZES, len(centers), 1, Method.of(plan).checks[number - 1], why, plan.privacy.unit),)
 
 
 def _vectors(table: pa.Table, k: int) -> Mapping[str, Integers]:

@@ -1,0 +1,56 @@
+"""Plans of any shape, for what must hold under all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from evenhand.plan.models import Plan
+
+
+def any_plan(
+    features: int = 3,
+    k: int = 2,
+    attributes: Sequence[int] = (2, -1),
+    crossed: bool = False,
+    mitigation: str | None = None,
+    epsilon: float = 1.0,
+    delta: float | None = None,
+    expected: int = 1000,
+    bounds: bool = True,
+    log: bool = False,
+) -> Plan:
+    """`attributes`: of each the number of its groups, or below zero of its bands; `crossed`: with an intersection of the first two."""
+    limits = [0, 100] if bounds else None
+    scale = "log" if log else "linear"
+    kinds = [
+        {"groups": {f"g{j}": [j] for j in range(n)}} if n > 0 else {"bands": list(range(10, 10 - 10 * n, 10))} for n in attributes
+    ]
+    fairness: dict[str, object] = {"intersections": [["a0", "a1"]] if crossed else []}
+    if mitigation is not None:
+        fairness["mitigation"] = {"method": mitigation, "justification": "audit"}
+    return Plan.model_validate(
+        {
+            "name": "any",
+            "purpose": "audit",
+            "description": "Any plan.",
+            "legal_basis": "consent",
+            "sources": {"customers": {"path": "none", "id": "customer_id"}, "consent": {"path": "none"}},
+            "features": [
+                {"name": f"f{j}", "why": "audit", "column": f"f{j}", "bounds": limits, "missing": 0, "scale": scale}
+                for j in range(features)
+            ],
+            "protected": [{"name": f"a{i}", "why": "audit", "column": f"a{i}", **kind} for i, kind in enumerate(kinds)],
+            "segments": {"k": k},
+            "privacy": {
+                "epsilon": epsilon,
+                "population": "any",
+                "population_total": 1000.0,
+                "expected_customers": expected,
+                "delta": delta,
+                "population_delta": delta or 0.0,
+            },
+            "pseudonyms": {"key_id": "none", "key_env": "NONE"},
+            "fairness": fairness,
+            "output": {"restricted": {"path": "none/restricted"}, "open": {"path": "none/open"}},
+        }
+    )
