@@ -60,8 +60,11 @@ MECHANISMS: dict[str, Mechanism] = {
 
 def with_every_row(spark: SparkSession, plan: Plan, rows: Rows) -> DataFrame:
     """The rows of one customer are all kept."""
-    customers = plan.sources.customers.model_copy(update={"duplicates": "refuse"})
-    return prepared(spark, plan.model_copy(update={"sources": plan.sources.model_copy(update={"customers": customers})}), rows)
+    firsts = {row[0]: row for row in reversed(rows.customers)}.values()
+    found = prepared(spark, plan, Rows(tuple(firsts), rows.consent, rows.purchases))
+    if others := tuple(row for row in rows.customers if row not in firsts):
+        found = found.unionAll(prepared(spark, plan, Rows(others, rows.consent, rows.purchases)))
+    return found
 
 
 def with_each_row_twice(spark: SparkSession, plan: Plan, rows: Rows) -> DataFrame:
