@@ -40,6 +40,7 @@ from evenhand.segment.refine import refined
 from evenhand.segment.worth import useless, worth
 from evenhand.short_code import never_null
 from evenhand.tables import catalog
+from evenhand.tables.sources import vanished_files_named
 from evenhand.tables.spark_errors import no_values_in_errors
 
 
@@ -54,7 +55,7 @@ def prepare_step(run: Run) -> None:
             run.write_later(catalog.INPUT_QUALITY, lambda: input_quality(prepared, sources, run.bounded))
         return
     pads = pads_of(plan)
-    with no_values_in_errors("prepare", sources.texts):
+    with no_values_in_errors("prepare", sources.texts), vanished_files_named(run.spark, plan, sources):
         if not isinstance(plan.sources.customers.duplicates, KeepLatest):
             refuse_duplicates(run)
         plan = run.bounded
@@ -67,6 +68,13 @@ def prepare_step(run: Run) -> None:
                 f"sources.consent.id; nothing was published, {'its ε is' if plan.to_find else 'no budget was'} spent"
             )
         run.write_later(catalog.INPUT_QUALITY, lambda: input_quality(kept, sources, plan))
+    if not sources.expires:
+        run.say("prepare: sources.consent has no column expires_at; a grant holds until it is withdrawn")
+    # The same line whatever the data: a warning only where somebody's objection is lost would tell that there is one.
+    run.say(
+        "prepare: an objection or a withdrawal that matches no customer is not heeded; whether there are any, and why, stands in "
+        f"{run.store.address(catalog.INPUT_QUALITY)} under run {run.run_id}, and only there: look before the segments are used"
+    )
 
 
 def segment_step(run: Run) -> None:

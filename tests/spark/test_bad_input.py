@@ -51,6 +51,7 @@ def alone(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any
     return sources_in(folder)
 
 
+SAID: list[str] = []  # by the run over odd values
 ODD = [None, math.nan, math.inf, -math.inf, -1.0, 20.0, 20.5, 1e300]
 KEPT_IDS = [" ", "it's", '"quoted"', "`", "a\nb", "日本", "x" * 500]
 
@@ -67,7 +68,7 @@ def odd(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Result:
     odd = [customer(f"odd-{i}", v) for i, v in enumerate(ODD)]
     write_sources(spark, folder, [*customers, *odd, *map(customer, ["", None, *KEPT_IDS])], purchases=[*purchases, *bought])
     plan = parse_plan(plan_yaml(in_folder(folder) | ENOUGH | {"privacy.population_total": ENOUGH["privacy.epsilon"]}))
-    return run(plan, spark, as_of=NOW, run_id="odd", steps=["prepare", "segment", "assess"])
+    return run(plan, spark, as_of=NOW, run_id="odd", steps=["prepare", "segment", "assess"], say=SAID.append)
 
 
 @pytest.fixture(scope="module")
@@ -181,6 +182,13 @@ def test_rows_without_an_id_are_left_out_and_counted(spark: Any, odd: Result, po
     )
     assert with_odd_ids == {"customers": 2, "consent": 2, "purchases": 1}
     assert with_sound_ids == {"customers": 0, "consent": 0, "purchases": 0}
+
+
+def test_a_run_says_where_lost_objections_are_counted_and_nothing_of_whether_there_are_any(odd: Result) -> None:
+    lines = [line for line in SAID if "matches no customer" in line]
+    assert len(lines) == 1
+    assert f"{odd.store.address(catalog.INPUT_QUALITY)} under run odd" in lines[0]
+    assert not any(c.isdigit() for c in lines[0].replace(odd.store.address(catalog.INPUT_QUALITY), ""))
 
 
 def test_an_exhausted_budget_is_exit_code_4_and_leaves_the_earlier_run(odd: Result, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 
 from evenhand.prepare.consent import ID, keep_allowed, latest_decision
 from evenhand.prepare.customers import timestamp
+from evenhand.session import settings
 
 AS_OF = datetime(2026, 3, 1, 12, tzinfo=UTC)
 BEFORE, EARLIER, LATER = AS_OF - timedelta(days=1), AS_OF - timedelta(days=2), AS_OF + timedelta(microseconds=1)
@@ -90,6 +91,27 @@ def test_under_opt_in(included: dict[bool, list[str]], name: str) -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_under_opt_out(included: dict[bool, list[str]], name: str) -> None:
     assert (name in included[False]) == CASES[name][2]
+
+
+def test_a_date_stands_for_the_start_of_its_day_in_the_zone_of_the_plan(spark: Any) -> None:
+    """Noon of 1 March in UTC is 2 March on Kiritimati."""
+    first, second, third = (date(2026, 3, d) for d in (1, 2, 3))
+    events = [
+        ("said yes today", "offers", YES, second, None),
+        ("said yes and no on one day", "offers", YES, first, None),
+        ("said yes and no on one day", "offers", NO, first, None),
+        ("says no tomorrow", "offers", YES, first, None),
+        ("says no tomorrow", "offers", NO, third, None),
+        ("said no today", "offers", YES, first, None),
+        ("said no today", "offers", NO, second, None),
+        ("expires today", "offers", YES, first, second),
+        ("expires tomorrow", "offers", YES, first, third),
+    ]
+    rows = spark.createDataFrame(events, SCHEMA.replace("TIMESTAMP", "DATE"))
+    customers = rows.select(ID).distinct()
+    with settings(spark, "Pacific/Kiritimati"):
+        found = keep_allowed(customers, latest_decision(rows, "offers", timestamp(AS_OF), True), True).collect()
+    assert sorted(r[0] for r in found) == ["expires tomorrow", "said yes today", "says no tomorrow"]
 
 
 def test_an_event_of_nobody_includes_nobody(spark: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from pyspark.sql import functions as F
@@ -34,8 +35,8 @@ def test_ids_that_merely_share_a_hash_are_no_duplicates(spark: Any, monkeypatch:
     assert ids(spark, ["a", "b", "ccc", "dd", "dd"]) == ["dd"]
 
 
-def kept(spark: Any, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    frame = spark.createDataFrame(rows, f"{ID} STRING, value DOUBLE, updated INT")
+def kept(spark: Any, rows: list[tuple[Any, ...]], kind: str = "INT") -> list[tuple[Any, ...]]:
+    frame = spark.createDataFrame(rows, f"{ID} STRING, value DOUBLE, updated {kind}")
     found = keep_latest(frame, "updated").select(ID, "value", "updated")
     again = keep_latest(frame.orderBy(F.desc("value")).repartition(3), "updated").select(ID, "value", "updated")
     assert sorted(map(tuple, again.collect())) == sorted(map(tuple, found.collect()))
@@ -52,3 +53,4 @@ def test_a_tie_is_broken_by_the_row_and_not_by_chance(spark: Any) -> None:
 
 def test_a_row_without_the_deciding_value_loses(spark: Any) -> None:
     assert kept(spark, [("a", 9.0, None), ("a", 1.0, -5)]) == [("a", 1.0, -5)]
+    assert kept(spark, [("a", 9.0, math.nan), ("a", 1.0, -5.0)], "DOUBLE") == [("a", 1.0, -5.0)]

@@ -13,11 +13,13 @@ import yaml
 from pyspark.sql import functions as F
 
 from evenhand.errors import SourceError
+from evenhand.plan.geometry import STEPS
 from evenhand.plan.models import Plan
 from evenhand.prepare.customers import prepared_customers
+from evenhand.prepare.magnitudes import magnitudes
 from evenhand.prepare.pseudonym import Pads
 from evenhand.session import settings
-from evenhand.tables.sources import Sources, open_sources, pin_versions
+from evenhand.tables.sources import Sources, open_sources, pin_versions, vanished_files_named
 from sample import CONSENT, CUSTOMERS, KEY, NOW, PURCHASES, REMOVED, customer, granted, sources_in, write_source, write_sources
 
 Build = Callable[..., Plan]
@@ -137,14 +139,18 @@ def test_column_names_are_compared_without_case_as_spark_does(spark: Any, plan: 
 
 
 RETYPED: dict[str, tuple[str, str, str]] = {
-    "a_feature_as_text": ("customers", "customer_id STRING, years STRING, sex STRING, age INT", "column years is string; it must be a number, for feature tenure"),
+    "a_feature_as_text": ("customers", "customer_id STRING, years STRING, sex STRING, age INT", "column years is string; it must be a number or a date, for feature tenure"),
     "bands_of_text": ("customers", "customer_id STRING, years DOUBLE, sex STRING, age STRING", "column age is string; it must be a number, for protected attribute age_band"),
     "groups_of_decimals": ("customers", "customer_id STRING, years DOUBLE, sex DOUBLE, age INT", "column sex is double; it must be text, a whole number or a boolean"),
     "booleans_as_text": ("customers", "customer_id STRING, years DOUBLE, sex BOOLEAN, age INT", "column sex is boolean and never f, which a group of gender names; write it true or false"),
     "words_as_numbers": ("customers", "customer_id STRING, years DOUBLE, sex SMALLINT, age INT", "column sex is smallint and never f, which a group of gender names; write it a whole number"),
-    "an_id_that_is_a_float": ("customers", "customer_id DOUBLE, years DOUBLE, sex STRING, age INT", "the id column customer_id is double; it must be text or a whole number"),
+    "an_id_that_is_a_float": ("customers", "customer_id DOUBLE, years DOUBLE, sex STRING, age INT", "the id column customer_id is double; it must be text, a whole number or binary"),
     "ids_of_two_kinds": ("customers", "customer_id BIGINT, years DOUBLE, sex STRING, age INT", "that of the customers is a whole number; retype one of them"),
     "consent_times_as_text": ("consent", "customer_id STRING, purpose STRING, state STRING, recorded_at STRING, expires_at TIMESTAMP", "column recorded_at is string; it must be a timestamp"),
+    "the_latest_by_text": ("customers", "customer_id STRING, years DOUBLE, sex STRING, age INT, at STRING", "column at is string; it must be a timestamp, a date or a number, since keep_latest_by takes the greatest"),
+    "the_latest_by_a_map": ("customers", "customer_id STRING, years DOUBLE, sex STRING, age INT, at MAP<STRING, INT>", "column at is map<string,int>; it must be a timestamp, a date or a number"),
+    "the_latest_by_a_variant": ("customers", "customer_id STRING, years DOUBLE, sex STRING, age INT, at VARIANT", "column at is variant; it must be a timestamp, a date or a number"),
+    "a_field_in_place_of_a_column": ("customers", "customer_id STRING, years DOUBLE, sex STRING, age INT, at STRUCT<time: TIMESTAMP>", "at.time is a field of at, not a column; have it as a column of its own in "),
     "events_without_a_real_time": ("purchases", "customer_id STRING, purchased_at INT, amount DOUBLE", "column purchased_at is int; it must be a timestamp or a date"),
 }  # fmt: skip
 
@@ -154,8 +160,11 @@ def test_a_retyped_column_is_told_with_what_it_must_be(
     spark: Any, plan: Build, sound: dict[str, Any], tmp_path: Path, source: str, schema: str, expected: str
 ) -> None:
     spark.sql(f"CREATE TABLE delta.`{tmp_path}/{source}` ({schema}) USING delta")  # types are all that is looked at
-    path = "sources.events.purchases.path" if source == "purchases" else f"sources.{source}.path"
-    assert expected in refusal(spark, plan(sound | {path: f"{tmp_path}/{source}"}))
+    changes = {"sources.events.purchases.path" if source == "purchases" else f"sources.{source}.path": f"{tmp_path}/{source}"}
+    if " at " in schema:
+        by = "at.time" if "STRUCT" in schema else "at"
+        changes["sources.customers.duplicates"] = {"keep_latest_by": by}  # type: ignore[assignment]
+    assert expected in refusal(spark, plan(sound | changes))
 
 
 def test_a_word_that_yaml_takes_for_a_boolean_is_told(spark: Any, plan: Build, sound: dict[str, Any]) -> None:
@@ -252,6 +261,82 @@ def test_a_catalog_name_that_is_missing_or_not_delta_is_told(spark: Any, plan: B
     assert "table plain_customers is not a Delta table" in refusal(
         spark, plan(named | {"sources.customers.name": "plain_customers"})
     )
+
+
+def test_a_view_is_told_as_one(spark: Any, plan: Build, sound: dict[str, Any], shared: Path) -> None:
+    spark.sql(f"CREATE TEMPORARY VIEW seen AS SELECT * FROM delta.`{shared}/customers`")
+    named = sound | {"sources.customers.path": REMOVED, "sources.customers.name": "seen"}
+    assert refusal(spark, plan(named)) == (
+        "sources.customers: seen is a view, which has no versions to pin; write it as a Delta table and name that"
+    )
+
+
+@pytest.mark.parametrize("by", ["path", "name"])
+def test_a_table_feature_that_delta_does_not_know_is_told(
+    spark: Any, plan: Build, sound: dict[str, Any], tmp_path: Path, by: str
+) -> None:
+    at = {"path": f"{tmp_path}/future", "name": "future_customers"}
+    spark.sql(f"CREATE TABLE {at['name']} (customer_id STRING) USING delta LOCATION '{at['path']}'")
+    unknown = '"readerFeatures":["someFutureFeature"],"writerFeatures":["someFutureFeature"]'
+    commit = f'{{"protocol":{{"minReaderVersion":3,"minWriterVersion":7,{unknown}}}}}\n'
+    (tmp_path / "future/_delta_log/00000000000000000001.json").write_text(commit)
+    try:
+        found = refusal(spark, plan(sound | {"sources.customers.path": REMOVED, f"sources.customers.{by}": at[by]}))
+    finally:
+        (tmp_path / "future/_delta_log/00000000000000000001.json").unlink()
+        spark.sql(f"DROP TABLE {at['name']}")
+    assert found.startswith(f"sources.customers: {at[by]} uses someFutureFeature, which this session's Delta cannot read; ")
+
+
+def test_a_version_whose_files_are_gone_is_told(spark: Any, plan: Build, sound: dict[str, Any], tmp_path: Path) -> None:
+    """As VACUUM takes the files that only older versions need; it is told before the run, or, where a run is resumed, when it is read."""
+    folder = tmp_path / "customers"
+    write_source(spark, folder, [customer("a")], CUSTOMERS)
+    old = [f for f in folder.iterdir() if f.suffix == ".parquet"]
+    write_source(spark, folder, [customer("b")], CUSTOMERS)
+    built = plan(sound | {"sources.customers.path": str(folder)})
+    resumed = open_sources(spark, built, pin_versions(spark, built) | {"customers": 0})
+    for file in old:
+        file.unlink()
+    expected = f"sources.customers: version 0 of {folder} lacks files that it was made of; VACUUM may have taken them; "
+    assert refusal(spark, plan(sound | {"sources.customers.path": str(folder), "sources.customers.version": 0})).startswith(
+        expected
+    )
+    assert opened(spark, built).customers.count() == 1
+    with pytest.raises(SourceError, match="version 0 of .* lacks files"), vanished_files_named(spark, built, resumed):
+        resumed.customers.select("years").collect()
+
+
+def test_columns_with_dots_and_backticks_in_their_names_compute(
+    spark: Any, plan: Build, sound: dict[str, Any], tmp_path: Path
+) -> None:
+    """The latest of two rows has 10 of 20 years; of three purchases two are before the run."""
+    names = "TBLPROPERTIES ('delta.columnMapping.mode' = 'name')"
+    columns = "`cust.id` STRING, `ye``ars` DOUBLE, `s.ex` STRING, age INT, `up.to` DATE, born DATE"
+    spark.sql(f"CREATE TABLE delta.`{tmp_path}/customers` ({columns}) USING delta {names}")
+    spark.sql(
+        f"INSERT INTO delta.`{tmp_path}/customers` VALUES ('a', 10, 'f', 40, DATE '2026-02-01', DATE '1970-01-11'), "
+        "('a', 5, 'f', 40, DATE '2025-02-01', DATE '1970-01-01')"
+    )
+    spark.sql(
+        f"CREATE TABLE delta.`{tmp_path}/purchases` (customer_id STRING, `order.date` DATE, `größe.m` DOUBLE) USING delta {names}"
+    )
+    spark.sql(
+        f"INSERT INTO delta.`{tmp_path}/purchases` VALUES ('a', DATE '2026-03-01', 250.0), ('a', DATE '2026-01-01', 250.0), "
+        "('a', DATE '2026-03-02', 9.0)"
+    )
+    changes = sound | {
+        "sources.customers": {"path": f"{tmp_path}/customers", "id": "cust.id", "duplicates": {"keep_latest_by": "up.to"}},
+        "sources.events.purchases": {"path": f"{tmp_path}/purchases", "id": "customer_id", "time": "order.date"},
+        "features.0.column": "ye`ars",
+        "features.1": {"name": "spent", "why": "t", "events": "purchases", "expression": "sum(`größe.m`)", "bounds": [0, 1000], "missing": 0},
+        "features.3": {"name": "born", "why": "a date, in days", "column": "born", "bounds": [0, 20], "missing": 0},
+        "protected.0.column": "s.ex",
+    }  # fmt: skip
+    built = plan(changes)
+    assert features_of(spark, built) == [(STEPS // 2, STEPS // 2, STEPS // 8, STEPS // 2, 0, 1)]
+    unbounded = plan(changes | {f"features.{i}.bounds": REMOVED for i in range(4)})
+    assert magnitudes(opened(spark, unbounded), unbounded, NOW).count() == 1
 
 
 def test_a_path_with_blanks_quotes_and_backticks_works(spark: Any, plan: Build, sound: dict[str, Any], tmp_path: Path) -> None:

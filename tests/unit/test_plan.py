@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,7 @@ WRONG = {
     "bounds_whose_distance_has_no_reciprocal": ({"features.0.bounds": [0, 1e-320], "features.0.missing": 0}, "too close together"),
     "bounds_whose_distance_overflows": ({"features.0.bounds": [-1.7e308, 1.7e308]}, "too far apart"),
     "missing_outside_the_bounds": ({"features.0.missing": 21}, "missing is 21, outside the bounds [0, 20]"),
+    "a_date_as_a_bound": ({"features.0.bounds": [date(1970, 1, 3), 20]}, "a number is needed; 1970-01-03 is day 2 since 1970-01-01"),
     "true_is_not_a_bound": ({"features.0.bounds": [False, True]}, "features.0.bounds.0: a number is needed"),
     "no_privacy_loss_at_all": ({"privacy.epsilon": 0}, "privacy.epsilon:"),
     "negative_epsilon": ({"privacy.epsilon": -1}, "privacy.epsilon:"),

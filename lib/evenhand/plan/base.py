@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from datetime import date
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, StringConstraints
@@ -18,6 +19,10 @@ Column = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 def _finite(value: Any) -> Any:
     if isinstance(value, bool):
         raise ValueError("a number is needed, not true or false")
+    if isinstance(value, date):
+        raise ValueError(
+            f"a number is needed; {value:%Y-%m-%d} is day {value.toordinal() - date(1970, 1, 1).toordinal()} since 1970-01-01"
+        )
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError("a finite number is needed")
     return value

@@ -70,10 +70,19 @@ class Consent(Table):
     id: Column = "customer_id"
 
 
+class Ids(Model):
+    """How ids are brought into one form before they are compared, in every source alike; as they are unless stated."""
+
+    trim: bool = False  # blanks at either end
+    casefold: bool = False  # in upper case, in which ß is SS
+    normalize: Literal["NFC"] | None = None  # one form for a letter with its marks (Unicode Standard Annex 15)
+
+
 class Sources(Model):
     customers: Customers
     consent: Consent
     events: dict[Name, Events] = Field(default_factory=dict)
+    ids: Ids = Ids()
 
 
 class Pseudonyms(Model):

@@ -58,8 +58,14 @@ def _who(plan: Plan) -> str:
         rule = "did not object (opt-out): no event means yes, any state but granted means no"
     return (
         f"Purpose {plan.purpose}, on the basis of {plan.legal_basis.replace('_', ' ')}: customers who, by their latest event "
-        f"at the run's point in time, {rule}. Customers without an id are left out."
+        f"at the run's point in time, {rule}. Customers without an id are left out. Ids are compared {_form(plan)}."
     )
+
+
+def _form(plan: Plan) -> str:
+    ids = plan.sources.ids
+    done = ["in Unicode's form NFC"] * bool(ids.normalize) + ["without blanks at either end"] * ids.trim
+    return ", ".join([*done, *["without regard to case"] * ids.casefold]) or "as they are, to the last sign"
 
 
 def _what(plan: Plan) -> list[str]:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import StringType
+from pyspark.sql.types import BinaryType, StringType
 
 ID = "_evenhand_id"  # the customer's id, until it becomes a pseudonym; no source has a column of that name
 LATEST = "_latest"
 
 
 def has_id(rows: DataFrame) -> Column:
-    """Whether a row's id says who it is: not null, and not empty where it is text (a number never is)."""
-    there = F.col(ID).isNotNull()
-    return there & (F.col(ID) != "") if isinstance(rows.schema[ID].dataType, StringType) else there
+    """Whether a row's id says who it is: not null, and not empty where it is text or bytes (a number never is)."""
+    there, kind = F.col(ID).isNotNull(), rows.schema[ID].dataType
+    if isinstance(kind, StringType | BinaryType):
+        return there & (F.col(ID) != F.lit("").cast(kind))
+    return there
 
 
 def latest_decision(events: DataFrame, purpose: str, as_of: Column, opt_in: bool) -> DataFrame:
@@ -24,7 +26,8 @@ def latest_decision(events: DataFrame, purpose: str, as_of: Column, opt_in: bool
 
     Under opt-in whatever is not a grant valid at `as_of` is a no: a withdrawal, an expired grant, an unknown state.
     Under opt-out only an expired grant is no objection. A "no" without a time counts as just recorded; a "yes"
-    without a time does not count.
+    without a time does not count. A date stands for the start of that day in the plan's zone: on one day the "no" wins, and
+    a grant that expires on a day is none on it.
     """
     granted = F.coalesce(F.col("state") == "granted", F.lit(False))
     expired = F.coalesce(F.col("expires_at").cast("timestamp") <= as_of, F.lit(False))

@@ -9,6 +9,7 @@ import numpy as np
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from evenhand.plan.columns import quoted_column
 from evenhand.plan.data import KeepLatest
 from evenhand.plan.features import Feature
 from evenhand.plan.geometry import to_fixed
@@ -47,8 +48,8 @@ def customers(sources: Sources, plan: Plan) -> DataFrame:
         rows = keep_latest(rows, duplicates.keep_latest_by)
     positions = [i for i, f in enumerate(plan.features) if f.column is not None]
     features = [plan.features[i] for i in positions]
-    columns = [F.col(f"`{f.column}`").alias(f.name) for f in features]
-    groups = [group_code(F.col(f"`{a.column}`"), a).alias(a.name) for a in plan.protected]
+    columns = [F.col(quoted_column(f.column or "")).alias(f.name) for f in features]
+    groups = [group_code(F.col(quoted_column(a.column)), a).alias(a.name) for a in plan.protected]
     return as_integers(rows.select(ID, *columns, *groups), features, positions, [ID, *plan.attribute_names])
 
 
@@ -73,7 +74,7 @@ def with_ids(sources: Sources, plan: Plan) -> DataFrame:
 
 def identified(rows: DataFrame, id_column: str) -> DataFrame:
     """The rows with their id under `_evenhand_id` too; an expression of the plan may still name the column itself."""
-    return rows.withColumn(ID, F.col(f"`{id_column}`"))
+    return rows.withColumn(ID, F.col(quoted_column(id_column)))
 
 
 def timestamp(moment: datetime) -> Column:

@@ -9,6 +9,7 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from evenhand.plan.columns import quoted_column
 from evenhand.plan.data import Events
 from evenhand.plan.expressions import with_as_of
 from evenhand.plan.features import Attribute, Feature, written
@@ -70,7 +71,7 @@ def _sum(numbers: Sequence[Column]) -> Column:
 
 def event_features(events: DataFrame, source: Events, features: Sequence[Feature], as_of: Column, as_of_sql: str) -> DataFrame:
     """One row a customer with any event before `as_of`: `_evenhand_id` and one DOUBLE a feature, under the feature's name."""
-    rows = events.where(F.col(ID).isNotNull() & (F.col(source.time) < as_of))
+    rows = events.where(F.col(ID).isNotNull() & (F.col(quoted_column(source.time)) < as_of))
     if source.where:
         rows = rows.where(F.expr(with_as_of(source.where, as_of_sql)))
     aggregates = []

@@ -7,6 +7,7 @@ from datetime import datetime
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from evenhand.plan.columns import quoted_column
 from evenhand.plan.data import KeepLatest
 from evenhand.plan.models import Plan
 from evenhand.prepare.consent import ID, keep_allowed, latest_decision
@@ -40,7 +41,7 @@ def customer_magnitudes(sources: Sources, plan: Plan) -> DataFrame:
     features = [f for f in plan.to_find if f.column is not None]
     if isinstance(duplicates, KeepLatest):
         rows = keep_latest(rows, duplicates.keep_latest_by)
-    rows = rows.select(ID, *[magnitude(F.col(f"`{f.column}`")).alias(f.name) for f in features])
+    rows = rows.select(ID, *[magnitude(F.col(quoted_column(f.column or ""))).alias(f.name) for f in features])
     if isinstance(duplicates, KeepLatest):
         return rows
     # A run refuses duplicates before it comes here; that nobody is counted twice does not hang on it.

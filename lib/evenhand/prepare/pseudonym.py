@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import BinaryType
 
 from evenhand.prepare.consent import ID
 
@@ -48,7 +49,8 @@ def hmac_sha256(message: Column, inner: Column, outer: Column) -> Column:
 
 def with_pseudonym(customers: DataFrame, pads: DataFrame, key_id: str) -> DataFrame:
     """The customers with `pseudonym` and `key_id` in place of `_evenhand_id`."""
-    message = F.col(ID).cast("string").cast("binary")
+    binary = isinstance(customers.schema[ID].dataType, BinaryType)
+    message = F.col(ID) if binary else F.col(ID).cast("string").cast("binary")
     keyed = customers.crossJoin(F.broadcast(pads))
     return keyed.withColumns({"pseudonym": hmac_sha256(message, F.col(INNER), F.col(OUTER)), "key_id": F.lit(key_id)}).drop(
         ID, INNER, OUTER

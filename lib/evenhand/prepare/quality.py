@@ -2,44 +2,76 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import reduce
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from evenhand.plan.columns import CONSENT, CUSTOMERS, id_columns, quoted_column
 from evenhand.plan.models import Plan
 from evenhand.prepare.consent import has_id
 from evenhand.prepare.customers import identified
+from evenhand.prepare.unmatched import EVENT, GRANT, OBJECTION, said_in_consent, unmatched
+from evenhand.tables.ids import folded, trimmed
 from evenhand.tables.sources import Sources
 
 
 def input_quality(prepared: DataFrame, sources: Sources, plan: Plan) -> DataFrame:
-    """Restricted: item, finding, count. Imputed and clipped values by feature, rows without an id by source."""
+    """Restricted: item, finding, count.
+
+    Imputed and clipped values by feature; by source rows without an id and events without a time or of no customer; consent
+    events whose purpose is nearly the plan's.
+    """
+    return reduce(DataFrame.unionByName, [_by_feature(prepared, plan), *_by_source(sources, plan), unmatched(sources, plan)])
+
+
+def _by_feature(prepared: DataFrame, plan: Plan) -> DataFrame:
     masks = prepared.groupBy("imputed", "clipped").agg(F.count("*").alias("n"))
-    by_feature = [
-        F.sum(F.when(F.col(finding).bitwiseAND(F.lit(1 << j).cast("bigint")) != 0, F.col("n")).otherwise(0)).alias(
-            f"{finding}_{j}"
-        )
+    counts = {
+        (f.name, finding): F.sum(F.when(F.col(finding).bitwiseAND(F.lit(1 << j).cast("bigint")) != 0, F.col("n")).otherwise(0))
         for finding in ("imputed", "clipped")
-        for j in range(len(plan.features))
+        for j, f in enumerate(plan.features)
+    }
+    return _listed(masks, counts)
+
+
+def _by_source(sources: Sources, plan: Plan) -> list[DataFrame]:
+    ids = id_columns(plan)
+    found = [
+        _counted(CUSTOMERS, sources.customers, ids[CUSTOMERS], {}),
+        _counted(CONSENT, sources.consent, ids[CONSENT], _consent(plan)),
     ]
-    labels = [(f.name, finding) for finding in ("imputed", "clipped") for f in plan.features]
-    one_row = masks.agg(*by_feature)
+    for name, source in plan.sources.events.items():
+        without_time = {f"{EVENT} without a time": F.col(quoted_column(source.time)).isNull()}
+        found.append(_counted(name, sources.events[name], ids[name], without_time))
+    return found
+
+
+def _consent(plan: Plan) -> dict[str, Column]:
+    """What keeps a consent event from being heeded, by finding."""
+    purpose = F.col("purpose")
+    nearly = (folded(trimmed(purpose)) == folded(F.lit(plan.purpose))) & (purpose != plan.purpose)
+    found = {}
+    for noun in (OBJECTION, GRANT):
+        said = said_in_consent() == noun
+        found[f"{noun} without a purpose"] = said & purpose.isNull()
+        found[f"{noun} whose purpose differs by case or blanks"] = said & nearly
+        found[f"{noun} without a time"] = said & (purpose == plan.purpose) & F.col("recorded_at").isNull()
+    return found
+
+
+def _counted(item: str, rows: DataFrame, id_column: str, findings: Mapping[str, Column]) -> DataFrame:
+    rows = identified(rows, id_column)
+    conditions = {"id missing or empty": ~has_id(rows), **findings}
+    return _listed(rows, {(item, finding): F.count_if(condition) for finding, condition in conditions.items()})
+
+
+def _listed(rows: DataFrame, counts: Mapping[tuple[str, str], Column]) -> DataFrame:
+    """One row a count: item, finding, count; all of them in one pass."""
+    one_row = rows.agg(*[count.alias(f"_{i}") for i, count in enumerate(counts.values())])
     pairs = [
-        F.struct(F.lit(item).alias("item"), F.lit(finding).alias("finding"), F.col(c).cast("bigint").alias("count"))
-        for (item, finding), c in zip(labels, one_row.columns, strict=True)
+        F.struct(F.lit(item).alias("item"), F.lit(finding).alias("finding"), F.col(f"_{i}").cast("bigint").alias("count"))
+        for i, (item, finding) in enumerate(counts)
     ]
-    features = one_row.select(F.inline(F.array(*pairs)))
-    return reduce(DataFrame.unionByName, [features, *_without_id(sources, plan)])
-
-
-def _without_id(sources: Sources, plan: Plan) -> list[DataFrame]:
-    tables = [("customers", sources.customers, plan.sources.customers.id), ("consent", sources.consent, plan.sources.consent.id)]
-    tables += [(name, sources.events[name], source.id) for name, source in plan.sources.events.items()]
-    ids = [(name, identified(rows.select(f"`{column}`"), column)) for name, rows, column in tables]
-    return [
-        rows.where(~has_id(rows))
-        .agg(F.count("*").alias("count"))
-        .select(F.lit(name).alias("item"), F.lit("id missing or empty").alias("finding"), "count")
-        for name, rows in ids
-    ]
+    return one_row.select(F.inline(F.array(*pairs)))

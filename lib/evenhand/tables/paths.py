@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -61,6 +62,17 @@ def is_missing(spark: SparkSession, path: str) -> bool:
     except SPARK_ERRORS as wrong:
         return condition_of(wrong) == "PATH_NOT_FOUND"
     return False
+
+
+def are_there(spark: SparkSession, files: Sequence[str]) -> bool:
+    """Whether every one of the files that a DataFrame says it is read from stands where it says."""
+    if not files:
+        return True
+    try:
+        spark.read.format("binaryFile").load([_literal(unquote(file)) for file in files]).schema  # noqa: B018
+    except SPARK_ERRORS as wrong:
+        return condition_of(wrong) != "PATH_NOT_FOUND"
+    return True
 
 
 def _literal(path: str) -> str:

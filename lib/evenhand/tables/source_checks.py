@@ -11,7 +11,8 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from evenhand.errors import SourceError
-from evenhand.plan.columns import CONSENT, CUSTOMERS
+from evenhand.plan.columns import CONSENT, CUSTOMERS, id_columns
+from evenhand.plan.data import Ids, KeepLatest
 from evenhand.plan.expressions import inspect_aggregate, inspect_condition, with_as_of
 from evenhand.plan.features import written
 from evenhand.plan.models import Plan
@@ -20,7 +21,8 @@ from evenhand.tables.spark_errors import condition_of
 INTEGERS = (T.ByteType, T.ShortType, T.IntegerType, T.LongType)
 NUMBERS = (*INTEGERS, T.FloatType, T.DoubleType, T.DecimalType, T.BooleanType)
 TEXT = (T.StringType,)
-TIMES = (T.TimestampType, T.TimestampNTZType)  # a time without a zone is in the plan's
+TIMES = (T.TimestampType, T.TimestampNTZType, T.DateType)  # a time without a zone, and the start of a day, are in the plan's
+ORDERED = (*NUMBERS, *TIMES)
 SOMETIME = "TIMESTAMP '2000-01-01 00:00:00'"  # in place of as_of, where only the types matter
 BOOLEANS, WHOLE = ("true", "false"), re.compile(r"-?(0|[1-9][0-9]*)")
 GROUPS = (*TEXT, *INTEGERS, T.BooleanType)
@@ -34,17 +36,22 @@ def check_types(plan: Plan, frames: Mapping[str, DataFrame]) -> None:
         SourceError: with the first column that does not fit, its type, and what it must be.
     """
     kinds: dict[str, list[tuple[str, tuple[type[T.DataType], ...], str]]] = {name: [] for name in frames}
+    if isinstance(duplicates := plan.sources.customers.duplicates, KeepLatest):
+        label = "a timestamp, a date or a number, since keep_latest_by takes the greatest, and of text that is 9 and not 10"
+        kinds[CUSTOMERS].append((duplicates.keep_latest_by, ORDERED, label))
     for feature in plan.features:
         if feature.column:
-            kinds[CUSTOMERS].append((feature.column, NUMBERS, f"a number, for feature {feature.name}"))
+            label = f"a number or a date, for feature {feature.name}"
+            kinds[CUSTOMERS].append((feature.column, (*NUMBERS, T.DateType), label))
     for attribute in plan.protected:
         wanted = NUMBERS if attribute.bands else GROUPS
         label = "a number" if attribute.bands else "text, a whole number or a boolean"
         kinds[CUSTOMERS].append((attribute.column, wanted, f"{label}, for protected attribute {attribute.name}"))
-    kinds[CONSENT] += [(c, TEXT, "text") for c in ("purpose", "state")]
-    kinds[CONSENT] += [(c, TIMES, "a timestamp") for c in ("recorded_at", "expires_at")]
+    kinds[CONSENT] += [("purpose", TEXT, "text"), ("state", (*TEXT, T.BooleanType), "text or a boolean")]
+    times = [c for c in ("recorded_at", "expires_at") if c in _types(frames[CONSENT])]
+    kinds[CONSENT] += [(c, TIMES, "a timestamp or a date") for c in times]
     for name, events in plan.sources.events.items():
-        kinds[name].append((events.time, (*TIMES, T.DateType), "a timestamp or a date"))
+        kinds[name].append((events.time, TIMES, "a timestamp or a date"))
     for name, wanted_columns in kinds.items():
         types = _types(frames[name])
         for column, allowed, label in wanted_columns:
@@ -132,14 +139,12 @@ def _instead(value: str | int | bool, column: T.DataType) -> str:
 
 def _check_ids(plan: Plan, frames: Mapping[str, DataFrame]) -> None:
     """Ids must be compared as what they are: 007 as text and 7 as a number are not surely the same person."""
-    ids = {CUSTOMERS: plan.sources.customers.id, CONSENT: plan.sources.consent.id}
-    ids |= {name: events.id for name, events in plan.sources.events.items()}
-    kinds = {}
+    ids, kinds = id_columns(plan), {}
     for name, column in ids.items():
         found = _types(frames[name])[column.lower()]
-        if not isinstance(found, (*TEXT, *INTEGERS)):
+        if (kind := _kind_of_id(found)) is None:
             raise SourceError(
-                f"sources.{name}: the id column {column} is {found.simpleString()}; it must be text or a whole number"
+                f"sources.{name}: the id column {column} is {found.simpleString()}; it must be text, a whole number or binary"
             )
         declared = _declared(frames[name], column)
         if declared.startswith("char"):
@@ -147,10 +152,21 @@ def _check_ids(plan: Plan, frames: Mapping[str, DataFrame]) -> None:
                 f"sources.{name}: the id column {column} is {declared}, whose blanks at the end are part of the id elsewhere; "
                 "retype it to STRING and take the blanks off, in every source"
             )
-        kinds[name] = "text" if isinstance(found, TEXT) else "a whole number"
+        kinds[name] = kind
     for name, kind in kinds.items():
         if kind != kinds[CUSTOMERS]:
             raise SourceError(
                 f"sources.{name}: the id column {ids[name]} is {kind}, that of the customers is {kinds[CUSTOMERS]}; "
                 "retype one of them, so that the same customer has the same id"
             )
+    if kinds[CUSTOMERS] != "text" and plan.sources.ids != Ids():
+        raise SourceError(f"sources.ids: the ids are no text but {kinds[CUSTOMERS]}, which has one form only; leave it out")
+
+
+def _kind_of_id(found: T.DataType) -> str | None:
+    if isinstance(found, TEXT):
+        return "text"
+    if isinstance(found, T.BinaryType):
+        return "binary"
+    whole = isinstance(found, INTEGERS) or (isinstance(found, T.DecimalType) and found.scale == 0)
+    return "a whole number" if whole else None

@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
 
-from evenhand.errors import SourceError
-from evenhand.plan.columns import CONSENT, CUSTOMERS, needed_columns
+from evenhand.errors import DataError, SourceError
+from evenhand.plan.columns import CONSENT, CUSTOMERS, needed_columns, quoted_column
 from evenhand.plan.data import Table
 from evenhand.plan.models import Plan
-from evenhand.tables.paths import absolute, is_missing, quoted
+from evenhand.tables.conversions import converted
+from evenhand.tables.paths import absolute, quoted
 from evenhand.tables.source_checks import check_expressions, check_types, texts_in_expressions
-from evenhand.tables.spark_errors import SPARK_ERRORS, condition_of, kind_of
+from evenhand.tables.spark_errors import SPARK_ERRORS, kind_of
+from evenhand.tables.unreadable import refuse_vanished, why_unreadable
+
+NO_FILE = ("FileNotFoundException", "FILE_NOT_EXIST")
+OPTIONAL = {(CONSENT, "expires_at")}  # without it no consent expires
 
 
 @dataclass(frozen=True)
 class Sources:
-    """The plan's sources at the pinned versions, each with the plan's columns and no others."""
+    """The plan's sources at the pinned versions, each with the plan's columns and no others, ids as they are compared."""
 
     customers: DataFrame
     consent: DataFrame
     events: dict[str, DataFrame]
     versions: dict[str, int]
     texts: list[str]  # columns of text that expressions read
+    expires: bool = True  # whether consent has a column that says until when
 
 
 def source_tables(plan: Plan) -> dict[str, Table]:
@@ -55,8 +62,28 @@ def open_sources(spark: SparkSession, plan: Plan, versions: Mapping[str, int]) -
     frames = {name: _select(spark, plan, name, table, versions[name]) for name, table in source_tables(plan).items()}
     check_types(plan, frames)
     check_expressions(plan, frames)
-    events = {name: frames[name] for name in plan.sources.events}
-    return Sources(frames[CUSTOMERS], frames[CONSENT], events, dict(versions), texts_in_expressions(plan, frames))
+    texts = texts_in_expressions(plan, frames)
+    ready = converted(plan, frames)
+    events = {name: ready[name] for name in plan.sources.events}
+    expires = len(ready[CONSENT].columns) == len(frames[CONSENT].columns)
+    return Sources(ready[CUSTOMERS], ready[CONSENT], events, dict(versions), texts, expires)
+
+
+@contextmanager
+def vanished_files_named(spark: SparkSession, plan: Plan, sources: Sources) -> Iterator[None]:
+    """When a file is gone that a source is read from, say which source it was, in place of Spark's error.
+
+    Raises:
+        SourceError: with the source and its version.
+    """
+    try:
+        yield
+    except (DataError, *SPARK_ERRORS) as wrong:
+        if any(sign in str(wrong) for sign in NO_FILE):
+            frames = {CUSTOMERS: sources.customers, CONSENT: sources.consent, **sources.events}
+            for name, table in source_tables(plan).items():
+                refuse_vanished(spark, name, table, sources.versions[name], frames[name])
+        raise
 
 
 def _version(spark: SparkSession, name: str, table: Table) -> int:
@@ -67,7 +94,7 @@ def _version(spark: SparkSession, name: str, table: Table) -> int:
             versions = versions.where(F.col("timestamp") <= F.lit(table.timestamp.isoformat()).cast("timestamp"))
         history = versions.first()
     except SPARK_ERRORS as wrong:
-        raise SourceError(f"sources.{name}: {_why_unreadable(spark, table, wrong)}") from None
+        raise SourceError(f"sources.{name}: {why_unreadable(spark, table, wrong)}") from None
     if history is None:
         raise SourceError(f"sources.{name}: {table.address} has no version at or before {table.timestamp}")
     newest = int(history[0])
@@ -76,34 +103,33 @@ def _version(spark: SparkSession, name: str, table: Table) -> int:
     return newest if table.version is None else table.version
 
 
-def _why_unreadable(spark: SparkSession, table: Table, wrong: Exception) -> str:
-    if table.name is not None:
-        try:
-            there = spark.catalog.tableExists(table.name)
-        except SPARK_ERRORS as no_name:
-            return f"there can be no table {table.name!r} ({kind_of(no_name)}); state a name such as catalog.schema.table"
-        if not there:
-            return f"table {table.name} is missing; state the name of a Delta table in the catalog"
-        return f"table {table.name} is not a Delta table; convert it with CONVERT TO DELTA"
-    if is_missing(spark, table.address):
-        return f"table {table.path} is missing; state the path of a Delta table"
-    if not condition_of(wrong).startswith("DELTA"):
-        return f"{table.path} cannot be read ({kind_of(wrong)})"
-    return f"{table.path} is not a Delta table; write it with format delta"
-
-
 def _select(spark: SparkSession, plan: Plan, name: str, table: Table, version: int) -> DataFrame:
     reader = spark.read.format("delta").option("versionAsOf", version)
     try:
         rows = reader.table(table.name) if table.name is not None else reader.load(absolute(table.address))
         there = rows.columns
-    except AnalysisException as wrong:
-        raise SourceError(f"sources.{name}: version {version} cannot be read ({condition_of(wrong)})") from None
+    except SPARK_ERRORS as wrong:
+        raise SourceError(
+            f"sources.{name}: version {version} of {table.address} cannot be read ({kind_of(wrong)}); state a newer version, or none"
+        ) from None
+    if table.version is not None or table.timestamp is not None:
+        refuse_vanished(spark, name, table, version, rows)
     known = {c.lower(): c for c in there}
-    needed = needed_columns(plan)[name]
+    needed = [c for c in needed_columns(plan)[name] if c.lower() in known or (name, c) not in OPTIONAL]
     if absent := [c for c in needed if c.lower() not in known]:
-        raise SourceError(f"sources.{name}: {table.address} has no column {', '.join(absent)}; it has {', '.join(sorted(there))}")
-    return rows.select([rows[f"`{known[c.lower()]}`"].alias(c) for c in needed])
+        raise SourceError(f"sources.{name}: {_why_absent(rows, table, absent)}")
+    return rows.select([rows[quoted_column(known[c.lower()])].alias(c) for c in needed])
+
+
+def _why_absent(rows: DataFrame, table: Table, absent: Sequence[str]) -> str:
+    structs = {f.name.lower() for f in rows.schema if isinstance(f.dataType, StructType)}
+    for column in absent:
+        parent, dot, _ = column.partition(".")
+        if dot and parent.lower() in structs:
+            return (
+                f"{column} is a field of {parent}, not a column; have it as a column of its own in {table.address}, and name that"
+            )
+    return f"{table.address} has no column {', '.join(absent)}; it has {', '.join(sorted(rows.columns))}"
 
 
 def _address(table: Table) -> str:
