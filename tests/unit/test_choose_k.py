@@ -51,8 +51,17 @@ def test_a_k_beyond_the_number_of_boxes_is_no_candidate() -> None:
 
 def test_a_summary_too_poor_for_k_is_told_with_what_would_help() -> None:
     three = Summary(np.arange(3), np.ones(3), BLOBS.copy(), private=True)
-    with pytest.raises(DataError, match="only 3 boxes .* too few for 4 segments; raise privacy.epsilon"):
+    with pytest.raises(
+        DataError, match="only 3 places .* too few for 4 segments; .*fewer segments, .*raise privacy.epsilon; nothing was pub"
+    ):
         fast_fit(three, 4, 2)
+
+
+def test_customers_of_fewer_different_values_than_segments_are_told_however_many_boxes_stand_out() -> None:
+    """Two segments at one place would be one, and who belongs to which would be chance."""
+    twice = Summary(np.arange(4), np.ones(4), np.repeat(BLOBS[:2], 2, axis=0), private=True)
+    with pytest.raises(DataError, match="only 2 places"):
+        fast_fit(twice, 3, 2)
 
 
 def spread_over(width: float, known: bool = True) -> Summary:
@@ -64,14 +73,14 @@ def spread_over(width: float, known: bool = True) -> Summary:
 
 def test_points_nearer_than_histograms_can_tell_apart_are_no_segments() -> None:
     """All customers of a box at one place: its points differ only because they were spread out."""
-    with pytest.raises(DataError, match="only 2 boxes stand out from the noise, too few for 3 segments"):
+    with pytest.raises(DataError, match="only 2 places where customers are can be told apart, too few for 3 segments"):
         fast_fit(spread_over(1), 3, 2)
     k, curve = choose_k(spread_over(1), range(2, 9), restarts=2)
     assert (k, [c.k for c in curve]) == (2, [2])
 
 
 def test_a_box_without_histograms_is_one_segment_however_far_its_points_are_spread() -> None:
-    with pytest.raises(DataError, match="only 2 boxes stand out from the noise, too few for 3 segments"):
+    with pytest.raises(DataError, match="only 2 places where customers are can be told apart, too few for 3 segments"):
         fast_fit(spread_over(20, known=False), 3, 2)
 
 
@@ -93,7 +102,7 @@ def test_where_few_boxes_stand_out_the_largest_number_of_segments_is_not_the_bes
 
 def test_a_box_whose_points_are_in_several_bins_may_be_divided() -> None:
     assert fast_fit(spread_over(4), 8, 2).k == 8
-    with pytest.raises(DataError, match="only 2 boxes stand out from the noise, with room for 8 segments inside, too few for 9"):
+    with pytest.raises(DataError, match="only 8 places where customers are can be told apart, too few for 9"):
         fast_fit(spread_over(4), 9, 2)
 
 

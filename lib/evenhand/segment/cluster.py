@@ -56,6 +56,7 @@ def best_fit(spark: SparkSession, summary: Summary, k: int, mllib_seeds: int, re
     finally:
         points.unpersist()
     fits += [_fit(summary, found, f"MLlib KMeans, seed {seed}") for seed, found in centers.items()]
+    fits = [fit for fit in fits if fit.k == k]  # MLlib hands back fewer centers where some fell together
     return min(fits, key=lambda f: f.cost), fits
 
 
@@ -95,10 +96,10 @@ def _fit(summary: Summary, unit_centers: Floats, method: str) -> Fit:
 
 
 def _check(summary: Summary, k: int) -> None:
-    if (most := room(summary)) < k:
-        boxes = len(np.unique(summary.boxes))
-        inside = f", with room for {most} segments inside" if most > boxes else ""
+    places = min(room(summary), len(np.unique(summary.points, axis=0)))
+    if places < k:
         raise DataError(
-            f"segments.k: only {boxes} boxes stand out from the noise{inside}, too few for {k} segments; "
-            "raise privacy.epsilon, or ask for fewer segments or features"
+            f"segments.k: only {places} {'place' if places == 1 else 'places'} where customers are can be told apart, too few for {k} "
+            "segments; where they have no more different values than that, ask for fewer segments, or for features that tell them "
+            "apart; where the noise hides more, raise privacy.epsilon; nothing was published"
         )
