@@ -1,7 +1,7 @@
 """What can go wrong, by cause. Each error is one line for a person, and an exit code for the scheduler.
 
 Exit codes: 1 the run failed on its data or its surroundings, 2 the plan or the arguments are wrong (found before the
-first row is read), 3 blocked by a gate, 4 the privacy budget is exhausted, 5 an integrity check failed.
+first row is read), 3 blocked by a gate, 4 the privacy budget is exhausted, 5 an integrity check failed, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -69,6 +69,10 @@ class DataError(EvenhandError):
     """Spark could not compute on the data. The message never repeats a value from a row."""
 
 
+class StorageError(EvenhandError):
+    """A table could not be written: the disk is full, or nothing may be written there."""
+
+
 class InfeasibleBounds(DataError):
     """The plan bounds the shares of groups in segments in a way that no assignment can meet."""
 
@@ -83,6 +87,16 @@ class BudgetExhausted(EvenhandError):
     """The population's privacy budget does not cover the run."""
 
     exit_code = 4
+
+
+class Interrupted(EvenhandError):
+    """Somebody stopped the run (Ctrl-C)."""
+
+    exit_code = 130  # as a shell says of what SIGINT ended
+
+    def __init__(self, run_id: str | None) -> None:
+        again = f"start it again with --run-id {run_id}, and it goes on where it stopped; what it has spent is not spent again"
+        super().__init__(f"interrupted; {again if run_id else 'no run had begun, nothing was written'}")
 
 
 class IntegrityError(EvenhandError):

@@ -49,7 +49,7 @@ def is_file(spark: SparkSession, path: str) -> bool:
     """Whether a file stands at a path, no folder, wherever Spark finds it."""
     path = absolute(path).rstrip("/")
     try:
-        files = spark.read.format("binaryFile").load(_literal(path)).inputFiles()
+        files = spark.read.format("binaryFile").load(literal(path)).inputFiles()
     except SPARK_ERRORS:
         return False
     return any(unquote(urlsplit(f).path) == unquote(urlsplit(path).path) for f in files)
@@ -58,7 +58,7 @@ def is_file(spark: SparkSession, path: str) -> bool:
 def is_missing(spark: SparkSession, path: str) -> bool:
     """Whether nothing stands at a path, wherever Spark finds it."""
     try:
-        spark.read.format("binaryFile").load(_literal(absolute(path))).schema  # noqa: B018
+        spark.read.format("binaryFile").load(literal(absolute(path))).schema  # noqa: B018
     except SPARK_ERRORS as wrong:
         return condition_of(wrong) == "PATH_NOT_FOUND"
     return False
@@ -69,12 +69,12 @@ def are_there(spark: SparkSession, files: Sequence[str]) -> bool:
     if not files:
         return True
     try:
-        spark.read.format("binaryFile").load([_literal(unquote(file)) for file in files]).schema  # noqa: B018
+        spark.read.format("binaryFile").load([literal(unquote(file)) for file in files]).schema  # noqa: B018
     except SPARK_ERRORS as wrong:
         return condition_of(wrong) != "PATH_NOT_FOUND"
     return True
 
 
-def _literal(path: str) -> str:
-    """Spark reads a path of files as a pattern; none of its signs means anything here."""
+def literal(path: str) -> str:
+    """The path for Spark's reader of files, which takes it as a pattern: none of its signs means anything here."""
     return re.sub(r"([\\\[\]{}*?])", r"\\\1", path)

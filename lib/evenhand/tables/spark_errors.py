@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import random
 import re
 import time
@@ -27,6 +29,12 @@ TRIES = 60  # of many writers at once one is done a round
 RACES = re.compile(
     r"io\.delta\.exceptions\.|\bDELTA_(CONCURRENT|PROTOCOL_CHANGED|METADATA_CHANGED)|\b(TABLE_OR_VIEW|DELTA_TABLE|DELTA_LOG)_ALREADY_EXISTS"
 )
+
+# What a system says when it cannot read or write; none of it is a value from a row.
+SYSTEM = [
+    os.strerror(number)
+    for number in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EMFILE, errno.ESTALE)
+]
 
 # PySpark logs the message of an error by itself, with the value from the row that it quotes.
 TALKATIVE = ("SQLQueryContextLogger", "DataFrameQueryContextLogger")
@@ -68,6 +76,11 @@ def kind_of(wrong: BaseException) -> str:
     return type(wrong).__name__ if cause is None else str(cause.getClass().getName())
 
 
+def system_error(wrong: BaseException) -> str | None:
+    """What the system said, such as "No space left on device", where that stopped Spark."""
+    return next((said for said in SYSTEM if said in str(wrong)), None)
+
+
 @contextmanager
 def no_values_in_errors(doing: str, texts: Sequence[str] = (), left: str = "nothing was published") -> Iterator[None]:
     """Replace Spark's message, which may quote a person's value, by the condition's name and what to do about it.
@@ -84,7 +97,7 @@ def no_values_in_errors(doing: str, texts: Sequence[str] = (), left: str = "noth
     except SPARK_ERRORS as wrong:
         text = str(wrong)
         condition = condition_of(wrong) or next((c for c in HINTS if c in text), kind_of(wrong))
-        found = next((c for c in HINTS if c in text or c in condition), condition)
+        found = next((c for c in HINTS if c in text or c in condition), system_error(wrong) or condition)
         hint = f"; {HINTS[found]}" if found in HINTS else ""
         hint += f" (text is in {', '.join(texts)})" if texts and found == "CAST_INVALID_INPUT" else ""
         raise DataError(f"{doing}: Spark stopped with {found}{hint}; {left}") from None

@@ -13,11 +13,12 @@ from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, StructType
 
-from evenhand.errors import OutputError
+from evenhand.errors import OutputError, StorageError
 from evenhand.plan.data import Output, Place
 from evenhand.tables.catalog import ALL, TableSpec
+from evenhand.tables.cut_off import is_absent, why_not_created, why_unreadable
 from evenhand.tables.paths import absolute, is_file, is_missing, quoted
-from evenhand.tables.spark_errors import SPARK_ERRORS, kind_of, retried
+from evenhand.tables.spark_errors import SPARK_ERRORS, kind_of, retried, system_error
 
 # No statistics on the restricted zone: the smallest and largest id would stand in the Delta log in clear text.
 PROPERTIES = {"restricted": {"delta.dataSkippingNumIndexedCols": "0"}, "open": dict[str, str]()}
@@ -37,8 +38,13 @@ class Store:
 
     def address(self, spec: TableSpec) -> str:
         """The table's name in SQL."""
+        path = self._path(spec)
+        return quoted(path) if path else f"{self._places[spec.zone].catalog_schema}.{spec.name}"
+
+    def _path(self, spec: TableSpec) -> str | None:
+        """Where the table is; None where a catalog knows."""
         place = self._places[spec.zone]
-        return quoted(f"{place.path}/{spec.name}") if place.path else f"{place.catalog_schema}.{spec.name}"
+        return f"{place.path}/{spec.name}" if place.path else None
 
     def exists(self, spec: TableSpec) -> bool:
         return self._schema(spec) is not None
@@ -84,6 +90,13 @@ class Store:
         writer = writer.option("txnAppId", f"{spec.name}/{key}").option("txnVersion", version)
         self._save(spec, writer)
 
+    def withdraw(self, spec: TableSpec, run_id: str) -> None:
+        """Take one run's rows out of a table by run."""
+        if self.exists(spec):
+            retried(lambda: self.spark.sql(f"DELETE FROM {self.address(spec)} WHERE run_id = '{run_id}'"))
+        self._seen.discard((spec.name, run_id))
+        self._small.pop((spec.name, run_id), None)
+
     def _writer(self, spec: TableSpec, frame: DataFrame) -> DataFrameWriter:
         writer = frame.write.format("delta")
         for key, value in PROPERTIES[spec.zone].items():
@@ -91,13 +104,18 @@ class Store:
         return writer
 
     def _save(self, spec: TableSpec, writer: DataFrameWriter) -> None:
-        """Commit, again when another run was faster to create the table or to change it: a commit that is refused wrote nothing."""
-        place = self._places[spec.zone]
-        if place.path:
-            path = absolute(f"{place.path}/{spec.name}")
-            retried(lambda: writer.save(path))
-        else:
-            retried(lambda: writer.saveAsTable(self.address(spec)))
+        """Commit, again when another run was faster to create the table or to change it: a commit that is refused wrote nothing.
+
+        Raises:
+            StorageError: there is no room, or it must not be written there.
+        """
+        path, name = self._path(spec), self.address(spec)
+        try:
+            retried(lambda: writer.save(absolute(path)) if path else writer.saveAsTable(name))
+        except SPARK_ERRORS as wrong:
+            if why := system_error(wrong) or why_not_created(self.spark, name, wrong):
+                raise StorageError(f"{name} cannot be written: {why}") from None
+            raise
 
     def from_arrow(self, spec: TableSpec, rows: pa.Table) -> DataFrame:
         """A DataFrame in the table's own types, extra columns as they come."""
@@ -128,12 +146,16 @@ class Store:
         except SPARK_ERRORS:
             found = False
         if not found:
-            raise OutputError(f"output.{zone}.schema: {schema} is missing; create it, or name one that is there")
+            raise OutputError(
+                f"output.{zone}.schema: {schema} is missing; create it, or name the one that holds the earlier runs"
+            )
 
     def _require_folder(self, zone: str) -> None:
         path = self._places[zone].path
         if path and (is_file(self.spark, path) or not is_missing(self.spark, f"{path}/_delta_log")):
-            raise OutputError(f"output.{zone}.path: {path} is a file or itself a table; name a folder, for the tables to be in")
+            raise OutputError(
+                f"output.{zone}.path: {path} is a file or itself a table; name the folder of the earlier runs, or one for new tables"
+            )
 
     def _check(self, spec: TableSpec) -> bool:
         """Whether the table is there, which then is Evenhand's."""
@@ -145,7 +167,7 @@ class Store:
             if found.get(name) != wanted.simpleString():
                 raise OutputError(
                     f"{self.address(spec)} holds something else than Evenhand's table {spec.name} (column {name} is "
-                    f"{found.get(name, 'missing')}, not {wanted.simpleString()}); name another output location"
+                    f"{found.get(name, 'missing')}, not {wanted.simpleString()}); move it away, or put Evenhand's back if that was there"
                 )
         return True
 
@@ -153,31 +175,27 @@ class Store:
         try:
             return self._schema_if_any(spec)
         except SPARK_ERRORS as wrong:
-            raise OutputError(
-                f"{self.address(spec)} holds something that is not a Delta table, or cannot be read ({kind_of(wrong)}); "
-                "empty it or name another output location"
-            ) from None
+            path = self._path(spec)
+            why = why_unreadable(self.spark, path, wrong) if path else f"cannot be read ({kind_of(wrong)}); put it back as it was"
+            raise OutputError(f"{self.address(spec)} {why}") from None
 
     def _schema_if_any(self, spec: TableSpec, looks: int = LOOKS) -> StructType | None:
         try:
             return self.spark.read.table(self.address(spec)).schema
         except AnalysisException:
-            if self._is_empty(spec):
+            if self._is_absent(spec):
                 return None
             if looks == 1:
                 raise
-        time.sleep(WAIT)  # another run may just be about to make the table's first commit
+        time.sleep(WAIT)  # another run may just have made the table's first commit
         return self._schema_if_any(spec, looks - 1)
 
-    def _is_empty(self, spec: TableSpec) -> bool:
-        place = self._places[spec.zone]
-        if not place.path:
+    def _is_absent(self, spec: TableSpec) -> bool:
+        path = self._path(spec)
+        if not path:
             return not self.spark.catalog.tableExists(self.address(spec))
-        path = f"{place.path}/{spec.name}"
-        if is_missing(self.spark, path):
-            return True
-        files = self.spark.read.format("binaryFile").option("recursiveFileLookup", "true")
-        return files.load(absolute(path)).select("path").isEmpty()
+        # The rows of a table by run say in the names of their folders, not in a column, of which run they are.
+        return is_absent(self.spark, path, [column for column in _types(spec) if not (spec.by_run and column == "run_id")])
 
 
 def timestamp(at: datetime, rows: int = 1) -> pa.Array:

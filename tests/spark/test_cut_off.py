@@ -1,0 +1,122 @@
+"""What a kill, a full disk or a power cut leaves: a run goes on from it, or is told what to mend, and no budget is lost."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evenhand.errors import OutputError, StorageError
+from evenhand.plan.load import parse_plan
+from evenhand.plan.models import Plan
+from evenhand.tables.catalog import BUDGET, PREPARED
+from evenhand.tables.store import Store
+from sample import NOW, REMOVED, in_folder, plan_yaml
+
+FIRST, SECOND = "_delta_log/00000000000000000000.json", "_delta_log/00000000000000000001.json"
+ENTRY = [("testers", 1, "r1", "", 3.0, None, 7.0, None, "never", NOW)]
+
+
+@pytest.fixture(scope="module")
+def ledger(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a table with two commits, without the checksums that a local disk has beside them."""
+    folder = tmp_path_factory.mktemp("ledger") / "budget"
+    for _ in range(2):
+        spark.createDataFrame(ENTRY, BUDGET.columns).coalesce(1).write.format("delta").mode("append").save(str(folder))
+    for file in folder.rglob("*.crc"):
+        file.unlink()
+    return folder
+
+
+def without_log(table: Path) -> None:
+    shutil.rmtree(table / "_delta_log")
+
+
+def with_empty_log(table: Path) -> None:
+    """As a kill leaves it that comes while Delta writes the first commit, under another name until it is whole."""
+    without_log(table)
+    (table / "_delta_log/_staged_commits").mkdir(parents=True)
+    (table / f"_delta_log/.{FIRST[11:]}.0d0e.tmp").write_text('{"commitInfo":')
+
+
+def with_half_a_row(table: Path) -> None:
+    without_log(table)
+    for part in table.glob("part-*"):
+        part.write_bytes(part.read_bytes()[:40])
+
+
+@pytest.mark.parametrize("leave", [without_log, with_empty_log, with_half_a_row])
+def test_rows_that_no_commit_names_are_no_table_and_the_next_write_makes_one(
+    spark: Any, plan: Callable[..., Plan], ledger: Path, tmp_path: Path, leave: Callable[[Path], None]
+) -> None:
+    shutil.copytree(ledger, tmp_path / "open/budget")
+    leave(tmp_path / "open/budget")
+    store = Store(spark, plan().output)
+    store.refuse_foreign_content()
+    assert not store.exists(BUDGET)
+    store.append_once(BUDGET, spark.createDataFrame(ENTRY, BUDGET.columns).toArrow(), "testers")
+    assert store.read(BUDGET).count() == 1
+
+
+def test_the_people_of_a_run_that_no_commit_names_are_in_no_table(spark: Any, plan: Callable[..., Plan], tmp_path: Path) -> None:
+    """As a real `kill -9` left it within the first write of `prepared`."""
+    store = Store(spark, plan().output)
+    rows = spark.createDataFrame([(b"a", "test-1", 0, 0)], "pseudonym BINARY, key_id STRING, imputed BIGINT, clipped BIGINT")
+    store.write(PREPARED, rows, "r1")
+    without_log(tmp_path / "restricted/prepared")
+    later = Store(spark, plan().output)
+    later.refuse_foreign_content()
+    assert later.rows(PREPARED, "r1") is None
+    later.write(PREPARED, rows, "r1")
+    assert later.read(PREPARED).count() == 1
+
+
+def first_commit_gone(table: Path) -> None:
+    (table / FIRST).unlink()
+
+
+def first_commit_empty(table: Path) -> None:
+    (table / SECOND).unlink()
+    (table / FIRST).write_text("")
+
+
+def second_commit_cut_off(table: Path) -> None:
+    whole = (table / SECOND).read_text()
+    (table / SECOND).write_text(whole[:-40])
+
+
+@pytest.mark.parametrize("damage", [first_commit_gone, first_commit_empty, second_commit_cut_off])
+def test_a_ledger_that_cannot_be_read_is_to_be_put_back_and_nobody_is_sent_elsewhere(
+    spark: Any, plan: Callable[..., Plan], ledger: Path, tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    place = tmp_path / "open/budget"
+    shutil.copytree(ledger, place)
+    damage(place)
+    with pytest.raises(OutputError, match=rf"{place}` holds something .* cannot be read: .*put its files back") as wrong:
+        Store(spark, plan().output).refuse_foreign_content()
+    assert "do not begin elsewhere" in str(wrong.value)
+    assert ("its commit 1 (_delta_log/00000000000000000001.json) is incomplete" in str(wrong.value)) == (
+        damage is second_commit_cut_off
+    )
+
+
+def test_a_folder_that_a_catalog_does_not_know_as_its_table_is_told(spark: Any, tmp_path: Path, ledger: Path) -> None:
+    here = in_folder(tmp_path)
+    for zone in ("restricted", "open"):
+        spark.sql(f"CREATE SCHEMA cut_off_{zone} LOCATION '{tmp_path}/{zone}'")
+        here |= {f"output.{zone}.path": REMOVED, f"output.{zone}.schema": f"cut_off_{zone}"}
+    store, rows = Store(spark, parse_plan(plan_yaml(here)).output), spark.createDataFrame(ENTRY, BUDGET.columns).toArrow()
+    shutil.copytree(ledger, tmp_path / "open/budget")
+    with pytest.raises(
+        StorageError, match="the catalog lacks it; CREATE TABLE cut_off_open.budget USING delta LOCATION '"
+    ) as wrong:
+        store.append_once(BUDGET, rows, "testers")
+    spark.sql(str(wrong.value).split("; ")[1])
+    assert store.read(BUDGET).count() == 2
+    spark.sql("DROP TABLE cut_off_open.budget")
+    without_log(tmp_path / "open/budget")
+    with pytest.raises(StorageError, match=rf"{tmp_path}/open/budget holds what a first write .* has left; empty that folder"):
+        store.append_once(BUDGET, rows, "testers")
