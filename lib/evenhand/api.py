@@ -8,6 +8,7 @@ from datetime import datetime
 from pyspark.sql import SparkSession
 
 from evenhand.arguments import checked_noise, checked_plan, checked_say, checked_steps, point_in_time
+from evenhand.ended import ended
 from evenhand.flow import STEPS
 from evenhand.plan.models import Plan
 from evenhand.privacy.noise import NoiseSource, OpenDPNoise
@@ -27,11 +28,12 @@ def run(
     steps: Sequence[str] = tuple(STEPS),
     noise: NoiseSource | None = None,
     say: Callable[[str], None] = lambda line: None,
+    begun: Callable[[str], None] = lambda run_id: None,
 ) -> Result:
     """Run a plan, or some of its steps, on a classic or a Spark Connect session.
 
     `as_of` is the point in time for consent and events (default: now), a datetime or ISO text, in UTC where it has no offset.
-    `run_id` resumes a run, `say` hears progress.
+    `run_id` resumes a run; one that is published already is not done again. `say` hears progress, `begun` the id of the run.
 
     Raises:
         EvenhandError: one line; nothing was published.
@@ -42,11 +44,28 @@ def run(
     moment = None if as_of is None else point_in_time(as_of)
     spark = start(f"evenhand {plan.name}") if spark is None else spark
     require_delta(spark)
-    with (
-        no_values_in_errors("evenhand"),
-        Run.open(plan, spark, run_id, moment, source, say, "prepare" in steps) as this,
-    ):
-        say(f"run {this.run_id}: if it is cut off, start it again under this id and it goes on where it stopped")
+    with no_values_in_errors("evenhand"):
+        if run_id is not None and (before := ended(plan, spark, run_id, moment, steps, say)) is not None:
+            return before
+        return _run(plan, spark, moment, run_id, steps, source, say, begun)
+
+
+def _run(
+    plan: Plan,
+    spark: SparkSession,
+    as_of: datetime | None,
+    run_id: str | None,
+    steps: Sequence[str],
+    noise: NoiseSource,
+    say: Callable[[str], None],
+    begun: Callable[[str], None],
+) -> Result:
+    with Run.open(plan, spark, run_id, as_of, noise, say, "prepare" in steps) as this:
+        begun(this.run_id)
+        if this.found is None:
+            say(f"run {this.run_id}: if it is cut off, start it again under this id and it goes on where it stopped")
+        else:
+            say(f"run {this.run_id}: resumed, as of {this.as_of:%Y-%m-%d %H:%M} UTC; it goes on with the step {this.stands_at}")
         for number, step in enumerate(steps, 1):
             say(f"[{number}/{len(steps)}] {step}: {(STEPS[step].__doc__ or '').strip().splitlines()[0]}")
             STEPS[step](this)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
+from types import FrameType
 
 from evenhand.arguments import EXAMPLES, point_in_time
-from evenhand.errors import ArgumentError, EvenhandError
+from evenhand.errors import ArgumentError, EvenhandError, Interrupted
 from evenhand.plan.advice import advice
 from evenhand.plan.explain import explain
 from evenhand.plan.load import load_plan
@@ -31,6 +35,9 @@ def _exit_code(work: Callable[[], None]) -> int:
     except EvenhandError as wrong:
         say(str(wrong))
         return wrong.exit_code
+    except KeyboardInterrupt:
+        say(str(Interrupted(None)))
+        return Interrupted.exit_code
     return 0
 
 
@@ -55,10 +62,33 @@ def _verify(options: argparse.Namespace) -> None:
 def _run(plan: Plan, steps: Sequence[str], options: argparse.Namespace) -> None:
     # Imported late: --check answers without loading Spark.
     from evenhand.api import run
+    from evenhand.run_identity import checked_id
+    from evenhand.session import start
 
-    result = run(plan, as_of=options.as_of, run_id=options.run_id, steps=steps, say=say)
+    ids = [] if options.run_id is None else [checked_id(options.run_id)]
+    spark = start(f"evenhand {plan.name}")
+    with _ctrl_c_tells(ids):
+        result = run(plan, spark, as_of=options.as_of, run_id=options.run_id, steps=steps, say=say, begun=ids.append)
     done = steps[-1] == "report"
     show(str(result) if done else f"run {result.run_id}: {', '.join(steps)} done")
+
+
+@contextmanager
+def _ctrl_c_tells(ids: list[str]) -> Iterator[None]:
+    """On Ctrl-C say how the run of the last id goes on, and end at once.
+
+    Nothing is tidied up: a run stands being killed at any moment, and PySpark's own way waits until the job is done.
+    """
+
+    def end(number: int, frame: FrameType | None) -> None:
+        say(str(Interrupted(ids[-1] if ids else None)))
+        os._exit(Interrupted.exit_code)
+
+    before = signal.signal(signal.SIGINT, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _parse(steps: Sequence[str], description: str, arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -52,6 +52,7 @@ def prepare_step(run: Run) -> None:
     plan, sources, prepared = run.plan, run.sources, run.store.rows(catalog.PREPARED, run.run_id)
     if prepared is not None:
         if run.store.rows(catalog.INPUT_QUALITY, run.run_id) is None:  # cut off between the two
+            run.begin()
             run.write_later(catalog.INPUT_QUALITY, lambda: input_quality(prepared, sources, run.bounded))
         return
     pads = pads_of(plan)

@@ -16,6 +16,8 @@ from evenhand.plan.models import Plan
 from evenhand.tables.catalog import BUDGET, PREPARED, RELEASES, RUNS
 from evenhand.tables.store import Store
 
+RUNNING, FAILED, REFUSED, PUBLISHED, BLOCKED = "running", "failed", "refused", "published", "blocked"
+ENDED = (PUBLISHED, BLOCKED)  # with an answer to each question; a run of another status goes on when it is started again
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
 
 
@@ -37,12 +39,13 @@ def utc(moment: datetime) -> datetime:
 
 
 def last_state(store: Store, run_id: str) -> Any | None:
-    """The newest row of the run in `runs`, if it has begun, with `as_of` in microseconds: a timestamp that is collected is in
-    the driver's time zone and does not say so.
+    """The row of the run in `runs` that counts, if it has begun: that of its end, else the newest. With `as_of` in microseconds:
+    a timestamp that is collected is in the driver's time zone and does not say so.
     """
     if not store.exists(RUNS):
         return None
-    return store.read(RUNS, run_id).orderBy(F.col("at").desc()).withColumn("as_of", F.unix_micros("as_of")).first()
+    last = store.read(RUNS, run_id).orderBy(F.col("status").isin(*ENDED).desc(), F.col("at").desc())
+    return last.withColumn("as_of", F.unix_micros("as_of")).first()
 
 
 def point_in_time(state: Any) -> datetime:

@@ -7,20 +7,22 @@ not drawn again. Nothing of it counts as published before the one row in `runs` 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
-from evenhand.errors import Blocked, RunConflict
-from evenhand.governance.audit import BLOCK, PUBLISH, RESUME, START, AuditLog
+from evenhand.ended import blocked
+from evenhand.errors import RunConflict
+from evenhand.governance.audit import APPROVE, BLOCK, PUBLISH, RESUME, START, AuditLog
 from evenhand.governance.statement import statement
+from evenhand.lease import Lease
 from evenhand.plan.load import canonical, fingerprint
 from evenhand.plan.method import BOUNDS, Method
 from evenhand.plan.models import Plan
@@ -33,14 +35,25 @@ from evenhand.privacy.noise import NoiseSource
 from evenhand.privacy.release import Door, Release
 from evenhand.privacy.tallies import TALLIES
 from evenhand.report.page import report_path
-from evenhand.run_identity import checked_id, last_state, left_behind, new_id, resumed, utc
+from evenhand.run_end import to_its_end
+from evenhand.run_identity import (
+    BLOCKED,
+    ENDED,
+    PUBLISHED,
+    RUNNING,
+    checked_id,
+    last_state,
+    left_behind,
+    new_id,
+    resumed,
+    utc,
+)
 from evenhand.session import settings
-from evenhand.tables.catalog import RUNS, TableSpec
+from evenhand.tables.catalog import PREPARED, RUNS, SEGMENT_CENTERS, TableSpec
 from evenhand.tables.paths import require_file
 from evenhand.tables.sources import Sources, open_sources, pin_versions
 from evenhand.tables.store import Store, timestamp
 
-RUNNING, PUBLISHED, BLOCKED = "running", "published", "blocked"
 T = TypeVar("T")
 WRITERS = 4  # small Delta commits are mostly waiting; they overlap well with each other and with the passes over people
 
@@ -56,13 +69,16 @@ class Run:
     run_id: str
     as_of: datetime
     sources: Sources
-    status: str
+    found: Any | None  # its row in `runs` where it is resumed
     noise: NoiseSource
     say: Callable[[str], None]
+    ledger: Ledger
     _door: Door
-    _begun: list[Future[None]]
+    lease: Lease
     _pool: ThreadPoolExecutor
-    _pending: list[Future[None]] = field(default_factory=list)
+    begun: list[Future[None]] = field(default_factory=list)
+    pending: list[Future[None]] = field(default_factory=list)
+    ended: list[str] = field(default_factory=list)  # how, once it has come to its end
 
     @classmethod
     @contextmanager
@@ -100,26 +116,55 @@ class Run:
                 raise RunConflict(f"--run-id: {left} holds rows of run {run_id}, which is not in `runs`; take another id")
             if found is None:
                 read_key(plan.pseudonyms)  # a key that cannot be used is refused before anything is written
-                moment, status = utc(as_of) if as_of else datetime.now(UTC), RUNNING
-                versions = newest.result()
+                moment, versions = utc(as_of) if as_of else datetime.now(UTC), newest.result()
             else:
                 moment, versions, status = resumed(found, plan, as_of)
+                if status in ENDED:
+                    raise RunConflict(f"--run-id: another process has just brought run {run_id} to its end; start it again")
             sources = open_sources(spark, plan, versions)  # refuses a source that does not fit before anything is written
-            affordable.result()
-            unbroken.result()
-            door = Door(store, ledger, noise, run_id, _questions(plan), found is not None, status in (PUBLISHED, BLOCKED))
-            said = statement(plan, moment, versions, noise.private)
-            begun = pool.submit(audit.add, run_id, START if found is None else RESUME, said)
-            this = cls(plan, spark, store, audit, run_id, moment, sources, status, noise, say, door, [begun], pool)
-            if found is None:
-                this._begun.append(pool.submit(this.record, RUNNING))
-            yield this
-            this.wait()
+            door = Door(store, ledger, noise, run_id, _questions(plan), found is not None)
+            lease, said = Lease(store, run_id), statement(plan, moment, versions, noise.private)
+            this = cls(plan, spark, store, audit, run_id, moment, sources, found, noise, say, ledger, door, lease, pool)
+            with to_its_end(this):
+                affordable.result()
+                unbroken.result()
+                this._start(said)
+                yield this
+                this.wait()
+
+    def _start(self, said: Mapping[str, object]) -> None:
+        """Take the run, then write down that it has begun, or goes on."""
+        taken = self.beside(self.take)
+
+        def written(write: Callable[[], None]) -> None:
+            taken.result()
+            write()
+
+        action = START if self.found is None else RESUME
+        self.begun.append(self._pool.submit(written, lambda: self.audit.add(self.run_id, action, said)))
+        if self.found is None or self.found.status != RUNNING:
+            self.begun.append(self._pool.submit(written, lambda: self.record(RUNNING)))
+
+    def take(self) -> None:
+        """Raises RunConflict when another process has the run, or has had it since its state was read."""
+        if self.lease.take():
+            return
+        now = last_state(self.store, self.run_id)
+        if _standing(now) != _standing(self.found):
+            raise RunConflict(f"--run-id: another process was at run {self.run_id} until this moment; start it again")
+
+    @property
+    def stands_at(self) -> str:
+        """The step that a resumed run goes on with."""
+        if self.store.rows(PREPARED, self.run_id) is None:
+            return "prepare"
+        return "segment" if self.store.rows(SEGMENT_CENTERS, self.run_id) is None else "assess"
 
     @property
     def door(self) -> Door:
         """Open once the run has begun: a log that takes no entry costs no budget."""
         self.begin()
+        self.lease.require()
         return self._door
 
     def begin(self) -> None:
@@ -127,7 +172,7 @@ class Run:
 
         Before it leaves anything: started again, it would else be taken for a new run, with what it left of another moment.
         """
-        for written in self._begun:
+        for written in self.begun:
             written.result()
 
     @cached_property
@@ -151,8 +196,8 @@ class Run:
 
     def later(self, write: Callable[[], None]) -> Future[None]:
         """Do a small write beside the work on the people; it is done, or its error is raised, before anything is published."""
-        self._pending.append(self._pool.submit(write))
-        return self._pending[-1]
+        self.pending.append(self._pool.submit(write))
+        return self.pending[-1]
 
     def beside(self, read: Callable[[], T]) -> Future[T]:
         """Do a small read beside the work on the people."""
@@ -160,8 +205,8 @@ class Run:
 
     def wait(self) -> None:
         self.begin()
-        while self._pending:
-            self._pending.pop().result()
+        while self.pending:
+            self.pending.pop().result()
 
     def record(self, status: str, reasons: list[str] | None = None) -> None:
         """Add the run's new status to `runs`, in one commit; with `published` everything of it becomes visible at once."""
@@ -179,7 +224,11 @@ class Run:
             "not_private": [not self.noise.private],
             "at": timestamp(datetime.now(UTC)),
         }
-        self.store.write(RUNS, pa.table(row), self.run_id)
+        if status in ENDED:  # once, whoever else has come to the end meanwhile
+            self.store.append_once(RUNS, pa.table(row), f"{self.run_id}/end")
+            self.ended.append(status)
+        else:
+            self.store.write(RUNS, pa.table(row), self.run_id)
 
     def publish(self, findings: list[str], blocking: list[str]) -> None:
         """Make the run visible with its findings, or block it for some of them.
@@ -187,14 +236,22 @@ class Run:
         Raises:
             Blocked: with those that block; nothing is visible.
         """
-        if blocking or self.status != PUBLISHED:  # before it is visible: nothing is that the log lacks
-            self.later(lambda: self.audit.add(self.run_id, BLOCK if blocking else PUBLISH, {"findings": findings}))
+        self.later(lambda: self._log_once(BLOCK if blocking else APPROVE, findings))  # nothing is visible that the log lacks
         self.wait()
+        self.lease.require()
+        self.record(BLOCKED if blocking else PUBLISHED, findings)
+        self.lease.end(release=False)  # nobody else goes on with what has ended
         if blocking:
-            self.record(BLOCKED, findings)
-            raise Blocked(f"run {self.run_id} is blocked, nothing was published: " + "; ".join(blocking))
-        if self.status != PUBLISHED:
-            self.record(PUBLISHED, findings)
+            raise blocked(self.run_id, blocking)
+        self.later(lambda: self._log_once(PUBLISH, findings))
+
+    def _log_once(self, action: str, findings: list[str]) -> None:
+        add = self.audit.add if self.found is None else self.audit.add_once  # a new run has no entry yet
+        add(self.run_id, action, {"findings": findings})
+
+
+def _standing(state: Any | None) -> tuple[str, int] | None:
+    return None if state is None else (state.status, state.as_of)
 
 
 def _questions(plan: Plan) -> dict[str, float]:

@@ -132,9 +132,9 @@ def test_records_that_contradict_the_log_are_found(spark: Any, plan: Callable[..
     mine = plan(SMALL)
     assert "audit log: 0 entries" in verify(mine, spark)
     store = run(mine, spark, as_of=NOW, run_id="r1", steps=["prepare", "segment", "assess"]).store
-    run(mine, spark, as_of=NOW, run_id="r1", steps=["assess"])  # neither spends again nor publishes again
+    run(mine, spark, as_of=NOW, run_id="r1", steps=["assess"])  # it is done, and nothing is done again
     entries = AuditLog(store).entries()
-    assert [e.action for e, _ in entries] == ["start", "spend", "publish", "resume"]
+    assert [e.action for e, _ in entries] == ["start", "spend", "approve", "publish"]
     said = verify(mine, spark)
     assert f"audit log: 4 entries, none missing or changed, newest {entries[-1][1]}" in said
     assert "budget of testers: 1 runs have spent, with all 1 that the audit log names" in said
@@ -146,14 +146,16 @@ def test_records_that_contradict_the_log_are_found(spark: Any, plan: Callable[..
 
     def refused(table: Any, statement: str, why: str) -> None:
         address = store.address(table)
-        spark.sql(statement.format(address))
+        spark.sql(statement.replace("{}", address))
         with pytest.raises(IntegrityError, match=why):
             verify(mine, spark)
         spark.sql(f"RESTORE TABLE {address} TO VERSION AS OF {sound[table]}")
 
-    refused(AUDIT_LOG, "UPDATE {} SET actor = 'somebody else' WHERE action = 'publish'", "is broken at entry 3")
+    refused(AUDIT_LOG, "UPDATE {} SET actor = 'somebody else' WHERE action = 'publish'", "is broken at entry 4")
     refused(BUDGET, "UPDATE {} SET epsilon = 0.1", "lacks spending that stands in the audit log, of run r1")
     refused(RUNS, "UPDATE {} SET run_id = 'r2'", "run r2 stands as published .* knows nothing of it")
+    refused(RUNS, "INSERT INTO {} SELECT * FROM {} WHERE status = 'published'", "run r1 stands as published 2 times in .*runs")
+    refused(RUNS, "DELETE FROM {} WHERE status = 'published'", "run r1 is published by the audit log, and .*runs. lacks it")
     refused(RUNS, "UPDATE {} SET plan_fingerprint = 'another'", "run r1 stands as published .* or of another plan")
     refused(
         RELEASES,

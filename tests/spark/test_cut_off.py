@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from conftest import write_key
+from evenhand.api import run
 from evenhand.errors import OutputError, StorageError
 from evenhand.plan.load import parse_plan
 from evenhand.plan.models import Plan
-from evenhand.tables.catalog import BUDGET, PREPARED
+from evenhand.privacy.noise import OpenDPNoise
+from evenhand.tables.catalog import BUDGET, PREPARED, RELEASES, RUNS
 from evenhand.tables.store import Store
-from sample import NOW, REMOVED, in_folder, plan_yaml
+from sample import KEY, NOW, ONE_FEATURE, REMOVED, in_folder, people, plan_yaml, write_sources
 
+SMALL = ONE_FEATURE | {"privacy.epsilon": 3.0, "privacy.population_total": 7.0, "privacy.expected_customers": 500}
 FIRST, SECOND = "_delta_log/00000000000000000000.json", "_delta_log/00000000000000000001.json"
 ENTRY = [("testers", 1, "r1", "", 3.0, None, 7.0, None, "never", NOW)]
 
@@ -120,3 +127,53 @@ def test_a_folder_that_a_catalog_does_not_know_as_its_table_is_told(spark: Any, 
     without_log(tmp_path / "open/budget")
     with pytest.raises(StorageError, match=rf"{tmp_path}/open/budget holds what a first write .* has left; empty that folder"):
         store.append_once(BUDGET, rows, "testers")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 6 MB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = shutil.which("mount") and os.geteuid() == 0
+    if not mounted or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", disk], check=False).returncode:
+        pytest.skip("a file system that can be filled needs the right to mount one (root)")
+    yield disk
+    subprocess.run(["umount", "-l", disk], check=True)
+
+
+class Filling:
+    """Noise as in production; with the first draw the disk is full."""
+
+    private = True
+
+    def __init__(self, disk: Path) -> None:
+        self.ballast = disk / "ballast"
+
+    def add(self, exact: Any, noise: Any) -> Any:
+        if not self.ballast.exists():
+            with contextlib.suppress(OSError), self.ballast.open("wb", buffering=0) as file:
+                while file.write(bytes(4096)):
+                    pass
+        return OpenDPNoise().add(exact, noise)
+
+
+def test_a_full_disk_is_told_with_what_was_spent_and_the_run_goes_on_once_there_is_room(
+    spark: Any, tmp_path: Path, small_disk: Path
+) -> None:
+    write_key(tmp_path / "key", KEY)
+    write_sources(spark, tmp_path, people(300)[0])
+    zones = {f"output.{zone}.path": f"{small_disk}/{zone}" for zone in ("restricted", "open")}
+    plan = parse_plan(plan_yaml(in_folder(tmp_path) | SMALL | zones))
+    steps = ["prepare", "segment", "assess"]
+    filling = Filling(small_disk)
+    with pytest.raises(StorageError) as wrong:
+        run(plan, spark, as_of=NOW, run_id="r1", noise=filling, steps=steps)
+    assert str(wrong.value) == (
+        f"delta.`{small_disk}/restricted/releases` cannot be written: No space left on device; run r1 has spent its ε = 3; "
+        "start it again with --run-id r1, and it goes on at no further charge"
+    )
+    filling.ballast.unlink()
+    store = run(plan, spark, run_id="r1", steps=steps).store
+    assert store.read(RUNS, "r1").where("status = 'published'").count() == 1
+    assert [entry.epsilon for entry in store.read(BUDGET).collect()] == [3.0]
+    assert store.read(RELEASES).count() > 0

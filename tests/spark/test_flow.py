@@ -125,13 +125,14 @@ def test_the_ledger_was_charged_once_and_itemized(result: Result) -> None:
 
 def test_the_audit_log_says_who_did_what_and_why(result: Result) -> None:
     entries = [entry for entry, _ in AuditLog(result.store).entries() if entry.run_id == "flow-1"]
-    assert [e.action for e in entries] == ["start", "spend", "publish"]
+    assert [e.action for e in entries] == ["start", "spend", "approve", "publish"]
     assert {e.actor for e in entries} == {getpass.getuser()}
-    begun, spent, published = (json.loads(e.details) for e in entries)
+    begun, spent, approved, published = (json.loads(e.details) for e in entries)
     assert begun["purpose"] == result.plan.purpose
     assert begun["fingerprint"] == fingerprint(result.plan)
     assert begun["sources"] == {"customers": 0, "consent": 1, "purchases": 0}
     assert spent == {"population": "testers", "epsilon": pytest.approx(20.0), "delta": 0.0}
+    assert approved == published
     assert published["findings"] == result.store.read(catalog.RUNS, "flow-1").where("status = 'published'").first().reasons
 
 
@@ -239,6 +240,11 @@ def test_an_uneven_result_blocks_the_run_when_the_plan_says_so(spark: Any, world
     runs = spark.read.format("delta").load(f"{folder}/open/runs").orderBy("at").collect()
     assert [r.status for r in runs] == ["running", "blocked"]
     assert any("gender" in reason for reason in runs[-1].reasons)
+    with pytest.raises(Blocked) as again:  # nothing is computed again
+        run(plan, spark, run_id="blocked-1")
+    assert again.value.exit_code == 3
+    assert "run blocked-1 is blocked, nothing was published: " in str(again.value)
+    assert spark.read.format("delta").load(f"{folder}/open/runs").count() == 2
     assert not (folder / "reports").exists()
 
 

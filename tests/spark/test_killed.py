@@ -1,4 +1,7 @@
-"""A process that is killed the moment before it adds noise: the budget is spent, nothing is out, the run can go on."""
+"""A process that ends the moment before it adds noise: the budget is spent, nothing is out, the run can go on.
+
+While it lives, no other takes its run. Ctrl-C ends it as a kill does, with nothing tidied up, and says how to go on.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,42 +17,54 @@ from typing import Any
 import pytest
 
 from evenhand.api import run
+from evenhand.errors import RunConflict
 from evenhand.plan.models import Plan
 from evenhand.tables import catalog
 from sample import NOW, in_folder, people, plan_yaml, write_sources
 
 CHANGES = {"privacy.epsilon": 3.0, "privacy.population_total": 7.0, "privacy.expected_customers": 500}
 KILLED = """
-import os, signal, sys
-from evenhand.api import run
-from evenhand.plan.load import load_plan
-from evenhand.session import start
-from datetime import datetime
+import pathlib, sys, time
+import evenhand.api
+from evenhand.command import main
 
-class Killed:
+class Waiting:
     private = True
     def add(self, exact, noise):
-        os.kill(os.getpid(), signal.SIGKILL)
+        pathlib.Path(sys.argv[1]).touch()
+        time.sleep(600)
 
-run(load_plan(sys.argv[1]), start("killed"), as_of=datetime.fromisoformat(sys.argv[2]), run_id="r1", noise=Killed())
+evenhand.api.OpenDPNoise = Waiting
+sys.exit(main(["prepare", "segment"], "test", sys.argv[2:]))
 """
 
 
 @pytest.mark.slow
-def test_a_run_killed_between_spending_and_noise_has_spent_and_goes_on(
+def test_a_run_cut_off_between_spending_and_noise_has_spent_and_goes_on_at_once(
     spark: Any, plan: Callable[..., Plan], tmp_path: Path
 ) -> None:
     customers, purchases = people(300)
     write_sources(spark, tmp_path, customers, purchases=purchases)
     (tmp_path / "plan.yaml").write_text(plan_yaml(in_folder(tmp_path) | CHANGES), encoding="utf-8")
+    small, drawing = plan(CHANGES), tmp_path / "drawing"
     submit = ["--master", "local[2]", "--driver-memory", "1500m", "--conf", "spark.databricks.delta.snapshotPartitions=1"]
     options = " ".join([*submit, "--conf", "spark.sql.shuffle.partitions=2", "pyspark-shell"])
-    done = subprocess.run(
-        [sys.executable, "-c", KILLED, str(tmp_path / "plan.yaml"), NOW.isoformat()],
-        capture_output=True, text=True, timeout=300, env=os.environ | {"PYSPARK_SUBMIT_ARGS": options}, check=False,
-    )  # fmt: skip
-    assert done.returncode == -signal.SIGKILL, done.stderr[-2000:]
-    small = plan(CHANGES)
+    arguments = [sys.executable, "-c", KILLED, str(drawing), "--plan", str(tmp_path / "plan.yaml"), "--as-of", NOW.isoformat()]
+    environment = os.environ | {"PYSPARK_SUBMIT_ARGS": options}
+    said = tmp_path / "said"
+    with said.open("w") as err, subprocess.Popen([*arguments, "--run-id", "r1"], env=environment, stderr=err) as other:
+        try:
+            wait_for(drawing, other)
+            with pytest.raises(RunConflict, match=f"run r1 is being worked on by process {other.pid} on .* start it again"):
+                run(small, spark, run_id="r1")
+            other.send_signal(signal.SIGINT)
+            other.wait(60)
+        finally:
+            other.kill()
+    assert other.returncode == 130
+    assert [line for line in said.read_text().splitlines() if line.startswith(("evenhand:", "Traceback"))][-1] == (
+        "evenhand: interrupted; start it again with --run-id r1, and it goes on where it stopped; what it has spent is not spent again"
+    )
     spent = spark.read.format("delta").load(f"{small.output.open.path}/budget").select("run_id", "epsilon")
     assert spent.collect() == [("r1", 3.0)]
     assert not (tmp_path / "open/segment_centers").exists()
@@ -57,3 +73,12 @@ def test_a_run_killed_between_spending_and_noise_has_spent_and_goes_on(
     assert spent.collect() == [("r1", 3.0)]
     assert result.store.read(catalog.RUNS, "r1").where("status = 'published'").count() == 1
     assert result.segments.count() == 300
+
+
+def wait_for(file: Path, other: subprocess.Popen[bytes]) -> None:
+    for _ in range(3000):
+        if file.exists():
+            return
+        assert other.poll() is None, f"ended with {other.returncode} before it drew noise"
+        time.sleep(0.1)
+    raise AssertionError("drew no noise in five minutes")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -12,8 +13,9 @@ import pytest
 
 from conftest import write_key
 from evenhand.api import run
-from evenhand.errors import ArgumentError, IntegrityError, RunConflict
+from evenhand.errors import ArgumentError, BudgetExhausted, IntegrityError, Interrupted, RunConflict
 from evenhand.flow import STEPS
+from evenhand.governance.audit import AuditLog
 from evenhand.plan.load import parse_plan
 from evenhand.plan.models import Plan
 from evenhand.privacy.ledger import Ledger
@@ -71,15 +73,17 @@ class Power(Exception):
     """Stands for the machine losing it."""
 
 
-class Interrupted:
-    """Noise that is drawn as in production, until the power goes before a given draw."""
+class CutOff:
+    """Noise that is drawn as in production, until the power goes before a given draw, or somebody presses Ctrl-C."""
 
     private = True
 
-    def __init__(self, draws: int) -> None:
-        self.left = draws
+    def __init__(self, draws: int, ctrl_c: bool = False) -> None:
+        self.left, self.ctrl_c = draws, ctrl_c
 
     def add(self, exact: Any, noise: Any) -> Any:
+        if self.left == 0 and self.ctrl_c:
+            signal.raise_signal(signal.SIGINT)
         if self.left == 0:
             raise Power
         self.left -= 1
@@ -112,25 +116,72 @@ def test_the_steps_one_by_one_give_what_the_whole_gives(after: After) -> None:
 
 
 def test_the_same_id_gives_the_very_same_figures_and_no_second_charge(spark: Any, small: Plan, after: After) -> None:
-    before = figures(after("report"))
+    before = figures(after("assess"))
     again = run(small, spark, run_id="r1", noise=Forbidden())
     assert figures(again) == before
     assert spent(again) == pytest.approx(3.0)
     assert [r.status for r in again.store.read(catalog.RUNS, "r1").orderBy("at").collect()] == ["running", "published"]
 
 
+def test_a_published_run_is_not_done_again_and_its_page_is_made_anew_where_it_is_gone(
+    spark: Any, small: Plan, after: After
+) -> None:
+    """Nothing is written for it, and no source is read; a page is made from the open zone alone."""
+    store = after("report").store
+    versions = {path: len(list(path.iterdir())) for path in Path().rglob("_delta_log")}
+    page = Path("reports/r1.html").read_text()
+    said: list[str] = []
+    was = "run r1 is published already, as of 2026-03-01 12:00 UTC; nothing was computed or spent again"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("evenhand.run_state.open_sources", None)
+        run(small, spark, run_id="r1", say=said.append)
+        assert said == [was]
+        Path("reports/r1.html").unlink()
+        assert str(run(small, spark, run_id="r1", say=said.append).report) == "reports/r1.html"
+        assert said[1:] == [f"{was}; its page was made anew"]
+        assert Path("reports/r1.html").read_text() == page
+    assert {path: len(list(path.iterdir())) for path in Path().rglob("_delta_log")} == versions
+    assert [e.action for e, _ in AuditLog(store).entries()].count("publish") == 1
+
+
+def test_a_run_that_cannot_be_paid_any_more_leaves_nobody_behind_and_stands_as_refused(
+    spark: Any, small: Plan, after: After
+) -> None:
+    """Another has spent the budget between two of its steps."""
+    store = after("prepare").store
+    for other in ("r2", "r3"):
+        ledger_of(store, small).reserve(other, {"all": 3.0})
+    with pytest.raises(BudgetExhausted) as wrong:
+        run(small, spark, run_id="r1", steps=["segment"])
+    assert store.read(catalog.PREPARED, "r1").isEmpty()
+    assert store.read(catalog.INPUT_QUALITY, "r1").isEmpty()
+    found = store.read(catalog.RUNS, "r1").select("status", "reasons").collect()
+    assert sorted(map(tuple, found)) == [("refused", [str(wrong.value)]), ("running", [])]
+
+
 def test_a_run_that_was_cut_off_published_nothing_and_goes_on_at_no_further_charge(spark: Any, small: Plan) -> None:
-    """Before any noise, within the marginals, and within the assessment: each time it goes on from where it was."""
-    store = Store(spark, small.output)
+    """Before any noise, within the marginals, and within the assessment: each time it goes on from where it was, and says so."""
+    store, said = Store(spark, small.output), list[str]()
     for draws, known in ((0, set()), (2, set()), (5, {"marginals", "summary"})):
-        with pytest.raises(Power):
-            run(small, spark, as_of=NOW, run_id="r1", noise=Interrupted(draws))
+        with pytest.raises(Interrupted if draws == 2 else Power) as wrong:
+            run(small, spark, as_of=NOW, run_id="r1", noise=CutOff(draws, ctrl_c=draws == 2), say=said.append)
+        if draws == 2:
+            assert "interrupted; start it again with --run-id r1, and it goes on where it stopped" in str(wrong.value)
+            assert wrong.value.exit_code == 130
         assert [r.status for r in store.read(catalog.RUNS).collect()] == ["running"]
         assert answered(store) == known
-    again = run(small, spark, run_id="r1")
+    last = "assess" if store.exists(catalog.SEGMENT_CENTERS) else "segment"
+    again = run(small, spark, run_id="r1", say=said.append)
+    assert said[0] == "run r1: if it is cut off, start it again under this id and it goes on where it stopped"
+    resumed = "run r1: resumed, as of 2026-03-01 12:00 UTC; it goes on with the step "
+    assert [line for line in said if "resumed" in line] == [resumed + step for step in ("segment", "segment", last)]
     assert again.store.read(catalog.RUNS).where("status = 'published'").count() == 1
     assert spent(again) == pytest.approx(3.0)
     assert again.segments.count() == 300
+
+
+def ledger_of(store: Store, plan: Plan) -> Ledger:
+    return Ledger(store, AuditLog(store), plan.privacy)
 
 
 def answered(store: Store) -> set[str]:
@@ -207,12 +258,8 @@ def test_what_was_found_wrong_with_the_input_is_counted_although_the_run_was_cut
     assert {tuple(r) for r in again.store.read(catalog.INPUT_QUALITY, "r1").collect()} == found != set()
 
 
-@pytest.mark.parametrize("cut_off", ["segment", "assess"])
-def test_no_noise_is_drawn_again_for_an_answer_that_was_seen_and_is_lost(
-    spark: Any, small: Plan, after: After, cut_off: str
-) -> None:
-    """Whether the run had ended, as after `assess`, or not."""
-    after(cut_off)
+def test_no_noise_is_drawn_again_for_an_answer_that_was_seen_and_is_lost(spark: Any, small: Plan, after: After) -> None:
+    after("segment")
     shutil.rmtree("restricted/releases")
     with pytest.raises(IntegrityError, match="is gone from .*releases.*no noise was drawn again") as wrong:
         run(small, spark, run_id="r1", noise=Forbidden())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier, Timer
@@ -12,7 +14,9 @@ from pyspark.errors import PySparkException
 
 from conftest import write_key
 from evenhand.api import run
+from evenhand.errors import RunConflict
 from evenhand.plan.load import parse_plan
+from evenhand.result import Result
 from evenhand.tables import spark_errors
 from evenhand.tables.catalog import BUDGET, RUNS
 from evenhand.tables.spark_errors import retried
@@ -30,31 +34,42 @@ def folder(spark: Any, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def publish_at_once(spark: Any, plans: dict[str, dict[str, Any]]) -> None:
-    """Run the base plan with these changes under these ids, each in a thread and a session of its own; all are published.
+def publish_at_once(spark: Any, runs: list[tuple[str, dict[str, Any]]]) -> None:
+    """Run the base plan with these changes under these ids, each in a thread and a session of its own; all are published, once.
 
     Without the report, which writes no table.
     """
-    together = Barrier(len(plans))
+    together = Barrier(len(runs))
 
-    def go(run_id: str) -> Any:
-        plan, session = parse_plan(plan_yaml(plans[run_id])), spark.newSession()
+    def go(one: tuple[str, dict[str, Any]]) -> Any:
+        plan, session = parse_plan(plan_yaml(one[1])), spark.newSession()
         together.wait()
-        return run(plan, session, as_of=NOW, run_id=run_id, steps=["prepare", "segment", "assess"])
+        try:
+            return run(plan, session, as_of=NOW, run_id=one[0], steps=["prepare", "segment", "assess"])
+        except RunConflict as refused:
+            return str(refused)
 
-    with ThreadPoolExecutor(len(plans)) as pool:
-        results = list(pool.map(go, plans))
+    with ThreadPoolExecutor(len(runs)) as pool:
+        ends = list(pool.map(go, runs))
+    results = [end for end in ends if isinstance(end, Result)]
+    for refused in (end for end in ends if isinstance(end, str)):
+        assert re.search(rf"run \w+ is being worked on by process {os.getpid()} on .* since .* UTC; start it again", refused)
+    ids = {run_id for run_id, _ in runs}
+    assert {result.run_id for result in results} == ids
     store = results[0].store
-    assert {r.run_id for r in store.read(RUNS).where("status = 'published'").collect()} >= set(plans)
-    assert {r.run_id for r in store.read(BUDGET).collect()} >= set(plans)
-    assert [r.segments.count() for r in results] == [300] * len(plans)
+    published = [r.run_id for r in store.read(RUNS).where("status = 'published'").collect()]
+    assert sorted(r for r in published if r in ids) == sorted(ids)
+    assert {r.run_id for r in store.read(BUDGET).collect()} >= ids
+    assert [r.segments.count() for r in results] == [300] * len(results)
 
 
 def test_both_are_published_in_zones_that_neither_has_written_to_and_that_lack_their_features(spark: Any, folder: Path) -> None:
-    """Both create every table; then both add columns of their own to the same tables."""
+    """Both create every table, one of them started twice; then both add columns of their own to the same tables."""
     here = in_folder(folder) | SMALL
-    publish_at_once(spark, {"first": here, "second": here})
-    publish_at_once(spark, {"third": here | {"features.0.name": "loyalty"}, "fourth": here | {"features.0.name": "years_here"}})
+    publish_at_once(spark, [("first", here), ("second", here), ("first", here)])
+    publish_at_once(
+        spark, [("third", here | {"features.0.name": "loyalty"}), ("fourth", here | {"features.0.name": "years_here"})]
+    )
 
 
 def test_both_are_published_in_schemas_of_a_catalog_without_tables(spark: Any, folder: Path) -> None:
@@ -62,7 +77,7 @@ def test_both_are_published_in_schemas_of_a_catalog_without_tables(spark: Any, f
     for zone in ("restricted", "open"):
         spark.sql(f"CREATE SCHEMA at_once_{zone}")
         here |= {f"output.{zone}.path": REMOVED, f"output.{zone}.schema": f"at_once_{zone}"}
-    publish_at_once(spark, {"first": here, "second": here})
+    publish_at_once(spark, [("first", here), ("second", here)])
 
 
 def test_a_table_whose_first_commit_is_under_way_is_not_taken_for_something_else(spark: Any, tmp_path: Path) -> None:

@@ -24,7 +24,8 @@ from evenhand.plan.load import canonical_json
 from evenhand.tables.catalog import AUDIT_LOG
 from evenhand.tables.store import Store, timestamp
 
-START, RESUME, SPEND, PUBLISH, BLOCK = "start", "resume", "spend", "publish", "block"
+# A run is approved when it has passed the gates, before it is visible; published when it is visible.
+START, RESUME, SPEND, APPROVE, PUBLISH, BLOCK = "start", "resume", "spend", "approve", "publish", "block"
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,11 @@ class AuditLog:
                 if since[0] == (entry, entry.hash):
                     self._newest = newest
                     return
+
+    def add_once(self, run_id: str, action: str, details: Mapping[str, object]) -> None:
+        """Add an entry, unless there is one of this run and action: for what happens once, started again or not."""
+        if not any(entry.run_id == run_id and entry.action == action for entry, _ in self.entries()):
+            self.add(run_id, action, details)
 
     def check(self) -> None:
         """Look at the whole chain before anything is added; raises as `entries`."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from evenhand.errors import IntegrityError
-from evenhand.governance.audit import PUBLISH, RESUME, START, AuditLog, Entry
+from evenhand.governance.audit import APPROVE, PUBLISH, RESUME, START, AuditLog, Entry
 from evenhand.plan.models import Plan
 from evenhand.privacy.ledger import Ledger
 from evenhand.session import require_delta, settings
@@ -53,20 +54,32 @@ def _checked_runs(store: Store, entries: Sequence[Entry]) -> set[str]:
     """The runs that are published.
 
     Raises:
-        IntegrityError: one is that the audit log does not know of, or knows with another plan.
+        IntegrityError: one is that the audit log does not know of, or knows with another plan; or the other way round; or
+            one is twice.
     """
+    approved, published = ({e.run_id for e in entries if e.action == action} for action in (APPROVE, PUBLISH))
     if not store.exists(RUNS):
-        return set()
-    known = {e.run_id for e in entries if e.action == PUBLISH}
+        rows = []
+    else:
+        rows = store.read(RUNS).where(F.col("status") == "published").select("run_id", "plan_fingerprint").collect()
     plans = {(e.run_id, json.loads(e.details)["fingerprint"]) for e in entries if e.action in (START, RESUME)}
-    runs = store.read(RUNS).where(F.col("status") == "published").select("run_id", "plan_fingerprint").distinct().collect()
-    for run_id, fingerprint in sorted(map(tuple, runs)):
-        if run_id not in known or (run_id, fingerprint) not in plans:
+    for run_id, fingerprint in sorted(map(tuple, rows)):
+        if run_id not in approved or (run_id, fingerprint) not in plans:
             raise IntegrityError(
                 f"run {run_id} stands as published in {store.address(RUNS)}, and the audit log knows nothing of it, or of "
                 "another plan; find out who wrote it"
             )
-    return {run_id for run_id, _ in runs}
+    times = Counter(run_id for run_id, _ in rows)
+    if twice := [run_id for run_id, number in sorted(times.items()) if number > 1]:
+        raise IntegrityError(
+            f"run {twice[0]} stands as published {times[twice[0]]} times in {store.address(RUNS)}, so that readers who join on it get "
+            "every row as often; leave one"
+        )
+    if gone := sorted(published - set(times)):
+        raise IntegrityError(
+            f"run {gone[0]} is published by the audit log, and {store.address(RUNS)} lacks it: it was rolled back; put the newest back"
+        )
+    return set(times)
 
 
 def _checked_answers(store: Store, published: set[str]) -> int:

@@ -72,7 +72,7 @@ def with_found_bounds(release: Release, plan: Plan) -> Plan:
     if lost := [name for name, bounds in found.items() if bounds is None]:
         raise DataError(
             f"features: the noise hides the bounds of {', '.join(lost)} ({SYMBOL[unit]} = {each:.2g} for each); state bounds in the plan, or "
-            "raise privacy.epsilon or privacy.split.bounds; the run's ε is spent, nothing was published"
+            "raise privacy.epsilon or privacy.split.bounds; nothing was published"
         )
     return plan.with_bounds({name: bounds for name, bounds in found.items() if bounds is not None})
 

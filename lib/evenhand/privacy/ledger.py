@@ -95,6 +95,10 @@ class Ledger:
             self._unlogged[run_id] = loss
         self._reserved[run_id] = dict(questions)
 
+    def has_paid(self, run_id: str) -> bool:
+        """Whether the ledger says now that a run has spent."""
+        return run_id in self.account().losses
+
     def _loss(self, questions: Mapping[str, float]) -> Loss:
         """What the questions of a run take together: the sum of their ε, or the plan's (ε, δ) that their ρ fit into."""
         privacy, cost = self._privacy, sum(questions.values())

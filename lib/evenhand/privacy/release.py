@@ -62,14 +62,9 @@ class Door:
         run_id: str,
         questions: Mapping[str, float],
         resumed: bool,
-        ended: bool = False,
     ) -> None:
-        """`questions` are all that the run will ask, with their costs: they are spent for the whole run at once, or not at all.
-
-        `ended` says that a resumed run has come to its end before, with an answer to each.
-        """
+        """`questions` are all that the run will ask, with their costs: they are spent for the whole run at once, or not at all."""
         self._store, self._ledger, self._noise, self._run_id, self._questions = store, ledger, noise, run_id, questions
-        self._ended = ended
         self._resumed = resumed  # a new run has no answer yet; asking Delta for it would take jobs
 
     def release(self, question: Question) -> Release:
@@ -86,7 +81,7 @@ class Door:
         handed_out, stored = self._before
         new = [question for question in questions if question.name not in stored]
         for question in new:
-            if self._ended or question.name in handed_out:  # a second draw would tell more than was paid for
+            if question.name in handed_out:  # a second draw would tell more than was paid for
                 raise IntegrityError(
                     f"the answer to {question.name} of run {self._run_id} is gone from {self._store.address(RELEASES)}: put the "
                     "table back as it was; no noise was drawn again"

@@ -33,6 +33,13 @@ AUDIT_LOG = TableSpec(
     "sequence BIGINT, at TIMESTAMP, actor STRING, run_id STRING, action STRING, details STRING, previous_hash STRING, hash STRING",
     by_run=False,
 )
+# Who works on a run, one process at a time (lease.py).
+LEASES = TableSpec(
+    "leases",
+    "restricted",
+    "run_id STRING, number BIGINT, owner STRING, machine STRING, pid BIGINT, since TIMESTAMP, until TIMESTAMP",
+    by_run=False,
+)
 
 RUNS = TableSpec(
     "runs",
@@ -140,6 +147,7 @@ ALL = (
     DUPLICATES,
     INPUT_QUALITY,
     AUDIT_LOG,
+    LEASES,
     RUNS,
     BUDGET,
     BUDGET_ENTRIES,

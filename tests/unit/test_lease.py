@@ -1,0 +1,44 @@
+"""Who still holds a run: a process that is dead does not, nor one that has given no sign of life."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from evenhand.lease import ALIVE, LASTS, RENEWED, Holder, machine
+
+NOW = datetime.now(UTC)
+AN_HOUR = timedelta(hours=1)
+
+
+def holder(machine_: str = "", pid: int = 0, owner: str = "somebody", until: datetime = NOW + AN_HOUR) -> Holder:
+    return Holder(1, owner, machine_ or machine(), pid or os.getpid(), NOW, until)
+
+
+def test_a_process_of_another_machine_holds_a_run_until_its_lease_ends() -> None:
+    assert holder("elsewhere", pid=2**30).works
+    assert not holder("elsewhere", until=NOW - timedelta(seconds=1)).works
+
+
+def test_a_living_process_of_this_machine_holds_a_run_and_a_dead_one_does_not() -> None:
+    assert holder(pid=os.getppid()).works
+    with subprocess.Popen([sys.executable, "-c", ""], stdout=subprocess.PIPE) as dead:
+        assert dead.stdout is not None
+        dead.stdout.read()
+        os.waitid(os.P_PID, dead.pid, os.WEXITED | os.WNOWAIT)  # dead, and its parent has not asked for it yet
+        assert not holder(pid=dead.pid).works
+    assert not holder(pid=dead.pid).works
+
+
+def test_of_this_process_whatever_ended_without_giving_a_run_back_does_not_hold_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not holder(owner="ended").works
+    monkeypatch.setattr("evenhand.lease.ALIVE", ALIVE | {"at work"})
+    assert holder(owner="at work").works
+
+
+def test_a_lease_outlasts_a_renewal_that_fails_once() -> None:
+    assert timedelta(seconds=2 * RENEWED) < LASTS
