@@ -28,10 +28,14 @@ SMALL = {
     "features.2": REMOVED,
     "segments.k": 2,
 }
-SOURCES = {  # the columns of the plan, and the id alone to count those without one and to find those with two
+SOURCES = {  # the columns of the plan; the id to count those without one, of no customer, or on two rows; what else keeps events out
     "customers": ["customer_id years sex age", "customer_id"],
-    "consent": ["customer_id purpose state recorded_at expires_at", "customer_id"],
-    "purchases": ["customer_id purchased_at amount", "customer_id"],
+    "consent": [
+        "customer_id purpose state recorded_at expires_at",
+        "customer_id purpose state",
+        "customer_id purpose state recorded_at",
+    ],
+    "purchases": ["customer_id purchased_at amount", "customer_id", "customer_id purchased_at"],
 }
 PREPARED = {
     "the summary and its steps": FEATURES,
