@@ -20,7 +20,7 @@ from evenhand.prepare.keys import pads_of
 from evenhand.prepare.quality import input_quality
 from evenhand.privacy.bounds import bound_intervals
 from evenhand.privacy.groups import group_counts
-from evenhand.privacy.marginals import histograms, read_marginals
+from evenhand.privacy.marginals import crowded, histograms, read_marginals
 from evenhand.privacy.spread import spread_out
 from evenhand.privacy.summary import COUNT, box_intervals, box_sums, boxes_of, read_summary
 from evenhand.privacy.tallies import segment_tallies
@@ -84,7 +84,12 @@ def segment_step(run: Run) -> None:
     `prepared` to `private_summary` and `segment_centers` [open], and `segments` [restricted].
     """
     prepared, plan = prepared_of(run), run.bounded
-    marginals = read_marginals(run.door.release(histograms(prepared, plan)), plan) if Method.of(plan).marginals else None
+    marginals = None
+    if Method.of(plan).marginals:
+        spread = run.door.release(histograms(prepared, plan))
+        marginals = read_marginals(spread, plan)
+        for warning in crowded(spread, plan):
+            run.say(warning)
     boxes, mitigation = boxes_of(plan, marginals), plan.fairness.mitigation
     by_group = [group_counts(prepared, boxes, plan)] if mitigation is not None else []
     counted, *grouped = run.door.releases(box_sums(prepared, plan, marginals), *by_group)

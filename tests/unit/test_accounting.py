@@ -128,9 +128,10 @@ def test_all_noise_of_a_plan_that_is_let_through_fits_64_bit_integers(
     ]
     parts += [
         Part("step", 120, UNIT, cost * least_part, "test", plan.privacy.unit, 60)
-        for cost in Method.of(plan).questions.values()
+        for cost in Method.of(plan).refinements
         for least_part in (SIZES_SHARE, 1 - SIZES_SHARE)
     ]
+    parts += [Part(name, 4, 1, cost, "test", plan.privacy.unit) for name, cost in Method.of(plan).questions.items()]
     for part in parts:
         assert 0 < part.noise.scale <= 2.0**55 and part.noise.deviation < 2.0**59, part
     worse = split | {smallest: 0.9 * least}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 
+import numpy as np
 import pytest
 
 from evenhand.plan.load import parse_plan
@@ -28,7 +30,8 @@ def test_the_questions_spend_exactly_what_the_plan_gives_the_summary(customers: 
 @pytest.mark.parametrize(
     ("customers", "names"),
     [
-        (1_000, ["summary"]),
+        (250, ["summary"]),
+        (500, ["marginals", "summary", "refinement 1"]),
         (3_000, ["marginals", "summary", "refinement 1"]),
         (100_000, ["marginals", "summary", "refinement 1", "refinement 2", "refinement 3"]),
         (8_000_000, ["summary"]),
@@ -36,6 +39,15 @@ def test_the_questions_spend_exactly_what_the_plan_gives_the_summary(customers: 
 )
 def test_very_few_and_very_many_customers_get_the_plain_pass_others_one_step_or_three(customers: int, names: list[str]) -> None:
     assert list(Method.of(plan_for(customers)).questions) == names
+
+
+def test_a_little_more_budget_never_changes_the_questions_of_those_who_have_few_customers() -> None:
+    """From a strength of 20 up to one of 500 there is no border at which another method begins."""
+    ladder = [Method.of(plan_for(3_000, epsilon)) for epsilon in np.geomspace(0.11, 2.4, 80).tolist()]
+    shares = [{name: cost / sum(of.questions.values()) for name, cost in of.questions.items()} for of in ladder]
+    for one, other in itertools.pairwise(shares):
+        assert one.keys() == other.keys()
+        assert all(abs(one[name] - other[name]) < 0.01 for name in one)
 
 
 @pytest.mark.parametrize("expected", [5_040_000, 8_000_000], ids=["who consent in the bench", "all"])

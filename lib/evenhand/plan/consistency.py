@@ -9,8 +9,9 @@ from difflib import get_close_matches
 from evenhand.plan.accounting import LEAST_SHARE, SYMBOL
 from evenhand.plan.expressions import inspect_aggregate, inspect_condition
 from evenhand.plan.features import Feature
-from evenhand.plan.geometry import box_bits
+from evenhand.plan.geometry import box_bits, most_boxes
 from evenhand.plan.groups import MOST_CODES
+from evenhand.plan.method import Method
 from evenhand.plan.models import RESERVED, Plan
 
 MOST_JOINT_GROUPS = 256
@@ -67,12 +68,15 @@ def _features(plan: Plan) -> list[str]:
 
 
 def _segments(plan: Plan) -> list[str]:
-    boxes, most = 2 ** box_bits(plan), max(plan.segments.candidates)
-    if most * 2 > boxes:
+    # Where the boxes are cut by histograms, those say what is inside; without, a segment needs two.
+    most, is_cut = max(plan.segments.candidates), Method.of(plan).marginals > 0
+    boxes = most_boxes(plan) if is_cut else 2 ** box_bits(plan)
+    enough = boxes if is_cut else boxes // 2
+    if most > enough:
         return [
             f"segments.k: {most} segments are more than the private summary can carry: at {plan.privacy.expected_customers:,} "
             f"expected customers, {len(plan.features)} features and ε = {plan.privacy.epsilon:g} it has {boxes} boxes, "
-            f"enough for {boxes // 2} segments"
+            f"enough for {enough} segments"
         ]
     return []
 

@@ -55,8 +55,12 @@ class Boxes:
 
     @classmethod
     def of(cls, plan: Plan) -> Boxes:
-        """The boxes that are cut without looking at anybody."""
-        return cls.halved(len(plan.features), box_bits(plan))
+        """The boxes that are cut without looking at anybody: the first features by name once more than the others, where that
+        does not come out even. The order in the plan says nothing.
+        """
+        names, halved = plan.feature_names, cls.halved(len(plan.features), box_bits(plan)).edges
+        by_name = dict(zip(sorted(names), halved, strict=True))
+        return cls(tuple(by_name[name] for name in names))
 
     @classmethod
     def halved(cls, features: int, bits: int) -> Boxes:

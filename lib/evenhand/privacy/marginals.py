@@ -19,6 +19,7 @@ from pyspark.sql import functions as F
 from evenhand.plan.geometry import BITS, STEPS, Boxes, most_boxes
 from evenhand.plan.method import MARGINALS, Method
 from evenhand.plan.models import Plan
+from evenhand.privacy.noise import Noise
 from evenhand.privacy.quantize import Cut, best_cuts
 from evenhand.privacy.question import Integers, Part, Question
 from evenhand.privacy.release import Release
@@ -27,6 +28,7 @@ Floats = NDArray[np.float64]
 BIN_BITS = 6
 BINS = 2**BIN_BITS  # equal bins over the bounds of every feature
 WIDTH = STEPS // BINS
+FEW_OUTSIDE, LITTLE = 0.1, BINS // 8  # of the customers; bins: a feature that fills so little hardly counts in a distance
 LEAST_GAIN = 1e-3  # of all spread: a finer cut that explains less is noise
 
 
@@ -91,8 +93,45 @@ class Marginals:
 
 
 def read_marginals(release: Release, plan: Plan) -> Marginals:
-    """Post-processing: the nearest histograms (least squares) with the noisy total and no negative bin."""
-    return Marginals(np.stack([_without_negatives(release[n].astype(np.float64)) for n in plan.feature_names]))
+    """Post-processing: the nearest histograms (least squares) with the noisy total and no negative bin, as far as they can be
+    believed.
+    """
+    names = plan.feature_names
+    return Marginals(np.stack([_without_negatives(_believed(release[n].astype(np.float64), release.noise(n))) for n in names]))
+
+
+def crowded(release: Release, plan: Plan) -> list[str]:
+    """One line for each feature of which nearly all customers are in an eighth of its bounds, where the noise lets that be told."""
+    lines = []
+    for feature in plan.features:
+        noisy = release[feature.name].astype(np.float64)
+        total = max(float(noisy.sum()), 1.0)
+        outside = total - float(np.convolve(noisy, np.ones(LITTLE), "valid").max())
+        unsure = release.noise(feature.name).deviation * float(np.sqrt(BINS - LITTLE))
+        if max(outside, unsure) <= FEW_OUTSIDE * total:
+            cure = "narrower bounds" if feature.scale == "log" else "narrower bounds or scale: log"
+            lines.append(
+                f"Warning: some nine in ten customers or more are in an eighth of the bounds of {feature.name}, so it hardly counts in "
+                f"the segments; {cure} would tell them apart"
+            )
+    return lines
+
+
+def _believed(noisy: Floats, noise: Noise) -> Floats:
+    """The histogram with its differences drawn towards zero by as much of them as is noise, level by level of halving it.
+
+    In the Haar basis the noise is the same in every coefficient, and each level is shrunk as a whole (James and Stein,
+    "Estimation with quadratic loss", 1961; Donoho and Johnstone, "Adapting to unknown smoothness via wavelet shrinkage",
+    JASA 1995, section 2). Where all is noise, cut off below zero it would look like a few crowds anywhere.
+    """
+    if len(noisy) == 1:
+        return noisy
+    left, right = noisy[::2], noisy[1::2]
+    means, differences = (left + right) / np.sqrt(2), (left - right) / np.sqrt(2)
+    of_noise = max(len(differences) - 2, 0) * noise.deviation**2
+    differences = differences * max(1 - of_noise / max(float((differences**2).sum()), 1e-12), 0.0)
+    means = _believed(means, noise)
+    return np.stack([means + differences, means - differences], axis=1).ravel() / np.sqrt(2)  # type: ignore[no-any-return]
 
 
 def _without_negatives(noisy: Floats) -> Floats:
