@@ -57,14 +57,6 @@ class RunConflict(EvenhandError):
     exit_code = 2
 
 
-class DuplicateCustomers(EvenhandError):
-    """The customer table has more than one row for an id, and the plan does not say how to resolve it."""
-
-
-class EmptyPopulation(EvenhandError):
-    """Nobody may be used for the purpose."""
-
-
 class DataError(EvenhandError):
     """Spark could not compute on the data. The message never repeats a value from a row."""
 

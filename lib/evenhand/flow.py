@@ -6,16 +6,14 @@ from functools import partial
 
 from pyspark.sql import DataFrame
 
-from evenhand.errors import DuplicateCustomers, EmptyPopulation, RunConflict
+from evenhand.errors import RunConflict
 from evenhand.fairness.assess import assess_fairness, unevenness
 from evenhand.fairness.assignment import FairMap, with_segment
 from evenhand.fairness.kept import kept_bounds
 from evenhand.fairness.mitigate import mitigated
 from evenhand.governance.gates import blocking
-from evenhand.plan.data import KeepLatest
 from evenhand.plan.method import Method
-from evenhand.prepare.customers import prepared_customers, with_ids
-from evenhand.prepare.duplicates import duplicated_ids
+from evenhand.prepare.customers import prepared_customers
 from evenhand.prepare.keys import pads_of
 from evenhand.prepare.quality import input_quality
 from evenhand.privacy.bounds import bound_intervals
@@ -49,7 +47,7 @@ def prepare_step(run: Run) -> None:
 
     Sources to `prepared` [restricted]. Spends nothing, or what it takes to find the bounds that the plan leaves out.
     """
-    plan, sources, prepared = run.plan, run.sources, run.store.rows(catalog.PREPARED, run.run_id)
+    plan, sources, prepared = run.plan, run.sources, _prepared(run)
     if prepared is not None:
         if run.store.rows(catalog.INPUT_QUALITY, run.run_id) is None:  # cut off between the two
             run.begin()
@@ -57,17 +55,10 @@ def prepare_step(run: Run) -> None:
         return
     pads = pads_of(plan)
     with no_values_in_errors("prepare", sources.texts), vanished_files_named(run.spark, plan, sources):
-        if not isinstance(plan.sources.customers.duplicates, KeepLatest):
-            refuse_duplicates(run)
         plan = run.bounded
         run.begin()
         run.store.write(catalog.PREPARED, prepared_customers(sources, plan, run.as_of, pads.table(run.spark)), run.run_id)
-        kept = run.store.rows(catalog.PREPARED, run.run_id)
-        if kept is None:
-            raise EmptyPopulation(
-                f"nobody may be used for purpose {plan.purpose} as of {run.as_of:%Y-%m-%d %H:%M} UTC: check the consent events and "
-                f"sources.consent.id; nothing was published, {'its ε is' if plan.to_find else 'no budget was'} spent"
-            )
+        kept = run.store.read(catalog.PREPARED, run.run_id)
         run.write_later(catalog.INPUT_QUALITY, lambda: input_quality(kept, sources, plan))
     if not sources.expires:
         run.say("prepare: sources.consent has no column expires_at; a grant holds until it is withdrawn")
@@ -160,21 +151,23 @@ def report_step(run: Run) -> None:
         write_report(run.store, run.bounded, run.run_id)
 
 
-def refuse_duplicates(run: Run) -> None:
-    """Raises DuplicateCustomers when an id has several rows; the ids go to a restricted table, which it names."""
-    ids = duplicated_ids(with_ids(run.sources, run.plan))
-    if not ids.isEmpty():
-        run.begin()
-        run.store.write(catalog.DUPLICATES, ids, run.run_id)
-        raise DuplicateCustomers(
-            f"sources.customers: some ids stand more than once in {run.plan.sources.customers.address}; they are listed in "
-            f"{run.store.address(catalog.DUPLICATES)} under run {run.run_id}; correct the table, or state "
-            "duplicates: {keep_latest_by: COLUMN}; nothing was published, no budget was spent"
-        )
-
-
 def prepared_of(run: Run) -> DataFrame:
-    return never_null(_needed(run, catalog.PREPARED, "prepare"), [*run.plan.feature_names, *run.plan.attribute_names])
+    found = _prepared(run)
+    if found is None:
+        found = _needed(run, catalog.PREPARED, "prepare")
+    return never_null(found, [*run.plan.feature_names, *run.plan.attribute_names])
+
+
+def _prepared(run: Run) -> DataFrame | None:
+    """The run's customers, None before they are prepared.
+
+    Where nobody may be used there are no rows, and the run goes on: to stop would tell exactly that. Then `input_quality`,
+    which always has rows, says that the step is done.
+    """
+    found = run.store.rows(catalog.PREPARED, run.run_id)
+    if found is None and run.store.rows(catalog.INPUT_QUALITY, run.run_id) is not None:
+        return run.store.read(catalog.PREPARED, run.run_id)
+    return found
 
 
 def centers_of(run: Run) -> DataFrame:

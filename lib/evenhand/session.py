@@ -20,7 +20,8 @@ NO_DELTA = re.compile(r"PARSE_SYNTAX_ERROR|DATA_SOURCE_NOT_FOUND|Cannot find cat
 
 NEEDED = {
     "spark.sql.variable.substitute": "false",  # ${…} in an expression would be read from the environment, or the settings
-    "spark.sql.ansi.enabled": "true",  # the default hangs on an environment variable
+    "spark.sql.ansi.enabled": "false",  # an error would tell whether any row has a value that causes it: null instead
+    "spark.sql.legacy.timeParserPolicy": "CORRECTED",  # likewise for a text that older versions of Spark took for a time
     "spark.sql.timestampType": "TIMESTAMP_LTZ",  # a moment, not what a clock on the wall says
     "spark.sql.caseSensitive": "false",
     # Methods above what the JVM compiles (8,000 bytes) run interpreted, 60 times slower at k = 30; Spark splits them.

@@ -1,4 +1,4 @@
-"""Nobody stands twice: duplicates are found exactly, and resolved only as the plan says."""
+"""Nobody stands twice: which row of a customer counts hangs on the rows of that customer alone, and stops no run."""
 
 from __future__ import annotations
 
@@ -8,31 +8,21 @@ from typing import Any
 from pyspark.sql import functions as F
 
 from evenhand.prepare.consent import ID
-from evenhand.prepare.duplicates import duplicated_ids, keep_latest
+from evenhand.prepare.duplicates import ROW, keep_latest, repeated, unanimous, with_row
 
 
-def ids(spark: Any, values: list[Any], kind: str = "STRING") -> list[str]:
-    found = duplicated_ids(spark.createDataFrame([(v,) for v in values], f"{ID} {kind}"))
-    assert found.columns == ["customer_id"]
-    return sorted(r[0] for r in found.collect())
+def test_rows_that_say_the_same_are_one_and_an_id_whose_rows_differ_is_left_out(spark: Any) -> None:
+    rows = [("a", 1, "x"), ("b", 2, "x"), ("b", 2, "x"), ("c", 3, "x"), ("c", 3, "y"), ("d", None, None), ("d", None, None)]
+    frame = with_row(spark.createDataFrame(rows, f"{ID} STRING, value INT, unused STRING"))
+    for order in (frame, frame.orderBy(F.desc(ROW)).repartition(3)):
+        assert sorted(map(tuple, unanimous(order, ["value"]).collect())) == [("a", 1), ("b", 2), ("d", None)]
+    assert tuple(repeated(frame.drop(ROW)).first()) == (3, 1)
 
 
-def test_ids_that_stand_more_than_once_are_listed_once(spark: Any) -> None:
-    assert ids(spark, ["a", "b", "a", "c", "b", "a"]) == ["a", "b"]
-
-
-def test_nothing_is_listed_when_all_ids_differ(spark: Any) -> None:
-    assert ids(spark, ["a", "A", " a", "a ", "á", "a\u0301", ""]) == []
-
-
-def test_numbers_are_listed_as_text(spark: Any) -> None:
-    assert ids(spark, [7, 8, 7], "BIGINT") == ["7"]
-
-
-def test_ids_that_merely_share_a_hash_are_no_duplicates(spark: Any, monkeypatch: Any) -> None:
-    """A hash of 64 bits has no collision that a test could find, so it is narrowed to one of two values."""
-    monkeypatch.setattr(F, "xxhash64", lambda column: F.length(column) % 2)
-    assert ids(spark, ["a", "b", "ccc", "dd", "dd"]) == ["dd"]
+def test_ids_are_what_they_are(spark: Any) -> None:
+    frame = spark.createDataFrame([(v, 1) for v in ["a", "A", " a", "a ", "á", "a\u0301"]], f"{ID} STRING, value INT")
+    assert unanimous(with_row(frame), ["value"]).count() == 6
+    assert tuple(repeated(frame).first()) == (0, 0)
 
 
 def kept(spark: Any, rows: list[tuple[Any, ...]], kind: str = "INT") -> list[tuple[Any, ...]]:

@@ -12,7 +12,7 @@ import pytest
 from pyspark.sql import functions as F
 
 from evenhand.api import run
-from evenhand.errors import DataError, DuplicateCustomers
+from evenhand.errors import DataError
 from evenhand.plan.load import fingerprint
 from evenhand.plan.magnitudes import BINS, ZERO
 from evenhand.plan.models import Plan
@@ -117,14 +117,12 @@ def test_too_few_to_tell_from_noise_stop_the_run_in_one_line_and_nothing_is_publ
     assert not (tmp_path / "restricted" / "prepared").exists()
 
 
-def test_a_customer_with_two_rows_is_refused_before_anything_is_spent(spark: Any, plan: Build, tmp_path: Path) -> None:
+def test_a_customer_with_two_rows_counts_once_or_not_at_all(spark: Any, plan: Build, tmp_path: Path) -> None:
     customers, purchases = people(50)
-    write_sources(spark, tmp_path, [*customers, customers[0]], purchases=purchases)
-    with pytest.raises(DuplicateCustomers):
-        run(plan(WITHOUT | LARGE), spark, as_of=NOW, run_id="r1")
-    assert not (tmp_path / "open" / "budget").exists()
-    # And were it not refused, nobody would count twice.
-    assert histograms(spark, plan(WITHOUT))["tenure"].sum() == 50
+    other = (customers[1][0], -5.0, *customers[1][2:])
+    write_sources(spark, tmp_path, [*customers, customers[0], other], purchases=purchases)
+    found = histograms(spark, plan(WITHOUT))
+    assert (found["tenure"].sum(), found["spent"].sum()) == (49, 49)
 
 
 def test_only_who_may_be_used_is_counted_and_one_more_is_one_more(spark: Any, plan: Build, tmp_path: Path) -> None:

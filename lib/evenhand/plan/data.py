@@ -44,8 +44,9 @@ class Customers(Table):
     """The customer table: one row a customer."""
 
     id: Column
-    duplicates: Annotated[Annotated[Literal["refuse"], Tag("plain")] | Annotated[KeepLatest, Tag("by-keys")], EitherForm] = (
-        "refuse"  # nobody is counted twice unless the plan says how to choose
+    # Of an id with several rows: one where all say the same, none where they contradict each other, unless the plan says which.
+    duplicates: Annotated[Annotated[Literal["leave_out"], Tag("plain")] | Annotated[KeepLatest, Tag("by-keys")], EitherForm] = (
+        "leave_out"
     )
 
 

@@ -33,7 +33,8 @@ def latest_decision(events: DataFrame, purpose: str, as_of: Column, opt_in: bool
     expired = F.coalesce(F.col("expires_at").cast("timestamp") <= as_of, F.lit(False))
     no = ~granted | expired if opt_in else ~granted
     time = F.coalesce(F.col("recorded_at").cast("timestamp"), F.when(no, as_of))
-    packed = F.unix_micros(time) * 2 + no.cast("bigint")
+    micros = F.greatest(F.unix_micros(time), F.lit(-(2**61)))  # twice an earlier one would wrap around to the latest of all
+    packed = micros * 2 + no.cast("bigint")
     relevant = (F.col("purpose") == purpose) & F.col(ID).isNotNull() & (time <= as_of)
     # Shuffled before it is counted: most customers have an event or two, so counting on both sides of the shuffle costs more.
     decisions = events.where(relevant).select(ID, packed.alias(LATEST)).repartition(ID)

@@ -15,7 +15,7 @@ from evenhand.plan.features import Feature
 from evenhand.plan.geometry import to_fixed
 from evenhand.plan.models import Plan
 from evenhand.prepare.consent import ID, has_id, keep_allowed, latest_decision
-from evenhand.prepare.duplicates import keep_latest
+from evenhand.prepare.duplicates import ROW, keep_latest, unanimous, with_row
 from evenhand.prepare.features import as_integers, event_features, group_code
 from evenhand.prepare.pseudonym import with_pseudonym
 from evenhand.tables.sources import Sources
@@ -41,16 +41,17 @@ def prepared_customers(sources: Sources, plan: Plan, as_of: datetime, pads: Data
 
 
 def customers(sources: Sources, plan: Plan) -> DataFrame:
-    """The customer rows that have an id, under `_evenhand_id`, duplicates resolved if the plan says how; features as integers."""
-    rows = with_ids(sources, plan)
-    duplicates = plan.sources.customers.duplicates
-    if isinstance(duplicates, KeepLatest):
-        rows = keep_latest(rows, duplicates.keep_latest_by)
+    """One row an id, under `_evenhand_id`: of several rows that which the plan says (`prepare.duplicates`); features as integers."""
+    rows, duplicates = with_ids(sources, plan), plan.sources.customers.duplicates
+    latest = isinstance(duplicates, KeepLatest)
+    rows = keep_latest(rows, duplicates.keep_latest_by) if isinstance(duplicates, KeepLatest) else with_row(rows)
     positions = [i for i, f in enumerate(plan.features) if f.column is not None]
     features = [plan.features[i] for i in positions]
     columns = [F.col(quoted_column(f.column or "")).alias(f.name) for f in features]
     groups = [group_code(F.col(quoted_column(a.column)), a).alias(a.name) for a in plan.protected]
-    return as_integers(rows.select(ID, *columns, *groups), features, positions, [ID, *plan.attribute_names])
+    kept = [] if latest else [ROW]
+    found = as_integers(rows.select(ID, *kept, *columns, *groups), features, positions, [ID, *kept, *plan.attribute_names])
+    return found if latest else unanimous(found, [c for c in found.columns if c not in (ID, ROW)])
 
 
 def _with_events(allowed: DataFrame, found: DataFrame, features: Sequence[Feature], positions: Sequence[int]) -> DataFrame:

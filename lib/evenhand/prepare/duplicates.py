@@ -1,34 +1,38 @@
-"""One row a customer: differential privacy protects a customer only if nobody stands twice in `prepared`."""
+"""One row a customer: differential privacy protects a customer only if nobody stands twice in `prepared`.
+
+Which row it is hangs on the rows of that customer alone. That an id stands twice never stops a run: whether one does, in
+a column that the plan names, would be an exact answer.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import BinaryType, DoubleType, FloatType, StringType
+from pyspark.sql.types import DoubleType, FloatType
 
 from evenhand.plan.columns import quoted_column
 from evenhand.prepare.consent import ID
 
+ROW = "_row"
 
-def duplicated_ids(customers: DataFrame) -> DataFrame:
-    """The ids with more than one row: one column, `customer_id`, bytes in hexadecimal digits.
 
-    Text is counted by a 64-bit hash first, a third of the cost of counting by the id; ids that merely share a hash are
-    told apart by the second, exact count over the few that are left.
+def with_row(customers: DataFrame) -> DataFrame:
+    """The rows with a hash of all their columns, `_row`, by which `unanimous` tells whether they say the same."""
+    return customers.withColumn(ROW, F.xxhash64(F.lit(0), *[F.col(quoted_column(c)) for c in customers.columns if c != ID]))
+
+
+def unanimous(rows: DataFrame, columns: Sequence[str]) -> DataFrame:
+    """One row an id whose rows say the same; an id whose rows contradict each other is left out.
+
+    `columns` are numbers, of which the greatest stays; rows of one hash that differ after all (one in 2^64) add nobody.
     """
-    rows = customers.select(ID)
-    if isinstance(rows.schema[ID].dataType, StringType):
-        hashed = rows.withColumn("_hash", F.xxhash64(ID))
-        suspects = _repeated(hashed, "_hash")
-        rows = hashed.join(F.broadcast(suspects), "_hash", "left_semi")
-    binary = isinstance(rows.schema[ID].dataType, BinaryType)
-    return _repeated(rows, ID).select((F.hex(ID) if binary else F.col(ID).cast("string")).alias("customer_id"))
-
-
-def _repeated(rows: DataFrame, column: str) -> DataFrame:
-    """The values with more than one row. Nearly all have one, so nothing is gained by counting before the shuffle."""
-    counted = rows.select(column).repartition(column).groupBy(column).agg(F.count("*").alias("_rows"))
-    return counted.where("_rows > 1").select(column)
+    # Shuffled before it is counted: nearly all ids have one row, so nothing is gained by counting on both sides.
+    by_id = rows.select(ID, ROW, *columns).repartition(ID).groupBy(ID)
+    greatest = [F.max(c).alias(c) for c in columns]
+    found = by_id.agg(F.min(ROW).alias("_one"), F.max(ROW).alias("_other"), *greatest)
+    return found.where("_one = _other").select(ID, *columns)
 
 
 def keep_latest(customers: DataFrame, by: str) -> DataFrame:
@@ -43,3 +47,10 @@ def keep_latest(customers: DataFrame, by: str) -> DataFrame:
     order = [deciding.alias("_deciding"), *(F.col(quoted_column(c)) for c in others)]
     latest = customers.groupBy(ID).agg(F.max(F.struct(*order)).alias("_row"))
     return latest.select(ID, *(F.col("_row")[c].alias(c) for c in others))
+
+
+def repeated(customers: DataFrame) -> DataFrame:
+    """Counts of ids, one row: those with several rows as `repeated`, those of them whose rows differ as `contradictory`."""
+    each = with_row(customers).select(ID, ROW).repartition(ID).groupBy(ID)
+    found = each.agg(F.count("*").alias("rows"), (F.min(ROW) != F.max(ROW)).alias("differ")).where("rows > 1")
+    return found.agg(F.count("*").alias("repeated"), F.count_if("differ").alias("contradictory"))

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import reduce
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from evenhand.plan.columns import quoted_column
 from evenhand.plan.data import Events
-from evenhand.plan.expressions import with_as_of
+from evenhand.plan.expressions import FoldOf, condition_sql, folded
 from evenhand.plan.features import Attribute, Feature, written
 from evenhand.plan.geometry import STEPS
 from evenhand.prepare.consent import ID
+from evenhand.prepare.folds import folded_values
 from evenhand.short_code import apart_if_long, integer_in_own_method
 
 METHOD_FLAGS = 16  # features whose flags are found in one method
@@ -71,14 +73,33 @@ def _sum(numbers: Sequence[Column]) -> Column:
 
 def event_features(events: DataFrame, source: Events, features: Sequence[Feature], as_of: Column, as_of_sql: str) -> DataFrame:
     """One row a customer with any event before `as_of`: `_evenhand_id` and one DOUBLE a feature, under the feature's name."""
-    rows = events.where(F.col(ID).isNotNull() & (F.col(quoted_column(source.time)) < as_of))
+    rows = within_calendar(events).where(F.col(ID).isNotNull() & (F.col(quoted_column(source.time)) < as_of))
     if source.where:
-        rows = rows.where(F.expr(with_as_of(source.where, as_of_sql)))
-    aggregates = []
-    for feature in features:
-        assert feature.expression is not None
-        aggregates.append(F.expr(with_as_of(feature.expression, as_of_sql)).cast("double").alias(feature.name))
-    return rows.groupBy(ID).agg(*aggregates)
+        rows = rows.where(F.expr(condition_sql(source.where, as_of_sql)))
+    return aggregates(rows, {f.name: str(f.expression) for f in features}, as_of_sql)
+
+
+def aggregates(rows: DataFrame, expressions: Mapping[str, str], as_of_sql: str) -> DataFrame:
+    """One row an id: `_evenhand_id` and one DOUBLE an aggregate expression, under its name."""
+    written = {name: folded(text, as_of_sql) for name, text in expressions.items()}
+    folds = dict[FoldOf, str]()  # a fold that several expressions have is made once
+    for each in written.values():
+        for fold in each.folds:
+            folds.setdefault(fold, f"_made_{len(folds)}")
+    made = folded_values(rows, ID, folds)
+    results = [F.expr(w.sql([folds[fold] for fold in w.folds])).try_cast("double").alias(name) for name, w in written.items()]
+    return made.select(ID, *results)
+
+
+def within_calendar(events: DataFrame) -> DataFrame:
+    """The events whose dates are within the years 1 to 9999: a date far outside is none that Spark can make a timestamp of."""
+    rows = events
+    for field in events.schema:
+        if isinstance(field.dataType, T.DateType | T.TimestampNTZType):
+            column = F.col(quoted_column(field.name))
+            within = column.between(F.expr("date '0001-01-01'"), F.expr("date '9999-12-31'"))
+            rows = rows.where(column.isNull() | within)
+    return rows
 
 
 def group_code(value: Column, attribute: Attribute) -> Column:

@@ -12,7 +12,7 @@ from evenhand.plan.data import KeepLatest
 from evenhand.plan.models import Plan
 from evenhand.prepare.consent import ID, keep_allowed, latest_decision
 from evenhand.prepare.customers import identified, timestamp, timestamp_sql, with_ids
-from evenhand.prepare.duplicates import keep_latest
+from evenhand.prepare.duplicates import ROW, keep_latest, unanimous, with_row
 from evenhand.prepare.features import event_features
 from evenhand.privacy.bounds import magnitude
 from evenhand.tables.sources import Sources
@@ -39,10 +39,7 @@ def customer_magnitudes(sources: Sources, plan: Plan) -> DataFrame:
     """One row an id: `_evenhand_id` and the bins of the features that are columns of the customer table."""
     rows, duplicates = with_ids(sources, plan), plan.sources.customers.duplicates
     features = [f for f in plan.to_find if f.column is not None]
+    bins = [magnitude(F.col(quoted_column(f.column or ""))).alias(f.name) for f in features]
     if isinstance(duplicates, KeepLatest):
-        rows = keep_latest(rows, duplicates.keep_latest_by)
-    rows = rows.select(ID, *[magnitude(F.col(quoted_column(f.column or ""))).alias(f.name) for f in features])
-    if isinstance(duplicates, KeepLatest):
-        return rows
-    # A run refuses duplicates before it comes here; that nobody is counted twice does not hang on it.
-    return rows.groupBy(ID).agg(*[F.max(f.name).alias(f.name) for f in features]) if features else rows.dropDuplicates([ID])
+        return keep_latest(rows, duplicates.keep_latest_by).select(ID, *bins)
+    return unanimous(with_row(rows).select(ID, ROW, *bins), [f.name for f in features])

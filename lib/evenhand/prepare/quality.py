@@ -9,9 +9,11 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from evenhand.plan.columns import CONSENT, CUSTOMERS, id_columns, quoted_column
+from evenhand.plan.data import KeepLatest
 from evenhand.plan.models import Plan
 from evenhand.prepare.consent import has_id
-from evenhand.prepare.customers import identified
+from evenhand.prepare.customers import identified, with_ids
+from evenhand.prepare.duplicates import repeated
 from evenhand.prepare.unmatched import EVENT, GRANT, OBJECTION, said_in_consent, unmatched
 from evenhand.tables.ids import folded, trimmed
 from evenhand.tables.sources import Sources
@@ -23,7 +25,10 @@ def input_quality(prepared: DataFrame, sources: Sources, plan: Plan) -> DataFram
     Imputed and clipped values by feature; by source rows without an id and events without a time or of no customer; consent
     events whose purpose is nearly the plan's.
     """
-    return reduce(DataFrame.unionByName, [_by_feature(prepared, plan), *_by_source(sources, plan), unmatched(sources, plan)])
+    return reduce(
+        DataFrame.unionByName,
+        [_by_feature(prepared, plan), *_by_source(sources, plan), *_repeated(sources, plan), unmatched(sources, plan)],
+    )
 
 
 def _by_feature(prepared: DataFrame, plan: Plan) -> DataFrame:
@@ -71,7 +76,25 @@ def _listed(rows: DataFrame, counts: Mapping[tuple[str, str], Column]) -> DataFr
     """One row a count: item, finding, count; all of them in one pass."""
     one_row = rows.agg(*[count.alias(f"_{i}") for i, count in enumerate(counts.values())])
     pairs = [
-        F.struct(F.lit(item).alias("item"), F.lit(finding).alias("finding"), F.col(f"_{i}").cast("bigint").alias("count"))
+        F.struct(
+            F.lit(item).alias("item"),
+            F.lit(finding).alias("finding"),
+            F.coalesce(F.col(f"_{i}"), F.lit(0)).cast("bigint").alias("count"),
+        )
         for i, (item, finding) in enumerate(counts)
     ]
     return one_row.select(F.inline(F.array(*pairs)))
+
+
+def _repeated(sources: Sources, plan: Plan) -> list[DataFrame]:
+    if isinstance(plan.sources.customers.duplicates, KeepLatest):
+        return []
+    found = repeated(with_ids(sources, plan))
+    pairs = [
+        F.struct(F.lit("customers").alias("item"), F.lit(finding).alias("finding"), F.col(column).alias("count"))
+        for finding, column in (
+            ("id on several rows", "repeated"),
+            ("left out: rows that contradict each other", "contradictory"),
+        )
+    ]
+    return [found.select(F.inline(F.array(*pairs)))]

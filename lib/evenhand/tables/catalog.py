@@ -18,7 +18,6 @@ class TableSpec:
 
 PREPARED = TableSpec("prepared", "restricted", "pseudonym BINARY, key_id STRING, imputed BIGINT, clipped BIGINT, run_id STRING")
 SEGMENTS = TableSpec("segments", "restricted", "pseudonym BINARY, key_id STRING, segment INT, run_id STRING")
-DUPLICATES = TableSpec("duplicate_customers", "restricted", "customer_id STRING, run_id STRING")
 INPUT_QUALITY = TableSpec("input_quality", "restricted", "item STRING, finding STRING, count BIGINT, run_id STRING")
 # Noisy, so private; restricted all the same, since cells that are too small to be shown stand in it.
 RELEASES = TableSpec(
@@ -144,7 +143,6 @@ FAIRNESS_TRADEOFF = TableSpec(
 ALL = (
     PREPARED,
     SEGMENTS,
-    DUPLICATES,
     INPUT_QUALITY,
     AUDIT_LOG,
     LEASES,

@@ -13,9 +13,11 @@ from pyspark.sql import types as T
 from evenhand.errors import SourceError
 from evenhand.plan.columns import CONSENT, CUSTOMERS, id_columns
 from evenhand.plan.data import Ids, KeepLatest
-from evenhand.plan.expressions import inspect_aggregate, inspect_condition, with_as_of
+from evenhand.plan.expressions import condition_sql, inspect_aggregate, inspect_condition
 from evenhand.plan.features import written
 from evenhand.plan.models import Plan
+from evenhand.prepare.consent import ID
+from evenhand.prepare.features import aggregates
 from evenhand.tables.spark_errors import condition_of
 
 INTEGERS = (T.ByteType, T.ShortType, T.IntegerType, T.LongType)
@@ -70,9 +72,12 @@ def check_expressions(plan: Plan, frames: Mapping[str, DataFrame]) -> None:
     """
     for name, where, text, columns in _expressions(plan):
         try:
-            expression = F.expr(with_as_of(text, SOMETIME))
             rows = frames[name]
-            (rows.where(expression) if where.endswith(".where") else rows.agg(expression.cast("double"))).schema  # noqa: B018
+            if where.endswith(".where"):
+                rows.where(F.expr(condition_sql(text, SOMETIME))).schema  # noqa: B018
+            else:
+                identified = rows.withColumn(ID, F.lit(1))
+                aggregates(identified, {"value": text}, SOMETIME).schema  # noqa: B018
         except AnalysisException as wrong:
             types = _types(frames[name])
             read = ", ".join(f"{c} is {types[c.lower()].simpleString()}" for c in columns)

@@ -77,6 +77,8 @@ class Store:
         else:
             writer = writer.mode("append")
         self._save(spec, writer)
+        if spec.by_run:
+            self._seen.add((spec.name, run_id))  # a table of people may have none
         if spec.by_run and isinstance(rows, pa.Table):
             self._small[spec.name, run_id] = frame
 

@@ -1,0 +1,64 @@
+"""The Spark SQL expressions of a plan: what they touch, and what Spark is given for them. Found without Spark.
+
+What Spark runs is written anew from the tree that is checked here (`total`), so that nothing in the text can mean one
+thing to the check and another to Spark; a function or a piece of syntax that is not known to be harmless is refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from evenhand.plan.expressions.errors import ExpressionError
+from evenhand.plan.expressions.folds import NO_AGGREGATE, Folded, FoldOf, Folds
+from evenhand.plan.expressions.syntax import columns_in, parsed
+from evenhand.plan.expressions.total import Row
+
+__all__ = [
+    "ExpressionError",
+    "FoldOf",
+    "Folded",
+    "Inspection",
+    "condition_sql",
+    "folded",
+    "inspect_aggregate",
+    "inspect_condition",
+]
+
+SOME_TIME = "timestamp_micros(0L)"  # for as_of, where only the form of an expression matters
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """The columns that an expression reads, in order of appearance, `as_of` not among them."""
+
+    columns: tuple[str, ...]
+
+
+def inspect_aggregate(text: str) -> Inspection:
+    """Columns of an aggregate over event rows; every column must stand inside an aggregate function."""
+    folded(text, SOME_TIME)
+    return _inspected(text)
+
+
+def inspect_condition(text: str) -> Inspection:
+    """Columns of a condition on single rows, such as the `where` of an event source."""
+    condition_sql(text, SOME_TIME)
+    return _inspected(text)
+
+
+def condition_sql(text: str, as_of_sql: str) -> str:
+    """What Spark is given for a condition; null, which is no, where it cannot be computed. `as_of_sql` is a TIMESTAMP."""
+    return Row(as_of_sql).sql(parsed(text))
+
+
+def folded(text: str, as_of_sql: str) -> Folded:
+    """What Spark is given for an aggregate."""
+    folds, tree = Folds(as_of_sql), parsed(text)
+    result = folds.sql(tree)
+    if not folds.found:
+        raise ExpressionError(NO_AGGREGATE)
+    return Folded(tuple(folds.found), result)
+
+
+def _inspected(text: str) -> Inspection:
+    return Inspection(tuple(dict.fromkeys(c.name for c in columns_in(parsed(text)))))
