@@ -39,12 +39,15 @@ def utc(moment: datetime) -> datetime:
 
 
 def last_state(store: Store, run_id: str) -> Any | None:
-    """The row of the run in `runs` that counts, if it has begun: that of its end, else the newest. With `as_of` in microseconds:
-    a timestamp that is collected is in the driver's time zone and does not say so.
+    """The row of the run in `runs` that counts, if it has begun: that of its end, else of the newest day one that says how it stopped.
+
+    With `as_of` in microseconds: a timestamp that is collected is in the driver's time zone and does not say so.
     """
     if not store.exists(RUNS):
         return None
-    last = store.read(RUNS, run_id).orderBy(F.col("status").isin(*ENDED).desc(), F.col("at").desc())
+    last = store.read(RUNS, run_id).orderBy(
+        F.col("status").isin(*ENDED).desc(), F.col("at").desc(), F.col("status") == RUNNING, "status"
+    )
     return last.withColumn("as_of", F.unix_micros("as_of")).first()
 
 

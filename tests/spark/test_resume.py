@@ -109,7 +109,7 @@ def spent(result: Result) -> float:
 
 def test_the_steps_one_by_one_give_what_the_whole_gives(after: After) -> None:
     result = after("report")
-    assert [r.status for r in result.store.read(catalog.RUNS, "r1").orderBy("at").collect()] == ["running", "published"]
+    assert sorted(r.status for r in result.store.read(catalog.RUNS, "r1").collect()) == ["published", "running"]
     assert spent(result) == pytest.approx(3.0)
     assert result.segments.count() == 300
     assert result.report.exists()
@@ -120,7 +120,7 @@ def test_the_same_id_gives_the_very_same_figures_and_no_second_charge(spark: Any
     again = run(small, spark, run_id="r1", noise=Forbidden())
     assert figures(again) == before
     assert spent(again) == pytest.approx(3.0)
-    assert [r.status for r in again.store.read(catalog.RUNS, "r1").orderBy("at").collect()] == ["running", "published"]
+    assert sorted(r.status for r in again.store.read(catalog.RUNS, "r1").collect()) == ["published", "running"]
 
 
 def test_a_published_run_is_not_done_again_and_its_page_is_made_anew_where_it_is_gone(
