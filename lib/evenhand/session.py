@@ -9,14 +9,17 @@ from contextlib import contextmanager
 from pyspark.sql import SparkSession
 
 from evenhand.errors import EvenhandError
-from evenhand.tables.spark_errors import SPARK_ERRORS, condition_of, kind_of
+from evenhand.tables.spark_errors import SPARK_ERRORS, condition_of, kind_of, no_values_in_errors
 
 DELTA = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
 }
 
-NO_DELTA = re.compile(r"PARSE_SYNTAX_ERROR|DATA_SOURCE_NOT_FOUND|Cannot find catalog plugin class")
+# Without Delta's extension, DESCRIBE HISTORY describes a table of the name HISTORY.
+NO_DELTA = re.compile(
+    r"PARSE_SYNTAX_ERROR|DATA_SOURCE_NOT_FOUND|TABLE_OR_VIEW_NOT_FOUND.*`HISTORY`|Cannot find catalog plugin class"
+)
 
 NEEDED = {
     "spark.sql.variable.substitute": "false",  # ${…} in an expression would be read from the environment, or the settings
@@ -81,21 +84,28 @@ def require_delta(spark: SparkSession) -> None:
         raise SessionError(
             f"spark: a {type(spark).__name__} is no Spark session; leave it out, or give SparkSession.builder.getOrCreate()"
         )
-    try:
-        spark.sql("DESCRIBE HISTORY delta.`/there/is/no/such/table`")
-    except Exception as wrong:  # a client that is closed raises whatever its closed parts do
-        if condition_of(wrong).startswith("DELTA"):
-            return
-        if NO_DELTA.search(f"{condition_of(wrong)} {wrong}"):
-            raise SessionError(
-                "this Spark session has no Delta; run scripts/setup, or submit with "
-                "--packages io.delta:delta-spark_4.2_2.13:4.4.0 and conf/spark-defaults.conf"
-            ) from None
-        if condition_of(wrong) in ("", "INVALID_HANDLE"):  # none at all where Spark itself is gone
-            raise SessionError(
-                f"this Spark session is stopped, or its server cannot be reached ({type(wrong).__name__}); start another and hand "
-                "that over"
-            ) from None
+    wrong = _probed(spark)
+    if wrong is None or condition_of(wrong).startswith("DELTA"):
+        return
+    if NO_DELTA.search(f"{condition_of(wrong)} {wrong}"):
+        raise SessionError(
+            "this Spark session has no Delta; run scripts/setup, or submit with "
+            "--packages io.delta:delta-spark_4.2_2.13:4.4.0 and conf/spark-defaults.conf"
+        )
+    if condition_of(wrong) in ("", "INVALID_HANDLE"):  # none at all where Spark itself is gone
+        raise SessionError(
+            f"this Spark session is stopped, or its server cannot be reached ({type(wrong).__name__}); start another and hand that over"
+        )
+
+
+def _probed(spark: SparkSession) -> Exception | None:
+    """What comes of asking Delta for a table that is not there."""
+    with no_values_in_errors("session"):  # PySpark would log the answer
+        try:
+            spark.sql("DESCRIBE HISTORY delta.`/there/is/no/such/table`")
+        except Exception as wrong:  # a client that is closed raises whatever its closed parts do
+            return wrong
+    return None
 
 
 @contextmanager

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import argparse
 import sys
+from unittest.mock import patch
 
 from pyspark.sql import SparkSession
 
 from alike import counted_otherwise
-from audit import ALARM, Finding, audit_path, audit_release
+from audit import ALARM, Finding, audit_path, audit_release, audit_spread
 from audit_learning import audit_learning
 from evenhand.plan.models import Plan
+from evenhand.privacy import tallies
 from evenhand.session import settings, start
-from faults import FAULTS, noise_halved, only_observed_noised
+from faults import FAULTS, each_alone, noise_halved, only_observed_noised
 from sensitivity import wrong_changes
 from world import (
     BALANCED,
@@ -32,7 +34,6 @@ EPSILON = 10.0  # of the audited run: parts of 0.4 to 2.4, where few runs tell m
 LOUD_EPSILON = 100.0  # where the assessment's parts of a hundredth of ε tell something too
 PATH_EPSILON = 2.0  # of the audited way from the summary to the centers
 STEPS = "histograms, boxes, a step"
-GAUSSIAN_RUNS = 200_000  # its conversion to ε leaves room, so that a factor of two shows in many runs only
 # Of a release, of the summary as it is read, of the centers learned from it, of all that is asked to learn.
 RUNS = {"full": (60_000, 20_000, 1_500, 1_500), "quick": (20_000, 15_000, 400, 800)}
 Neighbors = dict[str, Prepared]  # by case
@@ -71,6 +72,8 @@ def releases(spark: SparkSession, one: Prepared, cases: Neighbors, runs: int) ->
             label = case if name in METHODS or case == NOBODY else f"{name}, {case}"
             for question, answer in exact_answers(plan, other.people, only).items():
                 findings += audit_release(without[question], answer, label, runs)
+                if plan.privacy.unit == "rho":
+                    findings += audit_spread(without[question], answer, f"ρ, {case}", runs)
     unbounded = audit_plan(EPSILON, without_bounds=True)
     nobody_more = exact_bounds(spark, unbounded, population())
     for case, rows in CASES.items():
@@ -102,10 +105,14 @@ def planted(spark: SparkSession, one: Prepared, cases: Neighbors, runs: int, as_
     answers = [exact_bounds(spark, unbounded, rows) for rows in (population(), population() + CASES[far])]
     findings = audit_release(*answers, far, runs, only_observed_noised)
     found["only observed bins get noise, bounds"] = max(findings, key=lambda f: f.bound - f.claim)
-    gaussian, case = audit_plan(EPSILON, STEPS, gaussian=True), "at a corner"
-    answers = [exact_answers(gaussian, p.people, ["summary"])["summary"] for p in (one, cases[case])]
-    findings = audit_release(*answers, case, GAUSSIAN_RUNS, noise_halved)
+    gaussian, corner = audit_plan(EPSILON, STEPS, gaussian=True), (one.people, cases["at a corner"].people)
+    answers = [exact_answers(gaussian, people, ["summary"])["summary"] for people in corner]
+    findings = audit_spread(*answers, "at a corner", runs, noise_halved)
     found["Gaussian noise halved, summary"] = max(findings, key=lambda f: f.bound - f.claim)
+    with patch.object(tallies, "row_sensitivity", each_alone):
+        answers = [exact_answers(gaussian, people, ["assessment"])["assessment"] for people in corner]
+        findings = audit_spread(*answers, "at a corner", runs)
+    found["Gaussian sensitivity without √d, assessment"] = max(findings, key=lambda f: f.bound - f.claim)
     low, case = audit_plan(PATH_EPSILON), "alone in an empty box"
     answers = [exact_answers(low, p.people, ["summary"])["summary"] for p in (one, cases[case])]
     found["only observed boxes get noise, path"] = audit_path(*answers, low, case, as_read, False, only_observed_noised)

@@ -21,12 +21,27 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from counts import Integers
+from evenhand.plan.accounting import Unit
 from evenhand.plan.geometry import STEPS
 from evenhand.plan.models import Plan
 from evenhand.privacy.noise import Laplace, NoiseSource
 from evenhand.privacy.question import Part
 from sensitivity import OPENDP, Mechanism, sound
-from world import CASES, HIGH, NOBODY, NOW, Prepare, Prepared, Rows, may_not_be_used, population, prepared, sources
+from world import (
+    BEFORE,
+    CASES,
+    HIGH,
+    NOBODY,
+    NOW,
+    Prepare,
+    Prepared,
+    Rows,
+    as_they_lie,
+    in_cents,
+    may_not_be_used,
+    population,
+    prepared,
+)
 
 
 def noise_halved(part: Part, exact: Integers, noise: NoiseSource = OPENDP) -> Integers:
@@ -53,6 +68,11 @@ MECHANISMS: dict[str, Mechanism] = {
     "the noise of one feature for all": noise_of_one_feature_for_all,
     "only observed boxes get noise": only_observed_noised,
 }
+
+
+def each_alone(width: int, each: int, unit: Unit) -> int:
+    """In the place of `row_sensitivity`: a row of figures declares what one of them changes by, without √d."""
+    return each
 
 
 # On the way from source rows to `prepared`.
@@ -89,17 +109,19 @@ def with_events_of_another(spark: SparkSession, plan: Plan, rows: Rows) -> DataF
 
 
 def added_in_the_order_of_rows(spark: SparkSession, plan: Plan, rows: Rows) -> DataFrame:
-    """The amounts are added up as doubles, one after the other as the rows lie: so did Spark's `sum` of a DOUBLE."""
-    table = sources(spark, rows).events["purchases"]
-    sums: dict[Any, float] = {}
-    for row in table.where("kind = 'sale'").where(F.col("at") < F.lit(NOW)).collect():
-        sums[row.customer_id] = sums.get(row.customer_id, 0.0) + (row.amount or 0.0)
-    added, found = set(), []
-    for id, at, _, height, kind in rows.purchases:
-        first = kind == "sale" and at < NOW and id not in added
-        found.append((id, at, sums[id] if first else None, height, kind))
-        added |= {id} if first else set()
-    return prepared(spark, plan, Rows(rows.customers, rows.consent, tuple(found)))
+    """Amounts in cents are added up as doubles, one after the other as the rows lie: so does Spark's `sum` of a DOUBLE."""
+    counted = {row: row[2] for row in rows.purchases if row[4] == "sale" and row[1] < NOW and row[2]}
+    sums: dict[str, float] = {}
+    for number, id in enumerate(dict.fromkeys(row[0] for row in counted)):
+        bought = [row for row in counted if row[0] == id]
+        if len(bought) == 3:
+            cents = in_cents(sum(row[2] for row in bought), number)
+            counted |= dict(zip(bought, cents, strict=True))
+    for row in as_they_lie(rows.purchases):
+        sums[row[0]] = sums.get(row[0], 0.0) + counted.get(row, 0.0)
+    heights = tuple((id, at, None, height, kind) for id, at, _, height, kind in rows.purchases)
+    added = tuple((id, BEFORE, total, None, "sale") for id, total in sums.items())
+    return prepared(spark, plan, Rows(rows.customers, rows.consent, heights + added))
 
 
 def without_a_withdrawal(spark: SparkSession, plan: Plan, rows: Rows) -> DataFrame:
@@ -166,6 +188,7 @@ FAULTS = {
     "two rows a customer": Fault("would be a second row", ("summary", "assessment"), BOTH, prepare=with_every_row),
     "each row twice": Fault("at a corner", FIRST, BOTH, prepare=with_each_row_twice),
     "events counted for another": Fault("far outside the bounds", FIRST, BOTH, prepare=with_events_of_another),
+    "added in the order of rows": Fault("at a corner", FIRST, BOTH, prepare=added_in_the_order_of_rows),
     "a withdrawal not read": Fault(NOBODY, FIRST, BOTH, prepare=without_a_withdrawal),
     # It is no matter of noise: the customer is counted in no group, or in one of another.
     "a group outside": Fault("at the bound, in an empty box", (), BOTH, prepare=with_a_group_outside),

@@ -74,18 +74,19 @@ def in_cents(total: float, number: int) -> list[float]:
             return [x, y, z]
 
 
-def in_quarters(total: float) -> list[float]:
-    return [total / 2, total / 4, total / 4]
+def in_eighths(total: float) -> list[float]:
+    """Three amounts that add up to it in any order."""
+    return [total / 2, total * 3 / 8, total / 8]
 
 
 @cache
 def population() -> Rows:
-    """Two kinds of people, in two of the boxes; all other boxes are empty. Some changed their mind, some may not be used."""
+    """Two kinds of people, in two of the boxes, some at their edge; all other boxes are empty. Some changed their mind, some may not be used."""
     rows = Rows(purchases=(("nobody", BEFORE, 1.0, 1.0, "sale"), (None, BEFORE, 1.0, 1.0, "sale")))
     for i in range(24):
-        rows += person(f"low-{i}", 3.0 + i % 3, in_quarters(2.0), 5.0, "fm"[i % 2], 30)
+        rows += person(f"low-{i}", 3.0 + i % 3, in_eighths(2.0), 5.0, "fm"[i % 2], 30)
     for i in range(16):
-        rows += person(f"high-{i}", 12.0, in_quarters(11.0 + i % 3), 13.0, "fm"[i % 2], 50)
+        rows += person(f"high-{i}", 12.0, in_eighths(8.0 if i % 2 else 12.0), 13.0, "fm"[i % 2], 50)
     changed = [(f"low-{i}", "audit", "withdrawn", BEFORE - timedelta(days=1), None) for i in range(5)]
     return rows + Rows(consent=tuple(changed)) + may_not_be_used("stranger", 8.0)
 
@@ -108,10 +109,10 @@ def may_not_be_used(id: str, where: float) -> Rows:
 CASES: dict[str, Rows] = {
     "alone in an empty box": person("x", 4.1, [6.1, 6.1], 4.3),
     "at a corner": person("x", 0.0, [0.0], 0.0),
-    "at the bound, in an empty box": person("x", HIGH, [], HIGH, None, None),
+    "at the bound, in an empty box": person("x", HIGH, [None], HIGH, None, None),
     "far outside the bounds": person("x", 1e12, [-1e12], 1e12),
     "would be a second row": person("x", 0.0, [0.0], 0.0) + Rows(customers=(("x", 0.0, "f", 30, 1),)),
-    "events without a value": person("x", 0.0, [None, float("nan"), 0.1, 0.2], 0.0),
+    "events without a value": person("x", 0.0, [None, float("nan")], 0.0),
 }
 NOBODY = "may not be used"  # as a case: it changes nothing
 
@@ -183,12 +184,16 @@ def earlier_answers(plan: Plan) -> Earlier:
     return Earlier(cut, centers, tuple(steps), fair_map, moved)
 
 
+def as_they_lie(of: tuple[Row, ...]) -> list[Row]:
+    """The rows of a source in an order that one row more changes."""
+    return random.Random(len(of)).sample(of, len(of))
+
+
 def sources(spark: SparkSession, rows: Rows) -> Sources:
-    """Three files each, in an order that one row more changes."""
+    """Of three partitions each."""
 
     def table(of: tuple[Row, ...], schema: str) -> DataFrame:
-        order = random.Random(len(of)).sample(of, len(of))
-        return spark.createDataFrame(order, schema).coalesce(3)
+        return spark.createDataFrame(as_they_lie(of), schema).coalesce(3)
 
     purchases = {"purchases": table(rows.purchases, PURCHASES)}
     return Sources(table(rows.customers, CUSTOMERS), table(rows.consent, CONSENT), purchases, {}, [])

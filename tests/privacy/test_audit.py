@@ -20,7 +20,7 @@ from bound import epsilon_lower_bound
 from evenhand.privacy import tallies
 from evenhand.privacy.bounds import _parts
 from evenhand.privacy.noise import Laplace, OpenDPNoise
-from faults import FAULTS, changed, noise_halved, only_observed_noised
+from faults import FAULTS, changed, each_alone, noise_halved, only_observed_noised
 from sensitivity import wrong_changes
 from world import (
     BALANCED,
@@ -157,7 +157,7 @@ def test_gaussian_noise_gives_away_no_more_than_its_rho_claims_and_faults_in_it_
     for question, answer in exact_answers(plan, cases[case].people).items():
         halved = audit_spread(without[question], answer, case, RUNS, noise_halved)
         assert {f.part for f in halved if not f.passed} >= {p.name for p in answer.parts if p.sensitivity == 1}
-    monkeypatch.setattr(tallies, "row_sensitivity", lambda width, each, unit: each)  # without the root of the features
+    monkeypatch.setattr(tallies, "row_sensitivity", each_alone)
     one, other = (exact_answers(plan, p.people, ["assessment"])["assessment"] for p in (world[0], cases[case]))
     found = {f.part for f in audit_spread(one, other, case, RUNS) if not f.passed}
     assert found >= {tallies.SUMS, tallies.SQUARES, tallies.feature_part("gender")}

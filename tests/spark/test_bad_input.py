@@ -301,7 +301,20 @@ def test_a_zone_in_a_schema_that_is_missing_is_told(
     alone: dict[str, Any], plan_file: Write, refused: Callable[..., str], schema: str
 ) -> None:
     line = refused(plan_file(alone | {"output.open.path": REMOVED, "output.open.schema": schema}), 2)
-    assert line == f"evenhand: output.open.schema: {schema} is missing; create it, or name one that is there"
+    assert line == f"evenhand: output.open.schema: {schema} is missing; create it, or name the one that holds the earlier runs"
+
+
+def test_a_schema_whose_tables_would_lie_in_the_restricted_zone_is_told(
+    spark: Any, alone: dict[str, Any], tmp_path: Path, plan_file: Write, refused: Callable[..., str]
+) -> None:
+    spark.sql(f"CREATE SCHEMA inside LOCATION '{tmp_path}/restricted/open'")
+    try:
+        line = refused(plan_file(alone | {"output.open.path": REMOVED, "output.open.schema": "inside"}), 2)
+    finally:
+        spark.sql("DROP SCHEMA inside")
+    assert line.startswith(
+        f"evenhand: output: the restricted and the open zone lie inside each other, {tmp_path}/restricted and "
+    )
 
 
 def test_a_line_break_in_a_path_does_not_break_the_line(

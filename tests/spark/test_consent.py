@@ -156,7 +156,8 @@ def test_thousands_of_random_histories_are_decided_as_by_the_rule(spark: Any, op
     assert allowed(spark, events, list(histories), opt_in) == expected
 
 
-def test_the_packed_decision_is_even_for_yes_and_odd_for_no(spark: Any) -> None:
-    rows = spark.createDataFrame([("a", *event(YES)), ("b", *event(NO))], SCHEMA)
+def test_the_packed_decision_is_even_for_yes_and_odd_for_no_even_at_the_smallest_time_that_there_is(spark: Any) -> None:
+    before_all = "SELECT 'c', 'offers', 'granted', timestamp_micros(-9223372036854775808L), CAST(NULL AS TIMESTAMP)"
+    rows = spark.createDataFrame([("a", *event(YES)), ("b", *event(NO))], SCHEMA).union(spark.sql(before_all))
     found = latest_decision(rows, "offers", timestamp(AS_OF), True).select(ID, (F.col("_latest") % 2).alias("no")).collect()
-    assert {r[0]: r[1] for r in found} == {"a": 0, "b": 1}
+    assert {r[0]: r[1] for r in found} == {"a": 0, "b": 1, "c": 0}

@@ -55,6 +55,18 @@ def test_every_customer_who_said_yes_is_in_one_segment(result: Result) -> None:
     assert {len(r.pseudonym) for r in rows} == {32}
 
 
+def test_open_tables_tell_no_time_but_the_day_and_the_point_in_time_of_the_plan(result: Result) -> None:
+    """To the second they would tell how long a pass over the people took."""
+    found = {}
+    for spec in catalog.ALL:
+        rows = result.store.read(spec) if spec.zone == "open" and result.store.exists(spec) else None
+        for name in [f.name for f in rows.schema if "timestamp" in f.dataType.simpleString()] if rows is not None else []:
+            midnight = rows.selectExpr(f"date_trunc('day', {name}) = {name} AS midnight").distinct().collect()
+            found[spec.name, name] = {row.midnight for row in midnight}
+    assert found.pop(("runs", "as_of")) == {False}  # NOW is noon
+    assert found == {(table, "at"): {True} for table in ("runs", "budget", "budget_entries")}
+
+
 def test_the_published_sizes_are_those_of_the_three_kinds(result: Result) -> None:
     """False alarm: at ε = 20 a size has noise of scale 1.25; 40 customers off has probability below 1e-13."""
     exact = {r.segment: r["count"] for r in result.segments.groupBy("segment").count().collect()}

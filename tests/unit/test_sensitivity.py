@@ -19,7 +19,7 @@ from evenhand.plan.magnitudes import BINS
 from evenhand.plan.method import Method
 from evenhand.plan.models import Plan
 from evenhand.privacy import tallies
-from faults import MECHANISMS
+from faults import MECHANISMS, each_alone
 from plans import any_plan
 from sensitivity import Change, Mechanism, changes, hardest, somebody, sound
 
@@ -147,7 +147,7 @@ def test_noise_that_is_too_small_or_does_not_reach_every_cell_is_found_in_every_
 
 def test_a_sensitivity_without_the_root_of_the_features_is_found_in_every_part_of_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Gaussian noise for one figure of a row alone."""
-    monkeypatch.setattr(tallies, "row_sensitivity", lambda width, each, unit: each)
+    monkeypatch.setattr(tallies, "row_sensitivity", each_alone)
     rows = {p.name for p in tallies._parts(3, GAUSSIAN) if p.width > 1}
     assert len(rows) == 7
     assert faulty(GAUSSIAN) == rows

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pyspark.errors import AnalysisException
 
-from evenhand.session import SessionError, settings
+from evenhand.session import SessionError, require_delta, settings
 
 HELD = "spark.databricks.delta.properties.defaults.appendOnly"
 
@@ -48,3 +48,28 @@ def test_a_session_that_has_all_as_it_must_be_is_not_asked_to_change_anything() 
     held: Any = SimpleNamespace(conf=SimpleNamespace(getAll=needed))  # has neither set nor unset
     with settings(held, "UTC"):
         pass
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (
+            "[TABLE_OR_VIEW_NOT_FOUND] The table or view `HISTORY` cannot be found. == SQL == DESCRIBE HISTORY delta.`/x`",
+            "has no Delta",
+        ),
+        (
+            "SparkException: Cannot find catalog plugin class for catalog 'spark_catalog': org.apache.spark.sql.delta",
+            "has no Delta",
+        ),
+        ("SparkException: [INTERNAL_ERROR] No active or default Spark session found SQLSTATE: XX000", "is stopped"),
+    ],
+)
+def test_what_spark_answers_without_delta_is_told_from_what_it_answers_when_it_is_stopped(answer: str, said: str) -> None:
+    """As Spark 4.2.0 put it; tests/spark/test_leaks.py has the sessions themselves."""
+
+    def sql(_: str) -> None:
+        raise RuntimeError(answer)
+
+    session: Any = SimpleNamespace(conf=None, sql=sql)
+    with pytest.raises(SessionError, match=f"this Spark session {said}"):
+        require_delta(session)

@@ -8,6 +8,7 @@ from pyspark.sql.types import BinaryType, StringType
 
 ID = "_evenhand_id"  # the customer's id, until it becomes a pseudonym; no source has a column of that name
 LATEST = "_latest"
+EARLIEST = -(2**62)  # some 146,000 years before 1970, in microseconds; what is said to be older counts as that old
 
 
 def has_id(rows: DataFrame) -> Column:
@@ -33,7 +34,7 @@ def latest_decision(events: DataFrame, purpose: str, as_of: Column, opt_in: bool
     expired = F.coalesce(F.col("expires_at").cast("timestamp") <= as_of, F.lit(False))
     no = ~granted | expired if opt_in else ~granted
     time = F.coalesce(F.col("recorded_at").cast("timestamp"), F.when(no, as_of))
-    micros = F.greatest(F.unix_micros(time), F.lit(-(2**61)))  # twice an earlier one would wrap around to the latest of all
+    micros = F.greatest(F.unix_micros(time), F.lit(EARLIEST))  # twice the smallest number of all would be no number
     packed = micros * 2 + no.cast("bigint")
     relevant = (F.col("purpose") == purpose) & F.col(ID).isNotNull() & (time <= as_of)
     # Shuffled before it is counted: most customers have an event or two, so counting on both sides of the shuffle costs more.

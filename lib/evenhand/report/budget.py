@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from datetime import date
 
 from evenhand.governance.audit import AuditLog
+from evenhand.plan.method import BOUNDS, Method
 from evenhand.plan.models import Plan
 from evenhand.plan.periods import ALWAYS, renewal
 from evenhand.privacy.ledger import Ledger
+from evenhand.privacy.tallies import TALLIES
 from evenhand.report.words import Rows
 from evenhand.tables import catalog
 from evenhand.tables.store import Store
@@ -48,6 +50,8 @@ class Budget:
 def read_budget(store: Store, plan: Plan, run_id: str) -> Budget:
     account = Ledger(store, AuditLog(store), plan.privacy).account()
     spent = account.spent(account.newest)
-    answers = store.read(catalog.BUDGET_ENTRIES, run_id).orderBy("at").select("question", "parts").collect()
+    answers = store.read(catalog.BUDGET_ENTRIES, run_id).select("question", "parts").collect()
+    asked = [BOUNDS, *Method.of(plan).questions, TALLIES]
+    answers.sort(key=lambda answer: asked.index(answer.question) if answer.question in asked else len(asked))
     parts = [{"question": a.question, **part} for a in answers for part in json.loads(a.parts)]
     return Budget(account.total, spent.epsilon, parts, account.newest, account.delta_total, spent.delta)

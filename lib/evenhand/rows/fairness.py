@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 from evenhand.fairness.assess import SHARE, TableFairness
 from evenhand.fairness.change import Last, basis
 from evenhand.fairness.intervals import Estimate
+from evenhand.governance.audit import PUBLISH, START
 from evenhand.plan.models import Plan
 from evenhand.rows.typed import number, typed
 from evenhand.tables import catalog
@@ -86,17 +87,19 @@ def fairness_proxies(fairness: list[TableFairness]) -> pa.Table:
 
 
 def read_last(store: Store, plan: Plan, run_id: str, private: bool) -> Last | None:
-    """The last run of a plan with this name that was published before this one began, if any.
+    """The last run of a plan with this name that was published before this one began, if any, in the order of the audit log.
 
     A run that is resumed finds the same one again. One that is not private is no reference for one that is.
     """
     if not store.exists(catalog.RUNS):
         return None
-    runs = store.read(catalog.RUNS)
-    began = runs.where(F.col("run_id") == run_id).agg(F.min("at").alias("began"))  # null until the run's first row is there
-    others = runs.where((F.col("status") == "published") & (F.col("run_id") != run_id) & (F.col("not_private") != private))
-    earlier = others.where(F.col("plan_name") == plan.name).crossJoin(began).where("began is null or at < began")
-    found = earlier.orderBy(F.col("at").desc()).select("run_id", "plan").first()
+    log = store.read(catalog.AUDIT_LOG).select("run_id", "action", "sequence")
+    began = log.where((F.col("run_id") == run_id) & (F.col("action") == START)).agg(F.min("sequence").alias("began"))
+    published = log.where(F.col("action") == PUBLISH).groupBy("run_id").agg(F.min("sequence").alias("published"))
+    others = store.read(catalog.RUNS).where((F.col("status") == "published") & (F.col("run_id") != run_id))
+    others = others.where((F.col("not_private") != private) & (F.col("plan_name") == plan.name)).join(published, "run_id")
+    earlier = others.crossJoin(began).where("began is null or published < began")  # null until the run's first entry is there
+    found = earlier.orderBy(F.col("published").desc()).select("run_id", "plan").first()
     if found is None:
         return None
     judged = store.read(catalog.FAIRNESS_SUMMARY, found.run_id).where("value is not null and high is not null").collect()

@@ -8,12 +8,14 @@ from datetime import datetime
 from functools import cache
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, StructType
 
 from evenhand.errors import OutputError, StorageError
+from evenhand.plan.apart import nested
 from evenhand.plan.data import Output, Place
 from evenhand.tables.catalog import ALL, TableSpec
 from evenhand.tables.cut_off import is_absent, why_not_created, why_unreadable
@@ -22,6 +24,8 @@ from evenhand.tables.spark_errors import SPARK_ERRORS, kind_of, retried, system_
 
 # No statistics on the restricted zone: the smallest and largest id would stand in the Delta log in clear text.
 PROPERTIES = {"restricted": {"delta.dataSkippingNumIndexedCols": "0"}, "open": dict[str, str]()}
+AT = "at"  # when a row was written; to the second, it would tell how long a pass over the people took, and so how many there are
+DAY = 86_400_000_000  # microseconds
 READERS = 4
 LOOKS, WAIT = 4, 0.5  # seconds
 
@@ -120,7 +124,9 @@ class Store:
             raise
 
     def from_arrow(self, spec: TableSpec, rows: pa.Table) -> DataFrame:
-        """A DataFrame in the table's own types, extra columns as they come."""
+        """A DataFrame in the table's own types, extra columns as they come. In the open zone of the moment `at` only the day."""
+        if spec.zone == "open" and AT in rows.column_names:
+            rows = rows.set_column(rows.column_names.index(AT), AT, _days(rows[AT]))
         types, names = _types(spec), rows.column_names
         return self.spark.createDataFrame(rows).selectExpr(
             *[f"CAST(`{c}` AS {types[c].simpleString()}) AS `{c}`" if c in types else f"`{c}`" for c in names]
@@ -133,24 +139,29 @@ class Store:
             OutputError: naming the first location that holds something else; nothing was touched.
         """
         with ThreadPoolExecutor(READERS) as pool:
-            list(pool.map(self._require_schema, self._places))
+            homes = list(pool.map(self._home, self._places))
+            known = [home for home in homes if home]
+            if len(known) == len(homes) and nested(*known):  # a path and a schema, or two schemas: of two paths the plan knows
+                raise OutputError(
+                    f"output: the restricted and the open zone lie inside each other, {' and '.join(known)}; part them"
+                )
             there = list(pool.map(self._check, ALL))
             used = {spec.zone for spec, is_there in zip(ALL, there, strict=True) if is_there}
             # Where a table of ours is, all is well; to look at the place itself Spark lists everything below it.
             list(pool.map(self._require_folder, [zone for zone in self._places if zone not in used]))
 
-    def _require_schema(self, zone: str) -> None:
-        schema = self._places[zone].catalog_schema
-        if not schema:
-            return
+    def _home(self, zone: str) -> str | None:
+        """The folder of a zone; of a schema its location, None where the catalog does not tell."""
+        place = self._places[zone]
+        if place.path:
+            return place.path
+        schema = str(place.catalog_schema)
         try:
-            found = self.spark.catalog.databaseExists(schema)
+            return self.spark.catalog.getDatabase(schema).locationUri
         except SPARK_ERRORS:
-            found = False
-        if not found:
             raise OutputError(
                 f"output.{zone}.schema: {schema} is missing; create it, or name the one that holds the earlier runs"
-            )
+            ) from None
 
     def _require_folder(self, zone: str) -> None:
         path = self._places[zone].path
@@ -203,6 +214,12 @@ class Store:
 def timestamp(at: datetime, rows: int = 1) -> pa.Array:
     """A column of one timestamp."""
     return pa.array([at] * rows, pa.timestamp("us", "UTC"))
+
+
+def _days(moments: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The starts of their days in UTC; Arrow's own function for it needs a database of time zones."""
+    days = pc.divide(moments.cast(pa.int64()), DAY)
+    return pc.multiply(days, DAY).cast(moments.type)
 
 
 @cache
