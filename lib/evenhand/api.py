@@ -68,5 +68,6 @@ def _run(
             say(f"run {this.run_id}: resumed, as of {this.as_of:%Y-%m-%d %H:%M} UTC; it goes on with the step {this.stands_at}")
         for number, step in enumerate(steps, 1):
             say(f"[{number}/{len(steps)}] {step}: {(STEPS[step].__doc__ or '').strip().splitlines()[0]}")
+            this.steps.append(step)
             STEPS[step](this)
         return Result(this.bounded, this.store, this.run_id)

@@ -8,13 +8,13 @@ from pyspark.sql import DataFrame
 
 from evenhand.errors import RunConflict
 from evenhand.fairness.assess import assess_fairness, unevenness
-from evenhand.fairness.assignment import FairMap, with_segment
+from evenhand.fairness.assignment import FairMap, assignment_fingerprint, with_segment
 from evenhand.fairness.kept import kept_bounds
 from evenhand.fairness.mitigate import mitigated
 from evenhand.governance.gates import blocking
 from evenhand.plan.method import Method
 from evenhand.prepare.customers import prepared_customers
-from evenhand.prepare.keys import pads_of
+from evenhand.prepare.keys import pads_of, refuse_other_key
 from evenhand.prepare.quality import input_quality
 from evenhand.privacy.bounds import bound_intervals
 from evenhand.privacy.groups import group_counts
@@ -53,6 +53,7 @@ def prepare_step(run: Run) -> None:
             run.begin()
             run.write_later(catalog.INPUT_QUALITY, lambda: input_quality(prepared, sources, run.bounded))
         return
+    refuse_other_key(plan.pseudonyms, run.keys)
     pads = pads_of(plan)
     with no_values_in_errors("prepare", sources.texts), vanished_files_named(run.spark, plan, sources):
         plan = run.bounded
@@ -129,8 +130,9 @@ def assess_step(run: Run) -> None:
     prepared, plan = prepared_of(run), run.bounded
     centers, names = read_centers(centers_of(run))
     last = run.beside(lambda: read_last(run.store, plan, run.run_id, run.noise.private))
-    assigned = with_segment(prepared, centers, map_of(run), plan)
-    release = run.door.release(segment_tallies(assigned, len(centers), plan))
+    fair_map = map_of(run)
+    assigned, about = with_segment(prepared, centers, fair_map, plan), assignment_fingerprint(centers, fair_map)
+    release = run.door.release(segment_tallies(assigned, len(centers), plan, about))
     profiles, fairness = read_profiles(release, plan), assess_fairness(release, plan, centers, last.result())
     run.write_later(catalog.SEGMENT_PROFILES, profile_rows(profiles, names, plan))
     run.write_later(catalog.FAIRNESS_STATS, fairness_stats(fairness))

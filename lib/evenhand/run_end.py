@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from evenhand.errors import Blocked, BudgetExhausted, DataError, EvenhandError, Interrupted, RunConflict, StorageError
+from evenhand.governance.audit import FAIL
 from evenhand.privacy.account import Loss
 from evenhand.run_identity import FAILED, REFUSED
 from evenhand.tables.catalog import INPUT_QUALITY, PREPARED
@@ -15,6 +16,24 @@ from evenhand.tables.spark_errors import SPARK_ERRORS, no_values_in_errors
 
 if TYPE_CHECKING:
     from evenhand.run_state import Run
+
+
+@contextmanager
+def logged(run: Run) -> Iterator[None]:
+    """That a run ends by an error stands in the audit log: the kind of error and the step, no word of it, which may tell of people.
+
+    What stands in the way of the entry does not hide the error.
+    """
+    try:
+        yield
+    except Blocked:
+        raise  # that is in the log already, with the findings
+    except BaseException as wrong:
+        begun = run.begun and all(written.done() and written.exception() is None for written in run.begun)
+        if begun or isinstance(wrong, BudgetExhausted):
+            with suppress(Exception):
+                run.audit.add(run.run_id, FAIL, {"error": type(wrong).__name__, "step": run.steps[-1] if run.steps else "start"})
+        raise
 
 
 @contextmanager

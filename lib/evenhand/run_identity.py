@@ -15,6 +15,7 @@ from evenhand.plan.load import fingerprint
 from evenhand.plan.models import Plan
 from evenhand.tables.catalog import BUDGET, PREPARED, RELEASES, RUNS
 from evenhand.tables.store import Store
+from evenhand.version import __version__
 
 RUNNING, FAILED, REFUSED, PUBLISHED, BLOCKED = "running", "failed", "refused", "published", "blocked"
 ENDED = (PUBLISHED, BLOCKED)  # with an answer to each question; a run of another status goes on when it is started again
@@ -60,6 +61,23 @@ def left_behind(store: Store, run_id: str) -> str | None:
     """A table with rows of a run that `runs` does not know: it was lost or put back, and with it what the run had agreed on."""
     tables = (table for table in (PREPARED, RELEASES, BUDGET) if store.rows(table, run_id) is not None)
     return next((store.address(table) for table in tables), None)
+
+
+def check_goes_on(found: Any, private: bool) -> None:
+    """Look whether this process may go on with a run that has not come to its end, by what began it.
+
+    Raises:
+        RunConflict: another version of Evenhand did, or noise that is private where this is not, or the other way round: its
+            answers would be of both kinds.
+    """
+    if found.version != __version__:
+        raise RunConflict(
+            f"--run-id: Evenhand {found.version} began this run, this is {__version__}, whose answers might mean something else; "
+            "finish it with that version, or take another id"
+        )
+    if found.not_private == private:
+        was, now = ("not private", "is") if private else ("private", "is not")
+        raise RunConflict(f"--run-id: this run was started with noise that is {was}, and this noise {now}; take another id")
 
 
 def resumed(found: Any, plan: Plan, as_of: datetime | None) -> tuple[datetime, dict[str, int], str]:

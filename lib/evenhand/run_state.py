@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
 import pyarrow as pa
@@ -20,13 +20,13 @@ from pyspark.sql import DataFrame, SparkSession
 
 from evenhand.ended import blocked
 from evenhand.errors import RunConflict
-from evenhand.governance.audit import APPROVE, BLOCK, PUBLISH, RESUME, START, AuditLog
+from evenhand.governance.audit import APPROVE, BLOCK, PUBLISH, RESUME, START, AuditLog, Entry, known_keys, spent_by
 from evenhand.governance.statement import statement
 from evenhand.lease import Lease
 from evenhand.plan.load import canonical, fingerprint
 from evenhand.plan.method import BOUNDS, Method
 from evenhand.plan.models import Plan
-from evenhand.prepare.keys import read_key
+from evenhand.prepare.keys import refuse_other_key
 from evenhand.prepare.magnitudes import magnitudes
 from evenhand.privacy.account import Loss
 from evenhand.privacy.bounds import magnitude_histograms, with_found_bounds
@@ -35,12 +35,13 @@ from evenhand.privacy.noise import NoiseSource
 from evenhand.privacy.release import Door, Release
 from evenhand.privacy.tallies import TALLIES
 from evenhand.report.page import report_path
-from evenhand.run_end import to_its_end
+from evenhand.run_end import logged, to_its_end
 from evenhand.run_identity import (
     BLOCKED,
     ENDED,
     PUBLISHED,
     RUNNING,
+    check_goes_on,
     checked_id,
     last_state,
     left_behind,
@@ -51,8 +52,9 @@ from evenhand.run_identity import (
 from evenhand.session import settings
 from evenhand.tables.catalog import PREPARED, RUNS, SEGMENT_CENTERS, TableSpec
 from evenhand.tables.paths import require_file
-from evenhand.tables.sources import Sources, open_sources, pin_versions
+from evenhand.tables.sources import Sources, open_sources, people_of, pin_versions
 from evenhand.tables.store import Store, timestamp
+from evenhand.version import __version__
 
 T = TypeVar("T")
 WRITERS = 4  # small Delta commits are mostly waiting; they overlap well with each other and with the passes over people
@@ -72,6 +74,7 @@ class Run:
     found: Any | None  # its row in `runs` where it is resumed
     noise: NoiseSource
     say: Callable[[str], None]
+    keys: Mapping[str, str]  # by key_id the check value of its key, as the audit log has it
     ledger: Ledger
     _door: Door
     lease: Lease
@@ -79,6 +82,7 @@ class Run:
     begun: list[Future[None]] = field(default_factory=list)
     pending: list[Future[None]] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)  # how, once it has come to its end
+    steps: list[str] = field(default_factory=list)  # begun by this process, for the audit log, should one fail
 
     @classmethod
     @contextmanager
@@ -103,11 +107,14 @@ class Run:
         with settings(spark, plan.time_zone), ThreadPoolExecutor(WRITERS) as pool:
             store = Store(spark, plan.output)
             newest = pool.submit(pin_versions, spark, plan)  # beside the checks: both are mostly waiting
+            people = pool.submit(people_of, spark, plan)
             store.refuse_foreign_content()
             audit = AuditLog(store)
-            ledger = Ledger(store, audit, plan.privacy)
+            if people.exception() is not None:
+                newest.result()  # which says of every source what is wrong with it
+            ledger = Ledger(store, audit, plan.privacy, people.result(), noise.private)
             unbroken = pool.submit(audit.check)
-            affordable = pool.submit(ledger.refuse_exhausted, run_id, Loss.of(plan.privacy))
+            affordable = pool.submit(ledger.refuse, run_id, Loss.of(plan.privacy), partial(_spent, unbroken))
             left_over = pool.submit(left_behind, store, run_id) if given else None
             found = last_state(store, run_id)
             if found is None and not may_start:
@@ -115,19 +122,21 @@ class Run:
             if found is None and left_over and (left := left_over.result()):
                 raise RunConflict(f"--run-id: {left} holds rows of run {run_id}, which is not in `runs`; take another id")
             if found is None:
-                read_key(plan.pseudonyms)  # a key that cannot be used is refused before anything is written
                 moment, versions = utc(as_of) if as_of else datetime.now(UTC), newest.result()
             else:
                 moment, versions, status = resumed(found, plan, as_of)
                 if status in ENDED:
                     raise RunConflict(f"--run-id: another process has just brought run {run_id} to its end; start it again")
+                check_goes_on(found, noise.private)
             sources = open_sources(spark, plan, versions)  # refuses a source that does not fit before anything is written
+            keys = known_keys(unbroken.result())
+            # A key that cannot be used is refused before anything is written.
+            check = refuse_other_key(plan.pseudonyms, keys) if found is None else None
             door = Door(store, ledger, noise, run_id, _questions(plan), found is not None)
-            lease, said = Lease(store, run_id), statement(plan, moment, versions, noise.private)
-            this = cls(plan, spark, store, audit, run_id, moment, sources, found, noise, say, ledger, door, lease, pool)
-            with to_its_end(this):
+            lease, said = Lease(store, run_id), statement(plan, moment, versions, noise.private, check)
+            this = cls(plan, spark, store, audit, run_id, moment, sources, found, noise, say, keys, ledger, door, lease, pool)
+            with logged(this), to_its_end(this):
                 affordable.result()
-                unbroken.result()
                 this._start(said)
                 yield this
                 this.wait()
@@ -214,6 +223,7 @@ class Run:
             "run_id": [self.run_id],
             "status": [status],
             "reasons": pa.array([reasons or []], pa.list_(pa.string())),
+            "version": [__version__],
             "plan_name": [self.plan.name],
             "plan_fingerprint": [fingerprint(self.plan)],
             "plan": [canonical(self.plan)],
@@ -252,6 +262,10 @@ class Run:
 
 def _standing(state: Any | None) -> tuple[str, int] | None:
     return None if state is None else (state.status, state.as_of)
+
+
+def _spent(entries: Future[list[Entry]]) -> dict[str, float]:
+    return spent_by(entries.result())
 
 
 def _questions(plan: Plan) -> dict[str, float]:

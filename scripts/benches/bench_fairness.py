@@ -127,7 +127,10 @@ def _against_published(
     own = _own_balance(case, rows)
 
     def balanced(epsilon: float, noise: NoiseSource, name: str) -> tuple[float, float, float]:
-        plan = Plan.model_validate(_balanced_plan(case, rows, folder, epsilon))
+        content = _balanced_plan(case, rows, folder, epsilon)
+        if not noise.private:  # which does not enter a zone with private answers
+            content["output"] = {zone: {"path": str(folder / name / zone)} for zone in ("restricted", "open")}
+        plan = Plan.model_validate(content)
         result, seconds = _learned(spark, plan, noise, name)
         cost, balance = _on_rows(result, case)
         print(f"bench: {case.name} {name}: cost {cost:.1f}, balance {balance:.4f}, {seconds:.1f} s", file=sys.stderr, flush=True)

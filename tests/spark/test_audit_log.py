@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 
 from conftest import write_key
 from evenhand.api import run
-from evenhand.errors import DataError, IntegrityError
+from evenhand.errors import DataError, EvenhandError, IntegrityError, KeyFileError, OutputError, PlanError
 from evenhand.governance.audit import AuditLog, Entry, first_broken
 from evenhand.governance.verify import verify
-from evenhand.plan.load import fingerprint, parse_plan
+from evenhand.plan.load import parse_plan
 from evenhand.plan.models import Plan
+from evenhand.privacy.noise import NoNoise
 from evenhand.tables.catalog import AUDIT_LOG, BUDGET, BUDGET_ENTRIES, RELEASES, RUNS, SEGMENT_CENTERS
 from evenhand.tables.store import Store
 from sample import KEY, NOW, ONE_FEATURE, in_folder, people, plan_yaml, write_sources
@@ -126,6 +127,35 @@ def test_a_log_that_was_tampered_with_takes_no_entry(
     assert spark.table(address).count() == left
 
 
+def may_not_spend(spark: Any, plan: Callable[..., Plan], store: Store) -> None:
+    """Exact answers do not enter a zone with a ledger, nor the same people under another name; nothing is left of either."""
+    mine, others = plan(SMALL), plan(SMALL | {"privacy.population": "others"})
+    tried: list[tuple[type[EvenhandError], str, Callable[[], object]]] = [
+        (OutputError, "noise that is not private does not", lambda: run(mine, spark, as_of=NOW, run_id="r2", noise=NoNoise())),
+        (PlanError, "as population testers; under two", lambda: run(others, spark, as_of=NOW, run_id="r2")),
+    ]
+    for kind, said, attempt in tried:
+        with pytest.raises(kind, match=said) as wrong:
+            attempt()
+        assert wrong.value.exit_code == 2
+    assert store.read(RUNS).select("run_id").distinct().count() == 1
+    assert {e.run_id for e, _ in AuditLog(store).entries()} == {"r1"}
+
+
+def refuses_an_old_copy(spark: Any, folder: Path) -> None:
+    """Ledger and log come back together from before r1: they agree, and the other tables know better."""
+    copy = folder / "copy"
+    shutil.copytree(folder, copy)
+    for table in ("open/budget", "restricted/audit_log"):
+        shutil.rmtree(copy / table)
+    back = parse_plan(plan_yaml(in_folder(copy) | SMALL))
+    for attempt in (lambda: run(back, spark, as_of=NOW, run_id="r2"), lambda: verify(back, spark)):
+        with pytest.raises(IntegrityError, match="lacks spending that stands in .*, of run r1.*nothing was released"):
+            attempt()
+    assert not (copy / "open/budget").exists()
+    assert not (copy / "restricted/audit_log").exists()
+
+
 def test_records_that_contradict_the_log_are_found(spark: Any, plan: Callable[..., Plan], tmp_path: Path) -> None:
     write_sources(spark, tmp_path, people(300)[0])
     write_key(tmp_path / "key", KEY)
@@ -137,7 +167,7 @@ def test_records_that_contradict_the_log_are_found(spark: Any, plan: Callable[..
     assert [e.action for e, _ in entries] == ["start", "spend", "approve", "publish"]
     said = verify(mine, spark)
     assert f"audit log: 4 entries, none missing or changed, newest {entries[-1][1]}" in said
-    assert "budget of testers: 1 runs have spent, with all 1 that the audit log names" in said
+    assert "ledger: 1 runs have spent, with all 1 that the audit log names; of testers 1" in said
     assert "runs: 1 published" in said
     assert f"answers: {store.read(RELEASES).count()}, each stored as it was handed out" in said
 
@@ -153,7 +183,10 @@ def test_records_that_contradict_the_log_are_found(spark: Any, plan: Callable[..
 
     refused(AUDIT_LOG, "UPDATE {} SET actor = 'somebody else' WHERE action = 'publish'", "is broken at entry 4")
     refused(BUDGET, "UPDATE {} SET epsilon = 0.1", "lacks spending that stands in the audit log, of run r1")
-    refused(RUNS, "UPDATE {} SET run_id = 'r2'", "run r2 stands as published .* knows nothing of it")
+    refused(RUNS, "UPDATE {} SET run_id = 'r2'", "lacks spending that stands in .*runs., of run r2")
+    refused(RELEASES, "UPDATE {} SET run_id = 'r2'", "lacks spending that stands in .*releases., of run r2")
+    refused(RUNS, "UPDATE {} SET not_private = true", "runs. says of run r1 that it is not private, and the ledger")
+    refused(RELEASES, "UPDATE {} SET not_private = true WHERE question = 'assessment'", "releases. says of run r1 that it is not")
     refused(RUNS, "INSERT INTO {} SELECT * FROM {} WHERE status = 'published'", "run r1 stands as published 2 times in .*runs")
     refused(RUNS, "DELETE FROM {} WHERE status = 'published'", "run r1 is published by the audit log, and .*runs. lacks it")
     refused(RUNS, "UPDATE {} SET plan_fingerprint = 'another'", "run r1 stands as published .* or of another plan")
@@ -164,6 +197,13 @@ def test_records_that_contradict_the_log_are_found(spark: Any, plan: Callable[..
     )
     refused(BUDGET_ENTRIES, "DELETE FROM {} WHERE question = 'assessment'", "budget_entries. lacks assessment of run r1")
     assert verify(mine, spark) == said
+    may_not_spend(spark, plan, store)
+    write_key(tmp_path / "key", KEY[::-1])
+    with pytest.raises(KeyFileError, match="pseudonyms.key_id: test-1 stood for another key"):
+        run(mine, spark, as_of=NOW, run_id="r2")
+    write_key(tmp_path / "key", KEY)
+    assert store.rows(RUNS, "r2") is None
+    refuses_an_old_copy(spark, tmp_path)
     for how in ("changed", "rolled back"):
         spark.sql(TAMPERED[how][0].format(store.address(AUDIT_LOG)))
         with pytest.raises(IntegrityError, match=TAMPERED[how][1]):
@@ -171,8 +211,6 @@ def test_records_that_contradict_the_log_are_found(spark: Any, plan: Callable[..
         assert [r.run_id for r in store.read(BUDGET).collect()] == ["r1"]  # nothing was spent
         assert store.rows(SEGMENT_CENTERS, "r2") is None
         spark.sql(f"RESTORE TABLE {store.address(AUDIT_LOG)} TO VERSION AS OF {sound[AUDIT_LOG]}")
-    AuditLog(store).add("r3", "start", {"fingerprint": fingerprint(mine)})
-    refused(RUNS, "UPDATE {} SET run_id = 'r3'", "run r3 stands as published .* knows nothing of it")
     for file in (tmp_path / "open/budget").glob("*.parquet"):
         file.unlink()
     with pytest.raises(

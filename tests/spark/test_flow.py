@@ -23,6 +23,7 @@ from evenhand.privacy.noise import Noise, NoNoise
 from evenhand.report.facts import gather
 from evenhand.result import Result
 from evenhand.tables import catalog
+from evenhand.version import __version__
 from sample import CONSENT, KEY, NOW, ONE_FEATURE, REMOVED, granted, in_folder, people, plan_yaml, write_source, write_sources
 
 COUNT, REFUSED = 3000, 100  # customers, and how many of them said no
@@ -126,6 +127,9 @@ def test_the_runs_table_says_what_was_done(result: Result) -> None:
     assert json.loads(rows[-1].sources) == {"customers": 0, "consent": 1, "purchases": 0}
     assert rows[-1].epsilon == 20.0
     assert not rows[-1].not_private
+    assert {r.version for r in rows} == {__version__}
+    asked = {r.question: r.about for r in result.store.read(catalog.RELEASES, "flow-1").collect()}
+    assert [question for question, about in sorted(asked.items()) if not about] == ["marginals"]  # which hangs on the plan alone
 
 
 def test_the_ledger_was_charged_once_and_itemized(result: Result) -> None:
@@ -143,7 +147,9 @@ def test_the_audit_log_says_who_did_what_and_why(result: Result) -> None:
     assert begun["purpose"] == result.plan.purpose
     assert begun["fingerprint"] == fingerprint(result.plan)
     assert begun["sources"] == {"customers": 0, "consent": 1, "purchases": 0}
-    assert spent == {"population": "testers", "epsilon": pytest.approx(20.0), "delta": 0.0}
+    people = f"file:{result.plan.sources.customers.path} by customer_id"
+    of = {"population": "testers", "customers": people, "not_private": False}
+    assert spent == of | {"epsilon": pytest.approx(20.0), "delta": 0.0}
     assert approved == published
     assert published["findings"] == result.store.read(catalog.RUNS, "flow-1").where("status = 'published'").first().reasons
 

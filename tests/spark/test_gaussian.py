@@ -16,7 +16,9 @@ from evenhand.plan.accounting import rho_of
 from evenhand.plan.models import Plan
 from evenhand.privacy.account import Loss
 from evenhand.privacy.ledger import Ledger
+from evenhand.privacy.people import People
 from evenhand.tables import catalog
+from evenhand.tables.sources import people_of
 from evenhand.tables.store import Store
 from sample import NOW, people, write_sources
 
@@ -66,9 +68,11 @@ def test_a_run_with_a_delta_is_counted_itemized_published_and_resumed(spark: Any
     with pytest.raises(BudgetExhausted, match=r"has 980 of 1000 and δ = 5e-07 of 1.5e-06 left; nothing was spent") as wrong:
         run(plan(MODE), spark, as_of=NOW, run_id="r2")
     assert wrong.value.exit_code == 4
+    refused, _ = AuditLog(first.store).entries()[-1]
+    assert (refused.run_id, refused.action, refused.details) == ("r2", "fail", '{"error":"BudgetExhausted","step":"start"}')
     pure = plan(MODE | {"privacy.delta": None}).privacy
-    ledger = Ledger(first.store, AuditLog(first.store), pure)
-    ledger.refuse_exhausted("r3", Loss.of(pure))  # as a run does when it begins; it takes no δ
+    ledger = Ledger(first.store, AuditLog(first.store), pure, people_of(spark, first.plan))
+    ledger.refuse("r3", Loss.of(pure))  # as a run does when it begins; it takes no δ
     ledger.reserve("r3", {"summary": 20.0})
     with pytest.raises(PlanError, match="has a total δ of 1.5e-06, the plan says 1e-05; a plan cannot change it"):
         run(plan(MODE | {"privacy.population_delta": 1e-5}), spark, as_of=NOW, run_id="r4")
@@ -82,7 +86,9 @@ def test_delta_is_refused_by_the_ledger_itself_and_renews_with_the_period(spark:
 
     def ledger(year: int) -> Ledger:
         store = Store(spark, yearly.output)
-        return Ledger(store, AuditLog(store), yearly.privacy, lambda: datetime(year, 5, 1, tzinfo=UTC))
+        return Ledger(
+            store, AuditLog(store), yearly.privacy, People("table", "place", "id"), now=lambda: datetime(year, 5, 1, tzinfo=UTC)
+        )
 
     ledger(2026).reserve("r1", asked)
     with pytest.raises(BudgetExhausted, match="δ = 5e-07"):

@@ -82,7 +82,8 @@ def world(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     small = {"privacy.epsilon": 3.0, "privacy.population_total": 6.0, "privacy.expected_customers": 500}
     here = in_folder(folder) | small
     (folder / "plan.yaml").write_text(plan_yaml(here), encoding="utf-8")
-    (folder / "spoiled.yaml").write_text(plan_yaml(here | {"sources.customers.path": f"{folder}/spoiled"}), encoding="utf-8")
+    spoiled = {"sources.customers.path": f"{folder}/spoiled", "privacy.population": "spoiled"}
+    (folder / "spoiled.yaml").write_text(plan_yaml(here | spoiled), encoding="utf-8")
     done = submit(folder, "plan.yaml", "spoiled.yaml")
     assert done.returncode == 1, done.stdout[-2000:] + done.stderr[-2000:]  # that of the second
     return folder

@@ -11,16 +11,18 @@ from typing import Any
 
 import pytest
 
-from evenhand.errors import BudgetExhausted, IntegrityError, PlanError
+from evenhand.errors import BudgetExhausted, IntegrityError, OutputError, PlanError
 from evenhand.governance.audit import AuditLog
 from evenhand.plan.load import parse_plan
 from evenhand.privacy.account import Loss
 from evenhand.privacy.ledger import Ledger
+from evenhand.privacy.people import People
 from evenhand.privacy.question import Part, Question, described
 from evenhand.tables.catalog import AUDIT_LOG, BUDGET, BUDGET_ENTRIES
 from evenhand.tables.store import Store
 from sample import in_folder, plan_yaml
 
+PEOPLE = People("1234", "file:/srv/customers", "customer_id")
 ASKED = {"summary": 0.6, "assessment": 0.4}  # ε of 1 of a total of 3
 
 
@@ -35,10 +37,15 @@ def question(spark: Any, name: str, cost: float) -> Question:
 def ledger_in(folder: Path, spark: Any) -> Callable[..., Ledger]:
     """A process's view of the ledger; each call is another process, with the base plan or a changed one."""
 
-    def build(changes: dict[str, Any] | None = None, now: Callable[[], datetime] | None = None) -> Ledger:
+    def build(
+        changes: dict[str, Any] | None = None,
+        now: Callable[[], datetime] | None = None,
+        people: People = PEOPLE,
+        private: bool = True,
+    ) -> Ledger:
         found = parse_plan(plan_yaml(in_folder(folder) | (changes or {})))
         store = Store(spark, found.output)
-        return Ledger(store, AuditLog(store), found.privacy, now or at(2026))
+        return Ledger(store, AuditLog(store), found.privacy, people, private, now or at(2026))
 
     return build
 
@@ -142,7 +149,7 @@ def test_entries_are_numbered_without_a_gap_however_they_were_fought_for(ledger:
 def test_what_others_spend_after_a_look_at_the_ledger_counts(ledger: Callable[..., Ledger]) -> None:
     """A run looks at the ledger when it opens and spends later: then a look of before is worth nothing."""
     early, late = ledger(), ledger()
-    early.refuse_exhausted("run-1", Loss(2.5))
+    early.refuse("run-1", Loss(2.5))
     late.reserve("run-2", {"summary": 1.0})
     with pytest.raises(BudgetExhausted, match="has 2 of 3 left"):
         early.reserve("run-1", {"summary": 2.5})
@@ -162,7 +169,10 @@ def test_a_run_cannot_ask_for_more_than_it_has_reserved(paid: Callable[..., Ledg
 
 def test_populations_have_their_own_budgets(ledger: Callable[..., Ledger]) -> None:
     ledger().reserve("run-1", {"summary": 3.0})
-    ledger({"privacy.population": "others"}).reserve("run-2", ASKED)
+    others = People("5678", "file:/srv/others", "customer_id")
+    with pytest.raises(PlanError, match="the ledger counts file:/srv/customers by customer_id as population testers"):
+        ledger({"privacy.population": "others"}).reserve("run-2", ASKED)
+    ledger({"privacy.population": "others"}, people=others).reserve("run-2", ASKED)
     assert spending(ledger({"privacy.population": "others"})) == (3.0, 1.0, {"run-2": 1.0})
 
 
@@ -176,6 +186,26 @@ def test_the_entries_list_each_question_once_however_often_they_are_written(spar
     assert sorted(map(tuple, found)) == sorted(
         ("run-1", "always", q.name, q.cost, q.composition, described(q.parts)) for q in asked
     )
+
+
+def test_of_runs_with_and_without_private_noise_that_begin_a_ledger_at_once_one_kind_gets_in(
+    ledger: Callable[..., Ledger],
+) -> None:
+    """Of two populations, so that neither meets the other in its own account."""
+
+    def spend(number: int) -> str:
+        people = People(f"table {number}", f"place {number}", "customer_id")
+        one = ledger({"privacy.population": f"p{number}"}, people=people, private=bool(number % 2))
+        try:
+            one.reserve(f"run-{number}", ASKED)
+        except OutputError:
+            return "refused"
+        return "spent"
+
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(spend, range(4)))
+    assert sorted(results) == ["refused", "refused", "spent", "spent"]
+    assert results[0] == results[2] != results[1] == results[3]
 
 
 def tampered(spark: Any, how: str, address: str) -> None:
@@ -200,6 +230,8 @@ def test_a_ledger_that_lacks_spending_of_the_audit_log_is_refused(
             ledger().reserve(run, ASKED)
         assert wrong.value.exit_code == 5
         assert "\n" not in str(wrong.value)
+    with pytest.raises(IntegrityError, match="lacks spending that stands in the audit log"):  # before any work
+        ledger().refuse("run-3", Loss(1.0))
 
 
 @pytest.mark.parametrize("how", ["rolled back", "emptied"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 from collections.abc import Callable
@@ -170,7 +171,9 @@ def test_a_run_that_was_cut_off_published_nothing_and_goes_on_at_no_further_char
             assert wrong.value.exit_code == 130
         assert [r.status for r in store.read(catalog.RUNS).collect()] == ["running"]
         assert answered(store) == known
+    failed = [json.loads(e.details) for e, _ in AuditLog(store).entries() if e.action == "fail"]
     last = "assess" if store.exists(catalog.SEGMENT_CENTERS) else "segment"
+    assert failed == [{"error": "Power", "step": step} for step in ("segment", "segment", last)]
     again = run(small, spark, run_id="r1", say=said.append)
     assert said[0] == "run r1: if it is cut off, start it again under this id and it goes on where it stopped"
     resumed = "run r1: resumed, as of 2026-03-01 12:00 UTC; it goes on with the step "
@@ -206,6 +209,9 @@ def test_another_plan_or_another_point_in_time_under_the_same_id_is_refused(spar
     with pytest.raises(RunConflict, match="started as of 2026-03-01T12:00:00"):
         run(small, spark, as_of=NOW + timedelta(seconds=1), run_id="r1", steps=["prepare"])
     run(small, spark, as_of=NOW, run_id="r1", steps=["prepare"])
+    spark.sql(f"UPDATE delta.`{Path().absolute()}/open/runs` SET version = '0.0.9'")
+    with pytest.raises(RunConflict, match=r"Evenhand 0.0.9 began this run, this is \d.*finish it with that version"):
+        run(small, spark, run_id="r1", steps=["segment"])
 
 
 def test_a_run_leaves_nothing_before_it_stands_in_runs(spark: Any, small: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -282,10 +288,18 @@ def test_an_answer_that_was_stored_and_not_seen_is_handed_out_by_the_next_start(
     assert stored.question in {r.question for r in store.read(catalog.BUDGET_ENTRIES).collect()}
 
 
-def test_a_stored_answer_to_another_question_is_not_taken_for_this_one(spark: Any, small: Plan, after: After) -> None:
-    releases = after("segment").store.address(catalog.RELEASES)
-    spark.sql(f"UPDATE {releases} SET parts = replace(parts, 'count', 'cuont')")
-    with pytest.raises(IntegrityError) as wrong:
+OTHERWISE = {
+    "of other parts": (catalog.RELEASES, "parts = replace(parts, 'count', 'cuont')", "to another question"),
+    "about other boxes": (catalog.RELEASES, "about = reverse(about) WHERE question = 'summary'", "about other centers or boxes"),
+    "for another price": (catalog.BUDGET_ENTRIES, "epsilon = epsilon / 2 WHERE question = 'summary'", "divided otherwise"),
+}
+
+
+@pytest.mark.parametrize("how", OTHERWISE)
+def test_a_stored_answer_to_another_question_is_not_taken_for_this_one(spark: Any, small: Plan, after: After, how: str) -> None:
+    table, change, said = OTHERWISE[how]
+    spark.sql(f"UPDATE {after('segment').store.address(table)} SET {change}")
+    with pytest.raises(IntegrityError, match=said) as wrong:
         run(small, spark, run_id="r1", steps=["segment"])
     assert wrong.value.exit_code == 5
 

@@ -7,7 +7,6 @@ that would miss its bounds. Who does is decided by the keyed hash in the pseudon
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
 from functools import reduce
 
@@ -20,6 +19,7 @@ from pyspark.sql import functions as F
 from evenhand.plan.geometry import STEPS
 from evenhand.plan.models import Plan
 from evenhand.privacy.groups import JointGroups
+from evenhand.privacy.question import fingerprint_of
 from evenhand.privacy.tallies import DISTANCE
 from evenhand.segment.assign import CENTER_BITS, NUMBERS, Centers, nearest, number_in, scores, squared_distance
 from evenhand.short_code import apart_if_long, in_parts
@@ -87,8 +87,12 @@ class FairMap:
     def fingerprint(self) -> str:
         """Of the public side of a question asked under this map, so that a stored answer is never read for another."""
         arrays = (self.centers, self.prices, self.edges, self.reach, self.moved, self.far)
-        content = b"".join(a.astype("<i8").tobytes() for a in arrays)
-        return hashlib.sha256(content).hexdigest()[:16]
+        return fingerprint_of(*arrays)
+
+
+def assignment_fingerprint(centers: Centers, fair_map: FairMap | None) -> str:
+    """Of what `with_segment` goes by, for the question that counts its segments."""
+    return fingerprint_of(centers) + (f" {fair_map.fingerprint}" if fair_map else "")
 
 
 def with_segment(prepared: DataFrame, centers: Centers, fair_map: FairMap | None, plan: Plan) -> DataFrame:

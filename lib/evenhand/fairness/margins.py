@@ -37,12 +37,14 @@ def edges_of(mean_cost: float, joint: int, k: int) -> Floats:
 def margins(prepared: DataFrame, fair_map: FairMap, plan: Plan) -> Question:
     """Customers by joint group and segment, and by joint group, first and second segment, and lead of the first."""
     rows = with_margin(prepared, fair_map, plan).groupBy(GROUP, FIRST, CELL).agg(F.count("*").alias("n"))
-    return Question(MARGINS, rows, lambda table: _margins(table, fair_map, plan), _margin_parts(fair_map, plan))
+    return Question(
+        MARGINS, rows, lambda table: _margins(table, fair_map, plan), _margin_parts(fair_map, plan), about=fair_map.fingerprint
+    )
 
 
 def _margin_parts(fair_map: FairMap, plan: Plan) -> tuple[Part, ...]:
     k, joint, cost = len(fair_map.centers), JointGroups.of(plan).count, Method.of(plan).questions[MARGINS]
-    why = f"a customer is in one joint group and one segment; prices {fair_map.fingerprint}"
+    why = "a customer is in one joint group and one segment"
     near = joint * k * k * fair_map.bins
     return (
         Part(SEGMENTS, joint * k, 1, cost * SEGMENTS_SHARE, why, plan.privacy.unit),
@@ -66,13 +68,12 @@ def balance_check(prepared: DataFrame, fair_map: FairMap, number: int, plan: Pla
     assigned = with_segment(prepared.withColumn(GROUP, JointGroups.of(plan).code), fair_map.centers, fair_map, plan)
     rows = assigned.groupBy(GROUP, "segment").agg(F.count("*").alias("n"))
     parts = _balance_parts(fair_map, number, plan)
-    return Question(balance(number), rows, lambda table: _balance(table, fair_map, plan), parts)
+    return Question(balance(number), rows, lambda table: _balance(table, fair_map, plan), parts, about=fair_map.fingerprint)
 
 
 def _balance_parts(fair_map: FairMap, number: int, plan: Plan) -> tuple[Part, ...]:
     cells, cost = JointGroups.of(plan).count * len(fair_map.centers), Method.of(plan).questions[balance(number)]
-    why = f"a customer is in one joint group and one segment; assignment {fair_map.fingerprint}"
-    return (Part(SEGMENTS, cells, 1, cost, why, plan.privacy.unit),)
+    return (Part(SEGMENTS, cells, 1, cost, "a customer is in one joint group and one segment", plan.privacy.unit),)
 
 
 def _balance(table: pa.Table, fair_map: FairMap, plan: Plan) -> Mapping[str, Integers]:

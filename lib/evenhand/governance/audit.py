@@ -11,7 +11,7 @@ import getpass
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from datetime import UTC, datetime, timedelta
 from threading import Lock
@@ -25,7 +25,7 @@ from evenhand.tables.catalog import AUDIT_LOG
 from evenhand.tables.store import Store, timestamp
 
 # A run is approved when it has passed the gates, before it is visible; published when it is visible.
-START, RESUME, SPEND, APPROVE, PUBLISH, BLOCK = "start", "resume", "spend", "approve", "publish", "block"
+START, RESUME, SPEND, APPROVE, PUBLISH, BLOCK, FAIL = "start", "resume", "spend", "approve", "publish", "block", "fail"
 
 
 @dataclass(frozen=True)
@@ -91,10 +91,12 @@ class AuditLog:
         if not any(entry.run_id == run_id and entry.action == action for entry, _ in self.entries()):
             self.add(run_id, action, details)
 
-    def check(self) -> None:
+    def check(self) -> list[Entry]:
         """Look at the whole chain before anything is added; raises as `entries`."""
         with self._lock:
-            self._newest = _newest(self.entries())
+            found = self.entries()
+            self._newest = _newest(found)
+        return [entry for entry, _ in found]
 
     def entries(self) -> list[tuple[Entry, str]]:
         """All entries in order, each with the hash that stands beside it.
@@ -110,19 +112,29 @@ class AuditLog:
             )
         return found
 
-    def spending(self, population: str) -> dict[str, float]:
-        """The ε that each run of a population has spent, by this log: a ledger that was rolled back or replaced contradicts it."""
-        if not self._store.exists(AUDIT_LOG):
-            return {}
-        spent = self._store.read(AUDIT_LOG).where(F.col("action") == SPEND).select("run_id", "details").collect()
-        details = [(row.run_id, json.loads(row.details)) for row in spent]
-        return {run_id: one["epsilon"] for run_id, one in details if one["population"] == population}
+    def spending(self) -> dict[str, float]:
+        """As `spent_by`, with what others have added since the log was checked."""
+        return spent_by(entry for entry, _ in self._read(1)) if self._store.exists(AUDIT_LOG) else {}
 
     def _read(self, first: int) -> list[tuple[Entry, str]]:
         """The entries from a number on: a handful a run."""
         rows = self._store.read(AUDIT_LOG).where(F.col("sequence") >= first).orderBy("sequence")
         columns = ("sequence", F.unix_micros("at"), "actor", "run_id", "action", "details", "previous_hash", "hash")
         return [(Entry(*row[:-1]), row[-1]) for row in rows.select(*columns).collect()]
+
+
+def spent_by(entries: Iterable[Entry]) -> dict[str, float]:
+    """The ε that each run has spent, by the log: a ledger that was rolled back or replaced contradicts it."""
+    return {e.run_id: json.loads(e.details)["epsilon"] for e in entries if e.action == SPEND}
+
+
+def known_keys(entries: Iterable[Entry]) -> dict[str, str]:
+    """The check value of the key behind each key_id, as the first run under it had it."""
+    known: dict[str, str] = {}
+    for entry in entries:
+        if entry.action == START and (key := json.loads(entry.details).get("key")):
+            known.setdefault(key["id"], key["check"])
+    return known
 
 
 def first_broken(entries: Sequence[tuple[Entry, str]]) -> int | None:

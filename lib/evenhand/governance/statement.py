@@ -7,11 +7,17 @@ from datetime import datetime
 
 from evenhand.plan.load import fingerprint
 from evenhand.plan.models import Plan
+from evenhand.version import __version__
 
 
-def statement(plan: Plan, as_of: datetime, versions: Mapping[str, int], private: bool) -> dict[str, object]:
-    """`versions` are those that the sources are pinned to, `private` whether the noise is."""
+def statement(
+    plan: Plan, as_of: datetime, versions: Mapping[str, int], private: bool, key_check: str | None = None
+) -> dict[str, object]:
+    """`versions` are those that the sources are pinned to, `private` whether the noise is, `key_check` what tells its key from
+    others, of a run that begins.
+    """
     said: dict[str, object] = {
+        "version": __version__,
         "plan": plan.name,
         "fingerprint": fingerprint(plan),
         "purpose": plan.purpose,
@@ -21,6 +27,10 @@ def statement(plan: Plan, as_of: datetime, versions: Mapping[str, int], private:
         "sources": dict(versions),
         "not_private": not private,
     }
+    if key_check is not None:
+        said["key"] = {"id": plan.pseudonyms.key_id, "check": key_check}
+    if (moved := plan.privacy.population_moved) is not None:
+        said["population_moved"] = moved.model_dump(by_alias=True)
     if (mitigation := plan.fairness.mitigation) is not None:
         said["mitigation"] = {
             "method": mitigation.method,

@@ -10,11 +10,12 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from evenhand.errors import IntegrityError
-from evenhand.governance.audit import APPROVE, PUBLISH, RESUME, START, AuditLog, Entry
+from evenhand.governance.audit import APPROVE, PUBLISH, RESUME, START, AuditLog, Entry, spent_by
 from evenhand.plan.models import Plan
-from evenhand.privacy.ledger import Ledger
+from evenhand.privacy.evidence import evidence
+from evenhand.privacy.ledger import read_book
 from evenhand.session import require_delta, settings
-from evenhand.tables.catalog import BUDGET, BUDGET_ENTRIES, RELEASES, RUNS, TableSpec
+from evenhand.tables.catalog import BUDGET_ENTRIES, RELEASES, RUNS, TableSpec
 from evenhand.tables.spark_errors import no_values_in_errors
 from evenhand.tables.store import Store
 
@@ -34,16 +35,18 @@ def verify(plan: Plan, spark: SparkSession) -> str:
         log = AuditLog(store)
         logged = log.entries()
         entries = [entry for entry, _ in logged]
-        spent = log.spending(plan.privacy.population)
-        account = Ledger(store, log, plan.privacy).account()  # after the log: what is in the log stood in the ledger before
-        account.check_holds(spent, store.address(BUDGET))
+        spent, elsewhere = spent_by(entries), evidence(store)
+        book = read_book(store)  # after the others: what they know stood in the ledger before
+        book.check_logged(spent)
+        book.check_evidence(elsewhere)
         published = _checked_runs(store, entries)
         answers = _checked_answers(store, published)
     newest = f", newest {logged[-1][1]}" if logged else ""
     return "\n".join(
         [
             f"audit log: {len(entries)} entries, none missing or changed{newest}",
-            f"budget of {plan.privacy.population}: {len(account.losses)} runs have spent, with all {len(spent)} that the audit log names",
+            f"ledger: {len(book.entries)} runs have spent, with all {len(spent)} that the audit log names; of {plan.privacy.population} "
+            f"{len(book.account(plan.privacy).losses)}",
             f"runs: {len(published)} published, each as the audit log says",
             f"answers: {answers}, each stored as it was handed out, with what it cost",
         ]

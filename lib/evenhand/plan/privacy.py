@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from evenhand.plan.accounting import Unit, rho_of
-from evenhand.plan.base import Model, Name, Number, Share
+from evenhand.plan.base import Model, Name, Number, Share, Text
 from evenhand.plan.periods import Renews
 
 SIZE_SHARE = 0.2  # of the profiles' ε for the sizes of the segments, the rest for the features
@@ -38,11 +38,22 @@ class Split(Model):
 MOST_EXPECTED_TO_FAIL = 0.1  # customers: δ is a chance for each of them that the promise does not hold
 
 
+class Moved(Model):
+    """Why people are no longer counted as the ledger has counted them; it stands in the audit log of each run."""
+
+    before: Text = Field(alias="from")  # as the ledger knows it: a population, or a customer table's place or id, or an id column
+    reason: Text
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
 class Privacy(Model):
     """The privacy budget of this run, and of the population over all runs."""
 
     epsilon: Number = Field(gt=0, le=100)
     population: Name
+    # None: the population stays with the customer table and the id column that its ledger knows, and these with it.
+    population_moved: Moved | None = None
     population_total: Number = Field(gt=0, le=1000)  # over all runs, or over those of one period when it renews
     # None: pure ε, the stronger promise. With a δ, ε may be exceeded with that chance; it pays for many features only.
     delta: Number | None = Field(default=None, gt=0, le=1e-3)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import os
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 
 from evenhand.errors import KeyFileError
@@ -34,6 +37,29 @@ def read_key(pseudonyms: Pseudonyms) -> bytes:
             f"{where} is too short; at least {LEAST_BYTES} bytes are needed, for instance from: openssl rand -hex 32"
         )
     return key
+
+
+def check_value(key: bytes) -> str:
+    """Tells two keys apart and tells nothing of either: HMAC-SHA-256 of a fixed text, its first 16 hexadecimal digits.
+
+    No pseudonym's message begins as the text does, which begins with lengths.
+    """
+    return hmac.new(key, b"evenhand: which key is this", hashlib.sha256).hexdigest()[:16]
+
+
+def refuse_other_key(pseudonyms: Pseudonyms, known: Mapping[str, str]) -> str:
+    """The check value of the plan's key; `known` has that of each key_id by the audit log.
+
+    Raises:
+        KeyFileError: as `read_key`, or the key_id stood for another key: a customer would get a second pseudonym under it.
+    """
+    value = check_value(read_key(pseudonyms))
+    if known.get(pseudonyms.key_id, value) != value:
+        raise KeyFileError(
+            f"pseudonyms.key_id: {pseudonyms.key_id} stood for another key than the one that is there now; put that key back, or give "
+            "the new one a key_id of its own"
+        )
+    return value
 
 
 def pads_of(plan: Plan) -> Pads:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pyspark.sql import Row
@@ -43,16 +43,7 @@ class Account:
 
     @classmethod
     def of(cls, entries: Sequence[Row], privacy: Privacy) -> Account:
-        """From all rows of the population in `budget`; without any, as the plan opens it.
-
-        Raises:
-            IntegrityError: an entry is missing or stands twice; they are numbered from 1.
-        """
-        if sorted(e.number for e in entries) != list(range(1, len(entries) + 1)):
-            raise IntegrityError(
-                f"the ledger of population {privacy.population} lacks an entry, or has one twice: its {len(entries)} entries are not "
-                f"numbered from 1 to {len(entries)}; put the newest version back; nothing was spent, nothing was released"
-            )
+        """From all rows of the population in `budget`; without any, as the plan opens it."""
         if not entries:
             return cls(privacy.population, privacy.population_total, privacy.population_delta, privacy.renews, {}, {})
         first = min(entries, key=lambda e: e.number)
@@ -96,20 +87,6 @@ class Account:
         if abs(spent.epsilon - loss.epsilon) > SLACK or not math.isclose(spent.delta, loss.delta, rel_tol=SLACK):
             raise PlanError([f"run {run_id} has spent {spent}, the plan now asks for {loss}"], "privacy.epsilon")
         return True
-
-    def check_holds(self, logged: Mapping[str, float], address: str) -> None:
-        """Compare with the ε that each run spent by the audit log, which must have been read before the ledger at `address`.
-
-        Raises:
-            IntegrityError: the ledger does not know of it.
-        """
-        gone = sorted(r for r, epsilon in logged.items() if r not in self.losses or abs(self.losses[r].epsilon - epsilon) > SLACK)
-        if gone:
-            shown = ", ".join(gone[:3]) + (f" and {len(gone) - 3} more" if len(gone) > 3 else "")
-            raise IntegrityError(
-                f"the ledger of population {self.population} ({address}) lacks spending that stands in the audit log, of run "
-                f"{shown}: it was rolled back or replaced; put the newest back; nothing was released"
-            )
 
     def check_covers(self, loss: Loss, period: str) -> None:
         """Whether the period's budget covers what a run would take.

@@ -20,7 +20,7 @@ from evenhand.plan.geometry import Boxes
 from evenhand.plan.groups import group_tables
 from evenhand.plan.method import GROUPS, Method
 from evenhand.plan.models import Plan
-from evenhand.privacy.question import Integers, Part, Question
+from evenhand.privacy.question import Integers, Part, Question, fingerprint_of
 from evenhand.privacy.release import Release
 from evenhand.privacy.summary import Summary, box_key
 
@@ -103,7 +103,8 @@ def group_counts(prepared: DataFrame, boxes: Boxes, plan: Plan) -> Question:
     joint = JointGroups.of(plan)
     cell = box_key(boxes, plan.feature_names) * F.lit(joint.count) + joint.code
     rows = prepared.groupBy(cell.alias("cell")).agg(F.count("*").alias("n"))
-    return Question(GROUPS, rows, lambda table: _vectors(table, boxes, plan), _parts(boxes, plan))
+    about = fingerprint_of(*map(np.array, boxes.edges))
+    return Question(GROUPS, rows, lambda table: _vectors(table, boxes, plan), _parts(boxes, plan), about=about)
 
 
 def _parts(boxes: Boxes, plan: Plan) -> tuple[Part, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -71,6 +72,9 @@ class Question:
 
     A question about the sources themselves has `texts`, their columns of text that `rows` computes with: a value there
     may yet stop Spark, so nothing is spent before it is done.
+
+    `about` is what the answer hangs on beside the plan and the run: centers, cuts, prices, by `fingerprint_of`. Stored with
+    the answer, it is never read for other ones, whoever or whatever version asks again.
     """
 
     name: str
@@ -78,6 +82,7 @@ class Question:
     vectors: Callable[[pa.Table], Mapping[str, Integers]]
     parts: tuple[Part, ...]
     texts: tuple[str, ...] | None = None
+    about: str = ""
 
     @property
     def cost(self) -> float:
@@ -92,6 +97,12 @@ class Question:
             "rho": "its L2 sensitivity being over all cells",
         }
         return f"sequential over parts: {SYMBOL[unit]} = {terms}; within a part in parallel, {norm[unit]}"
+
+
+def fingerprint_of(*arrays: Integers) -> str:
+    """Of integers that are public, 16 hexadecimal digits; their shapes count too."""
+    content = b"".join(f"{a.shape}".encode() + a.astype("<i8").tobytes() for a in arrays)
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def described(parts: tuple[Part, ...]) -> str:

@@ -6,6 +6,7 @@ It spends the budget and computes the aggregate, only then adds the noise, store
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,7 @@ from pyspark.sql import Row
 from pyspark.sql import functions as F
 
 from evenhand.errors import ClosedDoor, IntegrityError
+from evenhand.privacy.account import SLACK
 from evenhand.privacy.ledger import Ledger
 from evenhand.privacy.noise import Noise, NoiseSource
 from evenhand.privacy.question import Integers, Part, Question, described
@@ -113,13 +115,21 @@ class Door:
         """The questions whose answers were handed out before, and those with a stored answer: read in this order, since
         another process may be at the same run.
         """
-        return self._asked_in(BUDGET_ENTRIES), self._asked_in(RELEASES)
+        handed_out = {row.question: row.rho if row.epsilon is None else row.epsilon for row in self._asked_in(BUDGET_ENTRIES)}
+        for question, cost in handed_out.items():
+            if not math.isclose(self._questions.get(question, 0.0), cost, rel_tol=SLACK):
+                raise IntegrityError(
+                    f"run {self._run_id} has had an answer to {question} for {cost:g}, which is not what this program would ask: the "
+                    "budget was divided otherwise; start a new run"
+                )
+        return set(handed_out), {row.question for row in self._asked_in(RELEASES)}
 
-    def _asked_in(self, table: TableSpec) -> set[str]:
+    def _asked_in(self, table: TableSpec) -> list[Row]:
         """The questions of a run that is resumed, by a table. What is added meanwhile is found by `append_once`."""
         if not self._resumed or not self._store.exists(table):
-            return set()
-        return {row.question for row in self._store.read(table, self._run_id).select("question").collect()}
+            return []
+        rows = self._store.read(table, self._run_id)
+        return rows.select("question", *(c for c in ("epsilon", "rho") if table is BUDGET_ENTRIES)).collect()
 
     def _spend(self, questions: Sequence[Question]) -> None:
         ledger, run_id = self._ledger, self._run_id
@@ -146,6 +156,7 @@ class Door:
             {
                 "run_id": [self._run_id] * number,
                 "question": [question.name for question in questions],
+                "about": [question.about for question in questions],
                 "parts": [described(question.parts) for question in questions],
                 "noisy": pa.array(packed, pa.binary()),
                 "not_private": [not self._noise.private] * number,
@@ -156,15 +167,20 @@ class Door:
     def _stored(self, questions: Sequence[Question]) -> list[Release]:
         names = [question.name for question in questions]
         mine = self._store.read(RELEASES, self._run_id).where(F.col("question").isin(names))
-        found = mine.select("question", "parts", "noisy", "not_private").collect()  # small; `first` would take more jobs
+        found = mine.select("question", "about", "parts", "noisy", "not_private").collect()  # small; `first` would take more jobs
         rows = {row.question: row for row in found}
         return [self._read(question, rows.get(question.name)) for question in questions]
 
     def _read(self, question: Question, row: Row | None) -> Release:
         if row is None:
             raise IntegrityError(f"the answer to {question.name} was stored and is not there")
-        if row.parts != described(question.parts):
-            raise IntegrityError(f"run {self._run_id}: the stored answer to {question.name} is to another question")
+        if row.not_private == self._noise.private:
+            raise IntegrityError(f"run {self._run_id}: the stored answer to {question.name} has noise of another kind")
+        if (row.about, row.parts) != (question.about, described(question.parts)):
+            raise IntegrityError(
+                f"run {self._run_id}: the stored answer to {question.name} is to another question, or about other centers or "
+                "boxes; it cannot be asked again: start a new run"
+            )
         flat = np.frombuffer(zlib.decompress(bytes(row.noisy)), dtype="<i8").astype(np.int64)
         ends = np.cumsum([p.cells for p in question.parts])
         if len(flat) != ends[-1]:

@@ -18,7 +18,7 @@ from evenhand.plan.method import SUMMARY, Method
 from evenhand.plan.models import Plan
 from evenhand.privacy.intervals import LEVEL, quotient_ends
 from evenhand.privacy.marginals import Marginals
-from evenhand.privacy.question import Integers, Part, Question
+from evenhand.privacy.question import Integers, Part, Question, fingerprint_of
 from evenhand.privacy.release import Release
 
 COUNT, OFFSETS = "count", "offsets"
@@ -52,7 +52,8 @@ def box_sums(prepared: DataFrame, plan: Plan, marginals: Marginals | None = None
     boxes, names = boxes_of(plan, marginals), plan.feature_names
     sums = [F.sum(F.col(n).cast("bigint")).alias(f"s{j}") for j, n in enumerate(names)]
     rows = prepared.groupBy(box_key(boxes, names).alias("box")).agg(F.count("*").alias("n"), *sums)
-    return Question(SUMMARY, rows, lambda table: _vectors(table, boxes, plan.privacy.unit), _parts(plan, boxes))
+    parts, about = _parts(plan, boxes), fingerprint_of(*map(np.array, boxes.edges))
+    return Question(SUMMARY, rows, lambda table: _vectors(table, boxes, plan.privacy.unit), parts, about=about)
 
 
 def boxes_of(plan: Plan, marginals: Marginals | None) -> Boxes:

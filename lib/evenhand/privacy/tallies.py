@@ -56,10 +56,10 @@ def cost_unit(features: int) -> float:
     return COST_BOUND * features * float(STEPS**2) / COST_STEPS
 
 
-def segment_tallies(assigned: DataFrame, k: int, plan: Plan) -> Question:
+def segment_tallies(assigned: DataFrame, k: int, plan: Plan, about: str = "") -> Question:
     """`assigned` is `prepared` with `segment` and `_distance`, the squared distance to the segment's center in fixed point.
 
-    One customer is in one segment, and in one group of each table.
+    One customer is in one segment, and in one group of each table. `about` says by which centers, and map.
     """
     names = plan.feature_names
     cost = F.least((F.col(DISTANCE) / cost_unit(len(names))).cast("bigint"), F.lit(COST_STEPS - 1).cast("bigint"))
@@ -71,7 +71,7 @@ def segment_tallies(assigned: DataFrame, k: int, plan: Plan) -> Question:
     powers = [_power(F.col(n).cast("bigint") - MIDDLE) for n in names]
     sums = [F.sum(power).alias(f"s{j}") for j, power in enumerate(powers)]
     counted = rows.groupBy(CELL).agg(F.count("*").alias("n"), *costs, *sums)
-    return Question(TALLIES, counted, lambda table: _vectors(table, k, plan), _parts(k, plan))
+    return Question(TALLIES, counted, lambda table: _vectors(table, k, plan), _parts(k, plan), about=about)
 
 
 def _cells(k: int, plan: Plan) -> Column:

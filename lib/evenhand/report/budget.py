@@ -7,11 +7,10 @@ import math
 from dataclasses import dataclass
 from datetime import date
 
-from evenhand.governance.audit import AuditLog
 from evenhand.plan.method import BOUNDS, Method
 from evenhand.plan.models import Plan
 from evenhand.plan.periods import ALWAYS, renewal
-from evenhand.privacy.ledger import Ledger
+from evenhand.privacy.ledger import read_book
 from evenhand.privacy.tallies import TALLIES
 from evenhand.report.words import Rows
 from evenhand.tables import catalog
@@ -48,7 +47,7 @@ class Budget:
 
 
 def read_budget(store: Store, plan: Plan, run_id: str) -> Budget:
-    account = Ledger(store, AuditLog(store), plan.privacy).account()
+    account = read_book(store).account(plan.privacy)
     spent = account.spent(account.newest)
     answers = store.read(catalog.BUDGET_ENTRIES, run_id).select("question", "parts").collect()
     asked = [BOUNDS, *Method.of(plan).questions, TALLIES]

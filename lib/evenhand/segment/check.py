@@ -7,7 +7,6 @@ small to stand out one by one.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -19,7 +18,7 @@ from pyspark.sql import functions as F
 
 from evenhand.plan.method import Method, check
 from evenhand.plan.models import Plan
-from evenhand.privacy.question import Integers, Part, Question
+from evenhand.privacy.question import Integers, Part, Question, fingerprint_of
 from evenhand.privacy.release import Door
 from evenhand.privacy.summary import Summary
 from evenhand.segment.assign import Centers, rounded_centers, segment_number
@@ -59,12 +58,14 @@ def segment_sizes(prepared: DataFrame, centers: Centers, number: int, plan: Plan
     """Customers by nearest center."""
     rows = prepared.select(segment_number(centers, plan.feature_names).alias("segment")).groupBy("segment")
     counted, k = rows.agg(F.count("*").alias("n")), len(centers)
-    return Question(check(number), counted, lambda table: _vectors(table, k), _parts(centers, number, plan))
+    return Question(
+        check(number), counted, lambda table: _vectors(table, k), _parts(centers, number, plan), about=fingerprint_of(centers)
+    )
 
 
 def _parts(centers: Centers, number: int, plan: Plan) -> tuple[Part, ...]:
-    why = f"a customer is in one segment; centers {hashlib.sha256(centers.astype('<i8').tobytes()).hexdigest()[:16]}"
-    return (Part(SIZES, len(centers), 1, Method.of(plan).checks[number - 1], why, plan.privacy.unit),)
+    cost = Method.of(plan).checks[number - 1]
+    return (Part(SIZES, len(centers), 1, cost, "a customer is in one segment", plan.privacy.unit),)
 
 
 def _vectors(table: pa.Table, k: int) -> Mapping[str, Integers]:

@@ -5,7 +5,6 @@ The summary sees people only through its boxes; a step sees them as they are. It
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -20,7 +19,7 @@ from evenhand.plan.geometry import STEPS, offset_factors
 from evenhand.plan.method import Method, refinement
 from evenhand.plan.models import Plan
 from evenhand.privacy.intervals import EACH_OF_TWO, LEVEL, quotient_ends
-from evenhand.privacy.question import Integers, Part, Question
+from evenhand.privacy.question import Integers, Part, Question, fingerprint_of
 from evenhand.privacy.release import Door, Release
 from evenhand.privacy.summary import OFFSETS, Summary, offsets_part
 from evenhand.segment.assign import CENTER_BITS, Centers, rounded_centers, segment_number
@@ -69,8 +68,7 @@ class Step:
     @property
     def fingerprint(self) -> str:
         """Of the public side of the question, so that a stored answer is never read for other centers."""
-        content = b"".join(a.astype("<i8").tobytes() for a in (self.centers, self.low, self.high))
-        return hashlib.sha256(content).hexdigest()[:16]
+        return fingerprint_of(self.centers, self.low, self.high)
 
 
 @dataclass(frozen=True)
@@ -99,7 +97,9 @@ def step_sums(prepared: DataFrame, step: Step, plan: Plan) -> Question:
     segment = prepared.select(segment_number(step.centers, names).alias("segment"), *names)
     sums = [F.sum(_clipped(name, step, j).cast("bigint")).alias(f"s{j}") for j, name in enumerate(names)]
     rows = segment.groupBy("segment").agg(F.count("*").alias("n"), *sums)
-    return Question(refinement(step.number), rows, lambda table: _vectors(table, step), _parts(step, plan, k))
+    return Question(
+        refinement(step.number), rows, lambda table: _vectors(table, step), _parts(step, plan, k), about=step.fingerprint
+    )
 
 
 def _clipped(name: str, step: Step, j: int) -> Column:
@@ -120,10 +120,7 @@ def _vectors(table: pa.Table, step: Step) -> Mapping[str, Integers]:
 
 def _parts(step: Step, plan: Plan, k: int) -> tuple[Part, Part]:
     budget, unit = Method.of(plan).refinements[step.number - 1], step.unit
-    why = (
-        "a customer is in one segment and, clipped, at most half the clipping's width from its middle; centers and clipping "
-        f"{step.fingerprint}"
-    )
+    why = "a customer is in one segment and, clipped, at most half the clipping's width from its middle"
     return (
         Part(SIZES, k, 1, budget * SIZES_SHARE, "a customer is in one segment", unit),
         offsets_part(k, len(plan.features), budget * (1 - SIZES_SHARE), why, unit),

@@ -23,7 +23,7 @@ INPUT_QUALITY = TableSpec("input_quality", "restricted", "item STRING, finding S
 RELEASES = TableSpec(
     "releases",
     "restricted",
-    "run_id STRING, question STRING, parts STRING, noisy BINARY, not_private BOOLEAN, at TIMESTAMP",
+    "run_id STRING, question STRING, about STRING, parts STRING, noisy BINARY, not_private BOOLEAN, at TIMESTAMP",
     by_run=False,
 )
 AUDIT_LOG = TableSpec(
@@ -43,15 +43,15 @@ LEASES = TableSpec(
 RUNS = TableSpec(
     "runs",
     "open",
-    "run_id STRING, status STRING, reasons ARRAY<STRING>, plan_name STRING, plan_fingerprint STRING, plan STRING, "
+    "run_id STRING, status STRING, reasons ARRAY<STRING>, version STRING, plan_name STRING, plan_fingerprint STRING, plan STRING, "
     "sources STRING, as_of TIMESTAMP, epsilon DOUBLE, delta DOUBLE, not_private BOOLEAN, at TIMESTAMP",
     by_run=False,
 )
 BUDGET = TableSpec(
     "budget",
     "open",
-    "population STRING, number BIGINT, run_id STRING, period STRING, epsilon DOUBLE, delta DOUBLE, total DOUBLE, "
-    "delta_total DOUBLE, renews STRING, at TIMESTAMP",
+    "population STRING, customers_table STRING, customers_location STRING, id_column STRING, number BIGINT, run_id STRING, "
+    "period STRING, epsilon DOUBLE, delta DOUBLE, total DOUBLE, delta_total DOUBLE, renews STRING, not_private BOOLEAN, at TIMESTAMP",
     by_run=False,
 )
 BUDGET_ENTRIES = TableSpec(

@@ -15,6 +15,7 @@ from evenhand.errors import DataError, SourceError
 from evenhand.plan.columns import CONSENT, CUSTOMERS, needed_columns, quoted_column
 from evenhand.plan.data import Table
 from evenhand.plan.models import Plan
+from evenhand.privacy.people import People
 from evenhand.tables.conversions import converted
 from evenhand.tables.paths import absolute, quoted
 from evenhand.tables.source_checks import check_expressions, check_types, texts_in_expressions
@@ -51,6 +52,22 @@ def pin_versions(spark: SparkSession, plan: Plan) -> dict[str, int]:
     with ThreadPoolExecutor(len(tables)) as pool:
         versions = pool.map(lambda item: _version(spark, *item), tables.items())
         return dict(zip(tables, versions, strict=True))
+
+
+def people_of(spark: SparkSession, plan: Plan) -> People:
+    """Whom the plan's customer table is about, by what Delta says of the table.
+
+    Raises:
+        SourceError: it is missing, or is not Delta.
+    """
+    table = plan.sources.customers
+    try:
+        detail = spark.sql(f"DESCRIBE DETAIL {_address(table)}").select("id", "location").first()
+    except SPARK_ERRORS as wrong:
+        raise SourceError(f"sources.{CUSTOMERS}: {why_unreadable(spark, table, wrong)}") from None
+    if detail is None or not detail.id:
+        raise SourceError(f"sources.{CUSTOMERS}: {table.address} is not a Delta table; write it with format delta")
+    return People(detail.id, detail.location, table.id)
 
 
 def open_sources(spark: SparkSession, plan: Plan, versions: Mapping[str, int]) -> Sources:
