@@ -110,7 +110,8 @@ def test_the_worst_cell_against_a_reference_from_outside_holds_too() -> None:
     ratios = (p / p.sum(axis=0))[:3] / census[:3, None]
     truth = float(np.minimum(ratios, 1 / ratios).min())
     found = [
-        worst_against_reference(t, noise, reference, large) for t in noisy_tables("all a little uneven", noise, 1_000, seed=3)
+        worst_against_reference(t, noise, reference, large, large)
+        for t in noisy_tables("all a little uneven", noise, 1_000, seed=3)
     ]
     assert np.mean([f.low <= truth <= f.high for f in found]) >= 0.93
     assert np.median([f.high - f.low for f in found]) < 0.1

@@ -110,8 +110,9 @@ def test_the_second_run_says_what_has_changed_since_the_first(results: list[Resu
     first, second = judged(results[0]), judged(results[1])
     assert all(r.change is None for r in first.values())
     assert second.pop(("age_band", "representation_ratio", None)).change is None  # held against something else each time
-    known = {key: row for key, row in second.items() if row.high is not None}  # else there is nothing to compare
-    assert {metric for _, metric, _ in second.keys() - known.keys()} <= {"cost_ratio"}
+    known = {key: row for key, row in second.items() if row.value is not None and first[key].value is not None}
+    assert {"balance", "selection_ratio", "cramers_v"} <= {metric for _, metric, _ in known}
+    assert all(second[key].change is None for key in second.keys() - known.keys())  # there is nothing to compare
     for key, row in known.items():
         assert row.change == pytest.approx(row.value - first[key].value)
         assert row.change_low <= 0 <= row.change_high, key

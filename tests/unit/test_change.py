@@ -13,18 +13,25 @@ from evenhand.plan.load import canonical, parse_plan
 from sample import plan_yaml
 
 THEN, NOW = Estimate(0.8, 0.7, 0.9), Estimate(0.9, 0.85, 0.95)
-OFFER = {"name": "thanks", "why": "They were here first.", "segments": [1]}
+OFFER = {"name": "thanks", "why": "They were here first.", "where": {"tenure": [10, None]}}
+MITIGATION = {"method": "balanced", "justification": "test"}
 RATIO, RATE = ("gender", "representation_ratio", ""), ("gender", "selection_ratio", "thanks")
 
 
-def of(key: Key, changes: dict[str, Any], reference: str = "all customers of this run", too_small: tuple[str, ...] = ()) -> str:
+def of(
+    key: Key,
+    changes: dict[str, Any],
+    reference: str = "all customers of this run",
+    over: tuple[str, ...] = ("female", "male"),
+    segments: int = 3,
+) -> str:
     plan = parse_plan(plan_yaml({"fairness.offers": [OFFER]} | changes))
-    return basis(json.loads(canonical(plan)), key, reference, too_small)
+    return basis(json.loads(canonical(plan)), key, reference, over, segments)
 
 
 @pytest.mark.parametrize("key", [RATIO, RATE])
 def test_the_same_statistic_is_compared(key: Key) -> None:
-    same = of(key, {"protected.0.why": "Another sentence.", "segments.k": 5})
+    same = of(key, {"protected.0.why": "Another sentence.", "features.0.why": "Another one.", "segments.restarts": 5})
     found = changed(NOW, Last("before", {key: (THEN, of(key, {}))}, {}), key, same)
     assert found is not None
     assert found.value == pytest.approx(0.1)
@@ -35,11 +42,24 @@ def test_the_same_statistic_is_compared(key: Key) -> None:
     ("key", "now"),
     [
         (RATIO, of(RATIO, {}, reference="census")),
-        (RATIO, of(RATIO, {}, too_small=("other",))),
+        (RATIO, of(RATIO, {}, over=("female", "male", "other"))),
         (RATIO, of(RATIO, {"protected.0.groups": {"female": ["f"], "male": ["m", "d"]}})),
-        (RATE, of(RATE, {"fairness.offers": [OFFER | {"segments": [2]}]})),
+        (RATE, of(RATE, {"fairness.offers": [OFFER | {"where": {"tenure": [20, None]}}]})),
+        (RATE, of(RATE, {}, segments=6)),
+        (RATIO, of(RATIO, {"features.0.bounds": [0, 99]})),
+        (RATIO, of(RATIO, {"features.1.scale": "linear"})),
+        (RATE, of(RATE, {"fairness.mitigation": MITIGATION})),
     ],
-    ids=["another reference", "another group too small", "other groups", "another offer"],
+    ids=[
+        "another reference",
+        "other groups judged",
+        "other groups",
+        "another offer",
+        "another number of segments",
+        "a feature in other bounds",
+        "a feature on another scale",
+        "mitigation",
+    ],
 )
 def test_something_else_under_the_same_name_is_not(key: Key, now: str) -> None:
     assert changed(NOW, Last("before", {key: (THEN, of(key, {}))}, {}), key, now) is None

@@ -39,7 +39,7 @@ def facts(**changes: Any) -> Facts:
     ]  # fmt: skip
     verdicts = [
         {"attribute": a.name, "metric": m, "offer": None, "value": 0.7, "low": 0.6, "high": 0.75, "threshold": 0.8, "verdict": v,
-         "reference": "all customers of this run", "too_small": ["unknown"], "unjudged_offers": ["gift"], "change": None, "change_low": None,
+         "reference": "all customers of this run", "over": [], "too_small": ["unknown"], "unjudged_offers": ["gift"], "change": None, "change_low": None,
          "change_high": None}
         for a in plan.protected for m, v in (("representation_ratio", "uneven"), ("balance", "even"), ("total_variation", "cannot tell"))
     ]  # fmt: skip
@@ -171,6 +171,32 @@ def test_a_verdict_without_figures_says_that_they_are_not_shown() -> None:
     assert "By gender the farthest from even, of what is shown, is" in page
     assert "By age band the farthest from even is" in page
     assert "would tell how few" not in base_page() and "of what is shown" not in base_page()
+
+
+def test_a_range_that_is_all_that_can_be_told_stands_alone() -> None:
+    made = facts()
+    verdicts = [row | {"value": None, "low": 0.31, "high": 0.97, "verdict": "cannot tell"} for row in made.verdicts]
+    stats = [row | {"representation_ratio": None} | ({"representation_ratio_low": 0.2, "representation_ratio_high": None}) for row in made.fairness]  # fmt: skip
+    rates = [row | {"value": None, "low": 0.0, "high": 1.0} for row in made.groups]
+    page = render(replace(made, verdicts=verdicts, fairness=stats, groups=rates))
+    assert "<td>0.31 to 0.97</td>" in page and "<td>0.20 or more</td>" in page and "<td>0.00 to 1.00</td>" in page
+    assert "None" not in page and "A statistic that is not shown" not in page
+
+
+def test_the_page_names_the_groups_that_a_verdict_is_not_over() -> None:
+    made = facts()
+    verdicts = [row | ({"over": ["female", "male"]} if row["attribute"] == "gender" else {}) for row in made.verdicts]
+    of_offer = verdicts[0] | {"metric": "selection_ratio", "offer": "gift", "over": ["female", "male", "unknown"]}
+    page = " ".join(render(replace(made, verdicts=[*verdicts, of_offer])).split())
+    assert "By gender the verdicts on all segments are without other: the noise is too large beside them" in page
+    assert "not in any verdict but those on offers: gender: unknown; age band: unknown." in page
+    assert "Offers are judged by more groups, since a rate is about several segments together: gender: unknown too." in page
+    even = [row | {"verdict": "even"} for row in verdicts]
+    assert (
+        "some groups are too small to judge (gender: unknown, other; age band: unknown)"
+        in headline(replace(made, verdicts=even))[1]
+    )
+    assert "are without" not in base_page() and "but those on offers" not in base_page()
 
 
 def test_a_suppressed_segment_shows_no_figure() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evenhand.fairness.assess import CANNOT_TELL, EVEN, UNEVEN, verdict
+from evenhand.fairness.judgment import CANNOT_TELL, EVEN, UNEVEN, verdict
 from evenhand.fairness.statistics import (
     METRICS,
     SELECTION,

@@ -8,50 +8,38 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from evenhand.fairness.change import Change, Last, basis, changed
+from evenhand.fairness.change import Last
 from evenhand.fairness.costs import cost_ratio, mean_costs
 from evenhand.fairness.intervals import Estimate
+from evenhand.fairness.judgment import UNEVEN, Judge, Judgment, in_a_line
+from evenhand.fairness.known import judged_by, with_cells
 from evenhand.fairness.offers import chosen_segments
+from evenhand.fairness.possible import balance_of_everybody, thresholds
 from evenhand.fairness.proxies import Proxy, proxies
 from evenhand.fairness.rates import Interval
-from evenhand.fairness.reference import against_reference, customer_shares, reference_shares, worst_against_reference
-from evenhand.fairness.worst import representation, segment_share, selection_estimates, selection_rates, table_estimates
+from evenhand.fairness.reference import Shares, against_reference, customer_shares, reference_shares, worst_against_reference
+from evenhand.fairness.selection import offered
+from evenhand.fairness.worst import representation, segment_share, table_estimates
 from evenhand.plan.groups import GroupTable, group_tables
 from evenhand.plan.models import Plan
 from evenhand.privacy.intervals import LEVEL
+from evenhand.privacy.noise import Noise
 from evenhand.privacy.release import Release
-from evenhand.privacy.suppression import suppressed_cells, withheld_rates
+from evenhand.privacy.suppression import suppressed_cells
 from evenhand.privacy.tallies import group_part, small_segments
 from evenhand.segment.assign import Centers
 
 Floats = NDArray[np.float64]
-AT_LEAST = {"representation_ratio", "balance", "selection_ratio"}  # even is at least the threshold; the others, at most
-EVEN, UNEVEN, CANNOT_TELL = "even", "uneven", "cannot tell"
-# Of the balance of everybody, which no segmentation can surpass: a small group would make the fairest one uneven.
-OF_POSSIBLE = 0.8
+Mask = NDArray[np.bool_]
 SHARE, COST, RATE = "share of customers", "mean squared distance", "selection rate"
-
-
-@dataclass(frozen=True)
-class Judgment:
-    """`estimate` is None where it would give a suppressed cell or rate away: the verdict counts all cells, its figures do not show.
-
-    `threshold` is None where the reference speaks of too few groups to judge by it.
-    """
-
-    metric: str
-    offer: str  # of selection rates, else empty
-    estimate: Estimate | None
-    threshold: float | None
-    verdict: str
-    change: Change | None = None  # since the last published run
 
 
 @dataclass(frozen=True)
 class GroupFigure:
     """A figure of each group; `figures` has the shape (groups,).
 
-    NaN for groups that are too small to judge, and for rates that would give a suppressed cell away.
+    NaN for groups that are too small to judge, and for rates that would give a suppressed cell away; the value alone is NaN
+    where the ends are all that can be told.
     """
 
     measure: str
@@ -64,7 +52,8 @@ class TableFairness:
     """All statistics of one protected attribute or intersection; arrays have the shape (groups, segments).
 
     The intervals of `counts` are for the customers of this run, so they cover the noise; all others cover sampling too.
-    Shares and ratios are among the groups that are large enough to judge, NaN for the others.
+    Shares and ratios are among the groups that are large enough to judge, NaN for the others; the value of a ratio alone is NaN
+    where its ends are all that can be told.
     """
 
     table: str
@@ -72,7 +61,7 @@ class TableFairness:
     counts: Interval
     shares: Interval
     ratios: Interval
-    suppressed: NDArray[np.bool_]
+    suppressed: Mask
     too_small: list[str]  # groups that are too small to judge, left out of the judgments and named
     reference: str  # what is even
     unjudged_offers: list[str]  # offers that no segment gets, or all do; named as well
@@ -88,66 +77,81 @@ def assess_fairness(release: Release, plan: Plan, centers: Centers, last: Last |
 
 
 def _assessed(
-    release: Release, plan: Plan, table: GroupTable, k: int, offers: Mapping[str, NDArray[np.bool_]], last: Last | None
+    release: Release, plan: Plan, table: GroupTable, k: int, offers: Mapping[str, Mask], last: Last | None
 ) -> TableFairness:
-    part, groups = group_part(table.name), table.groups
-    noisy, noise = release[part].reshape(table.size, k).astype(np.float64), release.noise(part)
-    reach = float(noise.half_width(LEVEL))
-    counts = Interval(np.maximum(noisy, 0), np.maximum(noisy - reach, 0), np.maximum(noisy + reach, 0))
-    large = noisy.sum(axis=1) >= max(plan.privacy.minimum_cell, reach) * k
-    too_small = [g for g, is_large in zip(groups, large, strict=True) if not is_large]
-    nothing = Interval(*([np.full(noisy.shape, np.nan)] * 3))
-    hidden, reference = np.ones(noisy.shape, dtype=bool), reference_shares(table, last)
-    unjudged = [offer for offer, chosen in offers.items() if chosen.all() or not chosen.any()]
-    name = reference.named(groups, large)
-    found = TableFairness(table.name, groups, counts, nothing, nothing, hidden, too_small, name, unjudged)
-    if not large.any():
-        return found
-    # Among the groups that are large enough: what the others add would be told by the shares, and is mostly noise.
-    judged = noisy[large]
-    small = (judged < plan.privacy.minimum_cell) | small_segments(release, plan)
-    hidden[large] = suppressed_cells(small, judged)
-    whole = not hidden[large].any()
-    shares, of_customers = segment_share(judged, noise), customer_shares(judged, noise)
-    ratios = representation(judged, noise) if reference.shares is None else against_reference(judged, noise, reference, large)
-    if not whole and (reference.base(large) != large).any():
-        ratios = _rows(nothing, large)  # shares among fewer groups tell more totals, from which a hidden cell might follow
-    by_group = [GroupFigure(SHARE, "", _among(large, of_customers))]
-    by_group.append(GroupFigure(COST, "", _among(large, _rows(mean_costs(release, table, len(plan.features), k), large))))
+    noise, minimum = release.noise(group_part(table.name)), plan.privacy.minimum_cell
+    noisy = release[group_part(table.name)].reshape(table.size, k).astype(np.float64)
+    large, reference = with_cells(noisy, noise, minimum), reference_shares(table, last)
+    hidden = np.ones(noisy.shape, dtype=bool)
+    if large.any():
+        small = (noisy[large] < minimum) | small_segments(release, plan)
+        hidden[large] = suppressed_cells(small, noisy[large])
+    judge = Judge(plan, table, k, reference.named(table.groups, large), last)
     given = {offer: chosen for offer, chosen in offers.items() if chosen.any()}
-    withheld = withheld_rates(hidden[large], list(given.values()))
-    for (offer, chosen), not_shown in zip(given.items(), withheld, strict=True):
-        rates = _among(~not_shown, _rows(selection_rates(judged, noise, chosen), ~not_shown))
-        by_group.append(GroupFigure(RATE, offer, _among(large, rates)))
-    found = replace(found, shares=_among(large, shares), ratios=_among(large, ratios), by_group=by_group)
+    by_offer = offered(noisy, noise, hidden, large, given, minimum, plan.fairness.thresholds.selection_ratio)
+    unjudged = [offer for offer, chosen in offers.items() if chosen.all() or not chosen.any()]
+    selections = [
+        judge.of(metric, estimate, of.over, offer, of.shown)
+        for offer, of in by_offer.items()
+        if offer not in unjudged
+        for metric, estimate in of.estimates.items()
+    ]
+    nothing = Interval(*([np.full(noisy.shape, np.nan)] * 3))
+    too_small = [g for g, is_large in zip(table.groups, large, strict=True) if not is_large]
+    rates = [GroupFigure(RATE, offer, of.rates) for offer, of in by_offer.items()]
+    counts, name = _counts(noisy, noise), judge.reference
+    found = TableFairness(
+        table.name, table.groups, counts, nothing, nothing, hidden, too_small, name, unjudged, rates, selections
+    )
+    return _with_segments(found, release, noisy, large, reference, judge) if large.any() else found
+
+
+def _with_segments(
+    found: TableFairness, release: Release, noisy: Floats, large: Mask, reference: Shares, judge: Judge
+) -> TableFairness:
+    """The figures of segments and what they are judged by, for at least one group that is `large` enough to show cells of."""
+    plan, table, k = judge.plan, judge.table, judge.segments
+    noise, threshold = release.noise(group_part(table.name)), plan.fairness.thresholds.representation_ratio
+    # Among the groups that are large enough: what the others add would be told by the shares, and is mostly noise.
+    shown, whole = noisy[large], not found.suppressed[large].any()
+    ratios = representation(shown, noise) if reference.shares is None else against_reference(shown, noise, reference, large)
+    is_over = judged_by(shown, noise, ratios, threshold)
+    if not whole and (reference.base(large) != large).any():
+        ratios = Interval(
+            *[np.full(shown.shape, np.nan)] * 3
+        )  # shares among fewer groups tell more totals, from which a hidden cell might follow
+    costs = _rows(mean_costs(release, table, len(plan.features), k), large)
+    by_group = [GroupFigure(SHARE, "", _among(large, customer_shares(shown, noise))), GroupFigure(COST, "", _among(large, costs))]
+    shares, ratios = _among(large, segment_share(shown, noise)), _among(large, _told(ratios, threshold))
+    found = replace(found, shares=shares, ratios=ratios, by_group=by_group + found.by_group)
     if large.sum() < 2:
         return found
-    estimates: dict[str, Estimate | None] = {**table_estimates(judged, noise)}
+    over = large.copy()
+    over[large] = is_over
+    estimates: dict[str, Estimate | None] = {**table_estimates(noisy[over], noise)}
     if reference.shares is not None:
-        estimates["representation_ratio"] = worst_against_reference(judged, noise, reference, large)
-
-    possible = float(judged.sum(axis=1).min() / judged.sum(axis=1).max())
-
-    def judgment(metric: str, estimate: Estimate | None, offer: str = "", shown: bool = True) -> Judgment:
-        asked, key = float(getattr(plan.fairness.thresholds, metric)), (table.name, metric, offer)
-        asked = min(asked, OF_POSSIBLE * possible) if metric == "balance" else asked
-        found = _judged(metric, offer, estimate, asked, shown)
-        if last is None or found.estimate is None:
-            return found
-        now = basis(plan.model_dump(mode="json", by_alias=True), key, name, too_small)
-        return replace(found, change=changed(found.estimate, last, key, now))
-
-    judgments = [judgment(metric, estimate, shown=whole) for metric, estimate in estimates.items()]
-    judgments.append(judgment("cost_ratio", cost_ratio(release, table, k, large)))
-    for (offer, chosen), not_shown in zip(given.items(), withheld, strict=True):
-        if offer not in unjudged:
-            of_offer, shown = selection_estimates(judged, noise, chosen), not not_shown.any()
-            judgments += [judgment(metric, estimate, offer, shown) for metric, estimate in of_offer.items()]
+        estimates["representation_ratio"] = worst_against_reference(shown, noise, reference, large, is_over)
+    judge = replace(judge, allowed=thresholds(noisy[over]), balance=balance_of_everybody(noisy[over]))
+    judgments = [judge.of(metric, estimate, over, shown=whole) for metric, estimate in estimates.items()]
+    judgments.append(judge.of("cost_ratio", cost_ratio(release, table, k, over), over))
     alone = len(table.attributes) == 1
-    return replace(found, judgments=judgments, proxies=proxies(release, table, plan, k, large) if alone else [])
+    told = proxies(release, table, plan, k, large) if alone else []
+    return replace(found, judgments=judgments + found.judgments, proxies=told)
 
 
-def _among(large: NDArray[np.bool_], of: Interval) -> Interval:
+def _counts(noisy: Floats, noise: Noise) -> Interval:
+    reach = float(noise.half_width(LEVEL))
+    return Interval(*(np.maximum(end, 0) for end in (noisy, noisy - reach, noisy + reach)))
+
+
+def _told(ratios: Interval, threshold: float) -> Interval:
+    """Without the value of a ratio that may be too low as well as too high: it says nothing."""
+    with np.errstate(invalid="ignore"):
+        says_nothing = (ratios.low < threshold) & (ratios.high > 1 / threshold)
+    return Interval(np.where(says_nothing, np.nan, ratios.value), ratios.low, ratios.high)
+
+
+def _among(large: Mask, of: Interval) -> Interval:
     """The figures of the large groups among all groups, NaN for the others."""
     tables = []
     for figure in (of.value, of.low, of.high):
@@ -157,35 +161,10 @@ def _among(large: NDArray[np.bool_], of: Interval) -> Interval:
     return Interval(*tables)
 
 
-def _rows(of: Interval, chosen: NDArray[np.bool_]) -> Interval:
+def _rows(of: Interval, chosen: Mask) -> Interval:
     return Interval(of.value[chosen], of.low[chosen], of.high[chosen])
-
-
-def _judged(metric: str, offer: str, estimate: Estimate | None, threshold: float, shown: bool) -> Judgment:
-    if estimate is None:
-        return Judgment(metric, offer, None, None, CANNOT_TELL)
-    said = verdict(estimate.low, estimate.high, threshold, metric not in AT_LEAST)
-    return Judgment(metric, offer, estimate if shown else None, threshold, said)
-
-
-def verdict(low: float, high: float, threshold: float, lower_is_even: bool) -> str:
-    """Even or uneven when the whole interval says so, else "cannot tell"."""
-    if lower_is_even:
-        low, high, threshold = -high, -low, -threshold
-    if low >= threshold:
-        return EVEN
-    return UNEVEN if high < threshold else CANNOT_TELL
 
 
 def unevenness(fairness: list[TableFairness]) -> list[str]:
     """One line for each statistic that is surely uneven; empty when nothing is."""
-    return [
-        f"{of.table}: {j.metric.replace('_', ' ')}{f' of {j.offer}' if j.offer else ''} {_figures(j.estimate)}, threshold {j.threshold:g}"
-        for of in fairness
-        for j in of.judgments
-        if j.verdict == UNEVEN
-    ]
-
-
-def _figures(of: Estimate | None) -> str:
-    return "uneven, figures not shown" if of is None else f"{of.value:.2f} [{of.low:.2f}, {of.high:.2f}]"
+    return [in_a_line(of.table, judgment) for of in fairness for judgment in of.judgments if judgment.verdict == UNEVEN]

@@ -35,16 +35,24 @@ class Change:
     high: float
 
 
-def basis(plan: Mapping[str, Any], key: Key, reference: str, too_small: Sequence[str]) -> str:
+def basis(plan: Mapping[str, Any], key: Key, reference: str, over: Sequence[str], segments: int) -> str:
     """What a statistic is about, as text: two are compared only where this is the same. `plan` is the plan in JSON.
 
-    The groups and how customers come into them, those that are too small to judge, the offer; and of the representation
-    ratio what it is held against.
+    The groups and how customers come into them, those that are judged, the offer; what makes the segments, and how many there
+    are; and of the representation ratio what it is held against.
     """
     table, metric, offer = key
     groups = [_without(a, "why", "reference") for a in plan["protected"] if a["name"] in table.split(TIMES)]
     offers = [_without(o, "why") for o in plan["fairness"]["offers"] if o["name"] == offer]
-    return canonical_json([groups, sorted(too_small), offers, reference if metric == "representation_ratio" else None])
+    features = [_without(f, "why", "unit", "words") for f in plan["features"]]
+    mitigation = _without(plan["fairness"]["mitigation"] or {}, "justification", "share")
+    against = reference if metric == "representation_ratio" else None
+    return canonical_json([groups, sorted(over), offers, features, segments, mitigation, against])
+
+
+def names_segments(plan: Mapping[str, Any], offer: str) -> bool:
+    """Whether an offer names its segments by number: the next run may number them otherwise, so its rates are not compared."""
+    return any(o["name"] == offer and o["segments"] is not None for o in plan["fairness"]["offers"])
 
 
 def _without(part: Mapping[str, Any], *keys: str) -> dict[str, Any]:

@@ -24,12 +24,16 @@ STANDS_OUT = 3.0  # standard errors
 
 
 def mean_costs(release: Release, table: GroupTable, features: int, segments: int) -> Interval:
-    """Mean squared distance to the assigned center in the unit cube, shape (groups,); far ones count as the bound."""
+    """Mean squared distance to the assigned center in the unit cube, shape (groups,); far ones count as the bound.
+
+    The value is NaN where it may be none at all.
+    """
     sums, counts, errors = _sums(release, table, segments)
     scale = cost_unit(features) / FIXED_STEPS**2
     mean = np.clip(_over(sums, counts), 0, COST_STEPS - 1)
     reach = NormalDist().inv_cdf((1 + LEVEL) / 2) * errors
-    return Interval(*((np.clip(v, 0, COST_STEPS - 1) + 0.5) * scale for v in (mean, mean - reach, mean + reach)))
+    found = Interval(*((np.clip(v, 0, COST_STEPS - 1) + 0.5) * scale for v in (mean, mean - reach, mean + reach)))
+    return Interval(np.where(mean > reach, found.value, np.nan), found.low, found.high)
 
 
 def cost_ratio(release: Release, table: GroupTable, segments: int, judged: NDArray[np.bool_]) -> Estimate:

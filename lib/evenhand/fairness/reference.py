@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from evenhand.fairness.change import Last
 from evenhand.fairness.intervals import Estimate
 from evenhand.fairness.rates import Interval, rate, ratio
-from evenhand.fairness.worst import segment_share
+from evenhand.fairness.worst import near_ends, segment_share
 from evenhand.plan.features import Reference
 from evenhand.plan.groups import GroupTable
 from evenhand.privacy.intervals import LEVEL
@@ -108,9 +108,9 @@ def against_reference(noisy: Floats, noise: Noise, reference: Shares, judged: Ma
     return Interval(*ends)
 
 
-def worst_against_reference(noisy: Floats, noise: Noise, reference: Shares, judged: Mask) -> Estimate | None:
+def worst_against_reference(noisy: Floats, noise: Noise, reference: Shares, judged: Mask, over: Mask) -> Estimate | None:
     """The worst of min(r, 1/r) over all cells of the groups that the reference knows, and of those that it knows together;
-    None where it speaks of fewer than two.
+    None where it speaks of fewer than two. Of the judged groups, shape (judged groups,), those `over` count.
 
     On the uneven side the worst of the cells' own ends, each at 95 %; on the even side each cell's at a level at which all
     hold at once (Bonferroni).
@@ -119,14 +119,22 @@ def worst_against_reference(noisy: Floats, noise: Noise, reference: Shares, judg
     wide = _ratios(noisy, noise, reference, judged, 1 - (1 - LEVEL) / noisy.size)
     if own is None or wide is None:
         return None
+    counts = _counting(reference, judged, over)
+    own, wide = (Interval(i.value[counts], i.low[counts], i.high[counts]) for i in (own, wide))
     with np.errstate(divide="ignore"):
         lowest = np.fmin(own.low, 1 / own.high)
-        highest = np.where((wide.low <= 1) & (wide.high >= 1), 1.0, np.where(wide.high < 1, wide.high, 1 / wide.low))
         value = np.fmin(own.value, 1 / own.value)
     if np.isnan(value).all():
         return None
-    low, high = float(np.nanmin(lowest)), float(np.nanmin(np.where(np.isnan(value), np.nan, highest)))
+    low, high = float(np.nanmin(lowest)), float(np.nanmin(np.where(np.isnan(value), np.nan, near_ends(wide))))
     return Estimate(min(max(float(np.nanmin(value)), low), high), low, high)
+
+
+def _counting(reference: Shares, judged: Mask, over: Mask) -> Mask:
+    """Which rows of `_ratios` count: of the groups that are `over`, and the rest where one of its groups is."""
+    alone, base = _alone(reference, judged)[judged], reference.base(judged)[judged]
+    together = base & ~alone
+    return np.append(over[alone], (over & together).any()) if together.any() else over[alone]
 
 
 def _ratios(noisy: Floats, noise: Noise, reference: Shares, judged: Mask, level: float) -> Interval | None:

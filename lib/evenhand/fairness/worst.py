@@ -4,6 +4,9 @@ The end of the interval on the uneven side is the worst of the ends of the singl
 worst is missed on that side with 2.5 % at most, whichever it is. The end on the even side comes from tables between even
 and what was seen (fairness/intervals.py), since the best guess for the worst of many noisy figures is not the noisiest.
 So these intervals hold at least 19 times in 20; more often where many figures are equally uneven.
+
+A summary does not contradict a figure that it sums up. Where a single cell, or pair of rates, is surely uneven among all of
+them, no distance is said to be possibly none; and the value of the worst cell is no nearer to even than the range of any.
 """
 
 from __future__ import annotations
@@ -29,7 +32,8 @@ from evenhand.privacy.intervals import LEVEL
 from evenhand.privacy.noise import Noise
 
 Floats = NDArray[np.float64]
-SURELY = 0.005  # the chance that any of the cells is called uneven wrongly; what the even end of the worst cell may take
+Mask = NDArray[np.bool_]
+SURELY = 0.005  # the chance that any of the cells is called uneven wrongly; what the end on the even side may take of it
 
 
 def segment_share(noisy: Floats, noise: Noise, level: float = LEVEL) -> Interval:
@@ -60,16 +64,15 @@ def representation(noisy: Floats, noise: Noise, level: float = LEVEL) -> Interva
     return Interval(*(over_everybody(r) for r in (found.value, found.low, found.high)))
 
 
-def selection_rates(noisy: Floats, noise: Noise, chosen: NDArray[np.bool_]) -> Interval:
+def selection_rates(noisy: Floats, noise: Noise, chosen: Mask, level: float = LEVEL) -> Interval:
     """The share of each group that is in the chosen segments, shape (groups,)."""
     variance, many, few = noise.deviation**2, int(chosen.sum()), int((~chosen).sum())
     got = noisy[:, chosen].sum(axis=1)
-    return rate(got, noisy.sum(axis=1) - got, many * variance, few * variance, noise.excess_kurtosis / max(many, 1))
+    return rate(got, noisy.sum(axis=1) - got, many * variance, few * variance, noise.excess_kurtosis / max(many, 1), level)
 
 
 def table_estimates(noisy: Floats, noise: Noise) -> dict[str, Estimate]:
     """All statistics of a table of at least two groups, shape (groups, segments)."""
-    groups = len(noisy)
     path = estimates(
         {
             "representation_ratio": worst_representation,
@@ -84,9 +87,11 @@ def table_estimates(noisy: Floats, noise: Noise) -> dict[str, Estimate]:
     )
     path["representation_ratio"] = _worst_cell(noisy, noise, path["representation_ratio"])
     path["balance"] = _balance(noisy, noise, path["balance"])
-    if groups == 2:  # each is the other's everybody else
+    for name, apart in _surely_apart(noisy, noise).items():
+        path[name] = _at_least(path[name], apart)
+    if len(noisy) == 2:  # each is the other's everybody else
         return path
-    by_group = [_against_the_others(noisy, noise, g) for g in range(groups)]
+    by_group = [_against_the_others(noisy, noise, g) for g in range(len(noisy))]
     for name in ("total_variation", "jensen_shannon"):
         path[name] = _reaching(path[name], high=max(one[name].high for one in by_group))
     return path
@@ -96,22 +101,53 @@ def _worst_cell(noisy: Floats, noise: Noise, path: Estimate) -> Estimate:
     """Of min(r, 1/r) over all cells. Where a single cell is surely uneven among all of them (Bonferroni), so is the worst."""
     own, surely = representation(noisy, noise), representation(noisy, noise, 1 - SURELY / noisy.size)
     lowest = float(np.nanmin(np.fmin(own.low, 1 / np.maximum(own.high, 1e-12))))
+    high = min(path.high, float(np.nanmin(near_ends(surely))))
+    value = min(path.value, high, float(np.nanmin(near_ends(own))))
+    return _reaching(Estimate(value, min(path.low, high), high), low=lowest)
+
+
+def near_ends(ratios: Interval) -> Floats:
+    """The end of each range that is nearer to even, as min(r, 1/r); 1 where the range holds 1."""
     with np.errstate(divide="ignore"):
-        highest = float(np.nanmin(np.where(surely.high < 1, surely.high, np.where(surely.low > 1, 1 / surely.low, 1.0))))
-    high = min(path.high, highest)
-    return _reaching(Estimate(min(path.value, high), min(path.low, high), high), low=lowest)
+        return np.where(ratios.high < 1, ratios.high, np.where(ratios.low > 1, 1 / ratios.low, 1.0))  # type: ignore[no-any-return]
 
 
-def selection_estimates(noisy: Floats, noise: Noise, chosen: NDArray[np.bool_]) -> dict[str, Estimate]:
+def _surely_apart(noisy: Floats, noise: Noise) -> dict[str, float]:
+    """What the distances and associations are at least, by the single cell that is the farthest from even for sure.
+
+    A segment against all others and a group against all others make a table of two by two, in which nothing is farther apart
+    than in the whole table (data processing; Cover and Thomas, "Elements of Information Theory", 2006, section 2.8).
+    """
+    groups, segments = noisy.shape
+    variance, excess, level = noise.deviation**2, noise.excess_kurtosis, 1 - SURELY / (2 * noisy.size)
+    group, segment, others = noisy.sum(axis=1, keepdims=True), noisy.sum(axis=0, keepdims=True), groups - 1
+    own = rate(noisy, group - noisy, variance, (segments - 1) * variance, excess, level)
+    rest, spread = segment - noisy, others * variance
+    theirs = rate(rest, noisy.sum() - group - rest, spread, (segments - 1) * spread, excess / others, level)
+    # The nearest that both rates can be: the same where their ranges meet.
+    one = np.where(own.low > theirs.high, own.low, np.where(own.high < theirs.low, own.high, 0.0))
+    other = np.where(own.low > theirs.high, theirs.high, np.where(own.high < theirs.low, theirs.low, 0.0))
+    weight = np.clip(group / max(float(noisy.sum()), 1.0), 0.0, 1.0)
+    weights = np.stack(np.broadcast_arrays(weight, 1 - weight), axis=-1)[..., None]
+    rates = np.stack([np.stack([one, 1 - one], axis=-1), np.stack([other, 1 - other], axis=-1)], axis=-2)
+    statistics = {"total_variation": total_variation, "jensen_shannon": jensen_shannon, "mutual_information": mutual_information}
+    found = {name: float(np.nanmax(statistic(weights * rates))) for name, statistic in statistics.items()}
+    # Of two by two V is chi-squared over the customers; that of the whole table is divided by its smaller side.
+    return found | {"cramers_v": float(np.nanmax(cramers_v(weights * rates))) / max(min(groups, segments) - 1, 1) ** 0.5}
+
+
+def selection_estimates(noisy: Floats, noise: Noise, chosen: Mask) -> dict[str, Estimate]:
     """Lowest over highest, and highest less lowest, selection rate of groups."""
     columns = np.stack([chosen, ~chosen], axis=1).astype(np.float64)
     statistics = {"selection_ratio": selection_ratio, "selection_difference": selection_difference}
     path = estimates(statistics, noisy, noise, columns=columns)
     one, other = _pairs(selection_rates(noisy, noise, chosen))
     lowest, highest = float(np.nanmin(ratio(one, other).low)), float(np.nanmax(difference(one, other).high))
+    one, other = _pairs(selection_rates(noisy, noise, chosen, 1 - SURELY / (len(noisy) * (len(noisy) - 1))))
+    at_most, at_least = float(np.nanmin(ratio(one, other).high)), float(np.nanmax(difference(one, other).low))
     return {
-        "selection_ratio": _reaching(path["selection_ratio"], low=lowest),
-        "selection_difference": _reaching(path["selection_difference"], high=highest),
+        "selection_ratio": _reaching(_at_most(path["selection_ratio"], at_most), low=lowest),
+        "selection_difference": _reaching(_at_least(path["selection_difference"], at_least), high=highest),
     }
 
 
@@ -154,6 +190,15 @@ def _balance(noisy: Floats, noise: Noise, relative: Estimate) -> Estimate:
 def _odds(share: Interval) -> Interval:
     with np.errstate(divide="ignore"):
         return Interval(*(x / (1 - x) for x in (share.value, share.low, share.high)))
+
+
+def _at_least(of: Estimate, least: float) -> Estimate:
+    """The interval without what is below; what is above is not known any better."""
+    return Estimate(max(of.value, least), max(of.low, least), max(of.high, least))
+
+
+def _at_most(of: Estimate, most: float) -> Estimate:
+    return Estimate(min(of.value, most), min(of.low, most), min(of.high, most))
 
 
 def _reaching(of: Estimate, low: float | None = None, high: float | None = None) -> Estimate:

@@ -72,7 +72,23 @@ class Facts:
     @property
     def too_small(self) -> dict[str, str]:
         """The same in words."""
-        return {table: ", ".join(map(isolated, groups)) for table, groups in self.left_out.items()}
+        return in_words(self.left_out)
+
+    @property
+    def beside(self) -> dict[str, list[str]]:
+        """The groups whose figures are shown and that no verdict on all segments is over, by attribute or intersection."""
+        over = {row["attribute"]: row["over"] for row in self.verdicts if row["over"] and not row["offer"]}
+        found = {table: [group for group in self.judged(table) if group not in groups] for table, groups in over.items()}
+        return {table: groups for table, groups in found.items() if groups}
+
+    @property
+    def by_offers(self) -> dict[str, list[str]]:
+        """The groups too small for verdicts on all segments that some offer is judged by."""
+        over = [(row["attribute"], set(row["over"])) for row in self.verdicts if row["offer"]]
+        small = {
+            table: [g for g in groups if any(g in of for t, of in over if t == table)] for table, groups in self.left_out.items()
+        }
+        return {table: groups for table, groups in small.items() if groups}
 
     def judged(self, table: str) -> list[str]:
         """The groups of an attribute or intersection that are large enough to judge: shares and ratios are among these."""
@@ -104,7 +120,7 @@ class Facts:
     @property
     def judged_unseen(self) -> set[str]:
         """The attributes and intersections with a statistic that is judged without figures, which would give a suppressed cell away."""
-        return {row["attribute"] for row in self.verdicts if row["value"] is None and row["threshold"] is not None}
+        return {row["attribute"] for row in self.verdicts if row["low"] is None and row["threshold"] is not None}
 
     def worst_first(self, table: str) -> Rows:
         """The cells of an attribute or intersection, the farthest from even for sure first, those without figures last.
@@ -121,6 +137,11 @@ class Facts:
     def measure(self, name: str) -> Rows:
         """The profile rows of one measure, by segment: size, share, or a feature."""
         return [row for row in self.profiles if row["measure"] == name]
+
+
+def in_words(groups: dict[str, list[str]]) -> dict[str, str]:
+    """Groups by attribute or intersection, their names in a line."""
+    return {table: ", ".join(map(isolated, names)) for table, names in groups.items()}
 
 
 def gather(store: Store, plan: Plan, run_id: str) -> Facts:

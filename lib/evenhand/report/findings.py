@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evenhand.fairness.assess import AT_LEAST, CANNOT_TELL, UNEVEN
+from evenhand.fairness.judgment import AT_LEAST, CANNOT_TELL, UNEVEN
 from evenhand.report.facts import Facts
 from evenhand.report.words import METRIC_NAMES, NOT_SHOWN, Row, estimate, isolated, percents, sure_distance
 
@@ -48,8 +48,9 @@ def _listed(tables: list[str]) -> str:
 
 def _left_out(facts: Facts) -> str:
     """The groups of whom "even" says nothing."""
-    named = []
-    for table, groups in facts.left_out.items():
+    named, small, beside = [], facts.left_out, facts.beside
+    for table in {**small, **beside}:
+        groups = [*small.get(table, []), *beside.get(table, [])]
         more = f" and {len(groups) - NAMED} more" if len(groups) > NAMED else ""
         named.append(f"{table.replace('_', ' ')}: {', '.join(map(isolated, groups[:NAMED]))}{more}")
     return f", but some groups are too small to judge ({'; '.join(named)})" if named else ""

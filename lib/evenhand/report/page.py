@@ -13,14 +13,15 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select
 from markupsafe import Markup
 
 from evenhand.errors import OutputError
-from evenhand.fairness.assess import AT_LEAST, SHARE
+from evenhand.fairness.assess import SHARE
+from evenhand.fairness.judgment import AT_LEAST
 from evenhand.plan.advice import advice
 from evenhand.plan.columns import CONSENT, CUSTOMERS, reasons
 from evenhand.plan.explain import learning, mitigation_in_words
 from evenhand.plan.groups import group_tables
 from evenhand.plan.models import Plan
 from evenhand.plan.periods import EACH
-from evenhand.report.facts import Facts, gather
+from evenhand.report.facts import Facts, gather, in_words
 from evenhand.report.findings import fairness_words, headline
 from evenhand.report.offers import rule
 from evenhand.report.plots import plots_of
@@ -114,5 +115,5 @@ def _template(name: str) -> Template:
         "metric_names": METRIC_NAMES,
         "at_least": AT_LEAST,
     }
-    environment.filters["isolated"] = isolated
+    environment.filters |= {"isolated": isolated, "in_words": in_words}
     return environment.get_template(name)

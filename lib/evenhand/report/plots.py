@@ -79,12 +79,12 @@ def _profiles(facts: Facts) -> str:
 
 
 def _fairness(facts: Facts, table: str, worst_first: bool) -> str:
-    cells = [r for r in facts.worst_first(table) if r["representation_ratio"] is not None and facts.compares(table)]
+    cells = [r for r in facts.worst_first(table) if r["representation_ratio_low"] is not None and facts.compares(table)]
     rows: Rows = [
         {
             "name": _name(facts, r["segment"]),
             "group": _lines(isolated(r["group"]), LEGEND),
-            "ratio": _inside(r["representation_ratio"]),
+            "ratio": None if r["representation_ratio"] is None else _inside(r["representation_ratio"]),  # the range alone
             "low": _inside(r["representation_ratio_low"]),
             "high": _inside(r["representation_ratio_high"]),
         }

@@ -66,13 +66,16 @@ def percents(row: Row, name: str = "value", low: str = "low", high: str = "high"
 
 
 def estimate(row: Row, name: str = "value", low: str = "low", high: str = "high", sign: str = "-") -> str:
-    """ "0.82 (0.79 to 0.85)", two digits unless it is small; "" for none. An end that nothing bounds is left open."""
+    """ "0.82 (0.79 to 0.85)", two digits unless it is small; "" for none. An end that nothing bounds is left open.
+
+    The range alone where it is all that can be told: "0.31 to 0.97".
+    """
     value, a, b = (row.get(key) for key in (name, low, high))
-    if not isinstance(value, float) or not isinstance(a, float):
+    if not isinstance(a, float):
         return ""
-    digits = 4 if max(abs(value), abs(a)) < 0.1 else 2
-    top = f"to {b:.{digits}f}" if isinstance(b, float) else "or more"
-    return f"{value:{sign}.{digits}f} ({a:{sign}.{digits}f} {top})"
+    digits = 4 if max(abs(value or 0.0), abs(a), abs(b or 0.0) if value is None else 0.0) < 0.1 else 2
+    ends = f"{a:{sign}.{digits}f} {f'to {b:.{digits}f}' if isinstance(b, float) else 'or more'}"
+    return f"{value:{sign}.{digits}f} ({ends})" if isinstance(value, float) else ends
 
 
 def isolated(text: str) -> str:

@@ -13,6 +13,7 @@ from evenhand.fairness.assess import SHARE, TableFairness
 from evenhand.fairness.change import Last, basis
 from evenhand.fairness.intervals import Estimate
 from evenhand.governance.audit import PUBLISH, START
+from evenhand.fairness.judgment import CANNOT_TELL
 from evenhand.plan.models import Plan
 from evenhand.rows.typed import number, typed
 from evenhand.tables import catalog
@@ -37,14 +38,14 @@ def fairness_stats(fairness: list[TableFairness]) -> pa.Table:
 
 
 def fairness_groups(fairness: list[TableFairness]) -> pa.Table:
-    """Long: a row a group and measure; what is suppressed keeps its row, without figures."""
+    """Long: a row a group and measure; what is suppressed keeps its row, without figures. A value that says nothing is null."""
     table: list[dict[str, object]] = [
         {
             "attribute": of.table,
             "group": group,
             "measure": by.measure,
             "offer": by.offer or None,
-            "suppressed": bool(np.isnan(by.figures.value[g])),
+            "suppressed": bool(np.isnan(by.figures.low[g])),
         }
         | {end: number(getattr(by.figures, end)[g]) for end in ENDS}
         for of in fairness
@@ -69,10 +70,11 @@ def fairness_summary(fairness: list[TableFairness]) -> pa.Table:
             change = {
                 f"change{end}": getattr(j.change, name, None) for end, name in (("", "value"), ("_low", "low"), ("_high", "high"))
             }
-            table.append(common | {"metric": j.metric, "offer": j.offer or None, "verdict": j.verdict} | figures | change)
+            said = {"metric": j.metric, "offer": j.offer or None, "verdict": j.verdict, "over": list(j.over)}
+            table.append(common | said | figures | change)
         if not of.judgments:
-            table.append(common | {"metric": "all", "offer": None, "verdict": "cannot tell"} | dict.fromkeys(JUDGED))
-    lists = dict.fromkeys(("too_small", "unjudged_offers"), pa.list_(pa.string()))
+            table.append(common | {"metric": "all", "offer": None, "verdict": CANNOT_TELL, "over": []} | dict.fromkeys(JUDGED))
+    lists = dict.fromkeys(("over", "too_small", "unjudged_offers"), pa.list_(pa.string()))
     return typed(table, dict.fromkeys(JUDGED, pa.float64()) | {"offer": pa.string()} | lists)
 
 
@@ -103,11 +105,12 @@ def read_last(store: Store, plan: Plan, run_id: str, private: bool) -> Last | No
     if found is None:
         return None
     judged = store.read(catalog.FAIRNESS_SUMMARY, found.run_id).where("value is not null and high is not null").collect()
+    segments = store.read(catalog.SEGMENT_CENTERS, found.run_id).count()
     shares = store.read(catalog.FAIRNESS_GROUPS, found.run_id).where((F.col("measure") == SHARE) & F.col("value").isNotNull())
     then = json.loads(found.plan)
     keys = {(r.attribute, r.metric, r.offer or ""): r for r in judged}
     return Last(
         found.run_id,
-        {k: (Estimate(r.value, r.low, r.high), basis(then, k, r.reference, r.too_small)) for k, r in keys.items()},
+        {k: (Estimate(r.value, r.low, r.high), basis(then, k, r.reference, r.over, segments)) for k, r in keys.items()},
         {(r.attribute, r.group): Estimate(r.value, r.low, r.high) for r in shares.collect()},
     )

@@ -105,7 +105,7 @@ FAIRNESS_SUMMARY = TableSpec(
     "fairness_summary",
     "open",
     "attribute STRING, metric STRING, offer STRING, value DOUBLE, low DOUBLE, high DOUBLE, threshold DOUBLE, verdict STRING, "
-    "reference STRING, too_small ARRAY<STRING>, unjudged_offers ARRAY<STRING>, change DOUBLE, change_low DOUBLE, change_high DOUBLE, run_id STRING",
+    "reference STRING, over ARRAY<STRING>, too_small ARRAY<STRING>, unjudged_offers ARRAY<STRING>, change DOUBLE, change_low DOUBLE, change_high DOUBLE, run_id STRING",
 )
 FAIRNESS_PROXIES = TableSpec(
     "fairness_proxies",
