@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from evenhand.api import run as run
+    from evenhand.errors import AdviceWarning as AdviceWarning
     from evenhand.errors import EvenhandError as EvenhandError
     from evenhand.fairness.assignment import with_segment as with_segment
     from evenhand.plan.load import fingerprint as fingerprint
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 # Loaded on first use: checking a plan must not wait for Spark and scikit-learn.
 _WHERE = {
     "run": "api",
+    "AdviceWarning": "errors",
     "EvenhandError": "errors",
     "fingerprint": "plan.load",
     "load_plan": "plan.load",

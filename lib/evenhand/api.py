@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
@@ -9,7 +10,9 @@ from pyspark.sql import SparkSession
 
 from evenhand.arguments import checked_noise, checked_plan, checked_say, checked_steps, point_in_time
 from evenhand.ended import ended
+from evenhand.errors import AdviceWarning
 from evenhand.flow import STEPS
+from evenhand.plan.advice import advice
 from evenhand.plan.models import Plan
 from evenhand.privacy.noise import NoiseSource, OpenDPNoise
 from evenhand.result import Result
@@ -27,27 +30,36 @@ def run(
     run_id: str | None = None,
     steps: Sequence[str] = tuple(STEPS),
     noise: NoiseSource | None = None,
-    say: Callable[[str], None] = lambda line: None,
+    say: Callable[[str], None] | None = None,
     begun: Callable[[str], None] = lambda run_id: None,
 ) -> Result:
     """Run a plan, or some of its steps, on a classic or a Spark Connect session.
 
     `as_of` is the point in time for consent and events (default: now), a datetime or ISO text, in UTC where it has no offset.
-    `run_id` resumes a run; one that is published already is not done again. `say` hears progress, `begun` the id of the run.
+    `run_id` resumes a run; one that is published already is not done again. `begun` hears the id of the run. `say` hears first
+    what `--check` would warn of, then progress; without it the warnings are Python's own (`AdviceWarning`), before anything is
+    spent.
 
     Raises:
         EvenhandError: one line; nothing was published.
     """
-    plan, steps, say = checked_plan(plan), checked_steps(steps, STEPS), checked_say(say)
+    plan, steps = checked_plan(plan), checked_steps(steps, STEPS)
+    say = None if say is None else checked_say(say)
     source = OpenDPNoise() if noise is None else checked_noise(noise)
     run_id = None if run_id is None else checked_id(run_id)
     moment = None if as_of is None else point_in_time(as_of)
     spark = start(f"evenhand {plan.name}") if spark is None else spark
     require_delta(spark)
+    hears = say or (lambda line: None)
     with no_values_in_errors("evenhand"):
-        if run_id is not None and (before := ended(plan, spark, run_id, moment, steps, say)) is not None:
+        if run_id is not None and (before := ended(plan, spark, run_id, moment, steps, hears)) is not None:
             return before
-        return _run(plan, spark, moment, run_id, steps, source, say, begun)
+        for warning in advice(plan) if set(steps) != {"report"} else []:  # the page says it by itself
+            if say is None:
+                warnings.warn(warning, AdviceWarning, stacklevel=2)
+            else:
+                say(warning)
+        return _run(plan, spark, moment, run_id, steps, source, hears, begun)
 
 
 def _run(

@@ -12,7 +12,6 @@ from types import FrameType
 
 from evenhand.arguments import EXAMPLES, point_in_time
 from evenhand.errors import ArgumentError, EvenhandError, Interrupted
-from evenhand.plan.advice import advice
 from evenhand.plan.explain import explain
 from evenhand.plan.load import load_plan
 from evenhand.plan.models import Plan
@@ -46,8 +45,6 @@ def _run_or_check(steps: Sequence[str], options: argparse.Namespace) -> None:
     if options.check:
         show(explain(plan))
         return
-    for warning in advice(plan):
-        say(warning)
     _run(plan, steps, options)
 
 

@@ -104,3 +104,7 @@ def _one_line(text: str) -> str:
 
 class ClosedDoor(RuntimeError):
     """A bug in Evenhand: something tried to pass around `privacy.release`."""
+
+
+class AdviceWarning(UserWarning):
+    """What a plan asks for is more than its population can give; told before anything is spent."""

@@ -25,12 +25,13 @@ from evenhand.privacy.tallies import segment_tallies
 from evenhand.report.page import write_report
 from evenhand.rows.fairness import fairness_groups, fairness_proxies, fairness_stats, fairness_summary, read_last
 from evenhand.rows.mitigation import bounded_rows, map_rows, read_bounded, read_map, tradeoff_rows, verdict_rows
-from evenhand.rows.segments import bound_rows, center_rows, fit_rows, profile_rows, read_centers, summary_rows
+from evenhand.rows.segments import bound_rows, center_rows, everybody_rows, fit_rows, profile_rows, read_centers, summary_rows
 from evenhand.run_state import Run
 from evenhand.segment.assign import CENTER_BITS, assign, rounded_centers
 from evenhand.segment.check import checked
 from evenhand.segment.choose_k import choose_k
 from evenhand.segment.cluster import Fit, best_fit
+from evenhand.segment.everybody import read_everybody
 from evenhand.segment.intervals import center_ends, cost_ends, silhouette_ends
 from evenhand.segment.label import labels
 from evenhand.segment.profiles import read_profiles
@@ -135,6 +136,7 @@ def assess_step(run: Run) -> None:
     release = run.door.release(segment_tallies(assigned, len(centers), plan, about))
     profiles, fairness = read_profiles(release, plan), assess_fairness(release, plan, centers, last.result())
     run.write_later(catalog.SEGMENT_PROFILES, profile_rows(profiles, names, plan))
+    run.write_later(catalog.EVERYBODY, everybody_rows(read_everybody(release, plan, len(centers)), plan))
     run.write_later(catalog.FAIRNESS_STATS, fairness_stats(fairness))
     run.write_later(catalog.FAIRNESS_GROUPS, fairness_groups(fairness))
     run.write_later(catalog.FAIRNESS_SUMMARY, fairness_summary(fairness))

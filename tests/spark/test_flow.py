@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from conftest import ROOT, write_key
 from evenhand.api import run
-from evenhand.errors import Blocked
+from evenhand.errors import AdviceWarning, Blocked, RunConflict
 from evenhand.governance.audit import AuditLog
+from evenhand.plan.advice import advice
 from evenhand.plan.geometry import STEPS
 from evenhand.plan.load import canonical, fingerprint, parse_plan
 from evenhand.privacy.noise import Noise, NoNoise
@@ -292,3 +293,13 @@ def test_segments_that_are_expected_to_be_worse_than_one_for_everybody_block_the
     last = spark.read.format("delta").load(f"{tmp_path}/open/runs").orderBy("status", ascending=False).collect()[-1]
     assert last.status == "blocked"
     assert any("worse than one segment" in reason for reason in last.reasons)
+
+
+def test_whoever_runs_a_plan_is_warned_as_by_check_before_anything_is_spent(spark: Any, world: Path) -> None:
+    few, said = parse_plan(plan_yaml(in_folder(world))), []
+    with pytest.warns(AdviceWarning) as warned, pytest.raises(RunConflict):
+        run(few, spark, run_id="nowhere", steps=["segment"])
+    assert [str(w.message) for w in warned if w.category is AdviceWarning] == advice(few) != []
+    with pytest.raises(RunConflict):
+        run(few, spark, run_id="nowhere", steps=["segment"], say=said.append)
+    assert said == advice(few)

@@ -65,6 +65,12 @@ def test_a_feature_that_may_be_on_either_side_of_everybody_s_mean_is_not_spoken_
     assert labels(centers, summary(), FEATURES, (centers - reach, centers + reach)) == ["high spent", UNCLEAR, AVERAGE]
 
 
+def test_no_word_stands_for_all_segments_where_the_boxes_are_off() -> None:
+    """Everybody's mean by the boxes is a deviation below what the people in the segments say of the third feature."""
+    centers, reach = np.stack([at(-1, 0, 1.0), at(1, 0, 1.1)]), np.array([50.0, 50.0, 200.0])
+    assert labels(centers, summary(), FEATURES, (centers - reach, centers + reach)) == ["new here", "faithful"]
+
+
 def test_a_feature_that_is_the_same_for_everybody_breaks_nothing() -> None:
     same = Summary(np.array([0]), np.array([10.0]), np.array([[MIDDLE] * 3]), private=True)
     assert labels(np.full((1, 3), MIDDLE), same, FEATURES) == [AVERAGE]

@@ -62,6 +62,7 @@ def facts(**changes: Any) -> Facts:
         versions={"customers": 3, "consent": 1, "purchases": 9},
         not_private=False,
         profiles=profiles,
+        customers={"value": 3600.0, "low": 3550.0, "high": 3650.0},
         everyone=dict.fromkeys(plan.feature_names, Typical(5.0, 4.5, 5.5, 2.0)),
         fits=[
             {

@@ -17,12 +17,12 @@ from evenhand.fairness.intervals import STEPS, Estimate, inverted, steps
 from evenhand.plan.groups import GroupTable
 from evenhand.plan.models import Plan
 from evenhand.privacy.release import Release
-from evenhand.privacy.tallies import MIDDLE, SIZE, SQUARES, SUMS, feature_part, group_part
+from evenhand.privacy.tallies import MIDDLE, feature_part, group_part
+from evenhand.segment.everybody import STANDS_OUT, variances
 
 Floats = NDArray[np.float64]
 SIMULATIONS = 1_000
 LEAST_DRAWN = 0.05  # of a variance, in a draw
-STANDS_OUT = 3.0  # standard errors that a feature's variance must be, for a strength to have a value and an upper end
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,12 @@ def proxies(release: Release, table: GroupTable, plan: Plan, segments: int, judg
     counts = np.maximum(release[group_part(name)].reshape(table.size, segments).sum(axis=1).astype(np.float64), 1.0)[judged]
     means = release[feature_part(name)].reshape(table.size, d).astype(np.float64)[judged] / counts[:, None]
     noise, of_counts = release.noise(feature_part(name)), release.noise(group_part(name)).deviation * segments**0.5
-    variances, its_errors = _variances(release, plan, segments)
+    of_features, its_errors = variances(release, plan, segments)
     found = []
     for j, feature in enumerate(plan.feature_names):
         mean = np.clip(means[:, j], -MIDDLE, MIDDLE)
-        errors = np.sqrt(max(variances[j], 0.0) / counts + (noise.deviation / counts) ** 2 + (mean * of_counts / counts) ** 2)
-        found.append(Proxy(name, feature, _strength(mean, counts, errors, variances[j], its_errors[j])))
+        errors = np.sqrt(max(of_features[j], 0.0) / counts + (noise.deviation / counts) ** 2 + (mean * of_counts / counts) ** 2)
+        found.append(Proxy(name, feature, _strength(mean, counts, errors, of_features[j], its_errors[j])))
     return sorted(found, key=lambda p: -np.nan_to_num(p.strength.value))
 
 
@@ -65,15 +65,3 @@ def _strength(means: Floats, counts: Floats, errors: Floats, variance: float, it
     # The true variance may be any of these; a strength seen is as much too small as the variance seen is too large.
     true = np.maximum(seen + random.normal(0.0, its_error, drawn.shape[:2]), seen * LEAST_DRAWN)
     return inverted(float(ratio(means, seen)), ratio(truths, seen), ratio(drawn, seen * seen / true))
-
-
-def _variances(release: Release, plan: Plan, segments: int) -> tuple[Floats, Floats]:
-    """Of each feature over everybody, from the noisy sums and squares; and how far sampling and noise put each off (standard errors)."""
-    n, of_n = max(float(release[SIZE].sum()), 1.0), release.noise(SIZE).deviation * segments**0.5
-    means = release[SUMS].reshape(-1, len(plan.features)).sum(axis=0) / n
-    of_means = release.noise(SUMS).deviation * segments**0.5 / n
-    squares, of_squares = release[SQUARES] / n, release.noise(SQUARES).deviation / n
-    variances = squares - means**2
-    by_n = (2 * means**2 - squares) * of_n / n
-    sampled = 2 * np.maximum(variances, 0.0) ** 2 / n  # of a normal distribution
-    return variances, np.sqrt(of_squares**2 + (2 * means * of_means) ** 2 + by_n**2 + sampled)

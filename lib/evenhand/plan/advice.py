@@ -15,6 +15,8 @@ LEVEL = 0.95
 # All measured cases came within 5 % of clustering without noise at a strength of 180 and more; below 110 they were from 11 %
 # to three times as much above it (docs/accuracy.md). Some room is left for tables that were not measured.
 ENOUGH = 300.0
+# Below a third of that no measured case was near, and the noise decides what the segments look like.
+FAR_BELOW = 100.0
 
 
 def needed_epsilon(plan: Plan) -> float:
@@ -25,6 +27,11 @@ def needed_epsilon(plan: Plan) -> float:
 def is_too_small(plan: Plan) -> bool:
     """Whether the noise is expected to shape the segments more than a little."""
     return strength(plan) < ENOUGH
+
+
+def is_far_too_small(plan: Plan) -> bool:
+    """Whether the segments are expected to be more noise than finding."""
+    return strength(plan) < FAR_BELOW
 
 
 def epsilon_for(plan: Plan, times: float) -> float:

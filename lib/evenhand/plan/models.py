@@ -97,6 +97,10 @@ class Plan(Model):
         features = [f.within(*found[f.name]) if f.name in found else f for f in self.features]
         return self.model_copy(update={"features": features})
 
+    def for_customers(self, expected: int) -> Self:
+        """The plan as it would be for another number of customers: for advice, never to run."""
+        return self.model_copy(update={"privacy": self.privacy.model_copy(update={"expected_customers": expected})})
+
     @property
     def bounds_budget(self) -> float:
         """What finding bounds may spend, in the unit of the budget."""

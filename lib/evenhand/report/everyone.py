@@ -8,21 +8,17 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from pyspark.sql import Column
-from pyspark.sql import functions as F
-
 from evenhand.plan.features import Feature
 from evenhand.plan.models import Plan
-from evenhand.report.words import Rows
-from evenhand.tables import catalog
-from evenhand.tables.store import Store
+from evenhand.report.words import Row, Rows
 
 
 @dataclass(frozen=True)
 class Typical:
     """A feature's mean over everybody in the segments that are shown, with the range of the noise, in the plan's units.
 
-    `deviation` is the standard deviation of customers, on the feature's scale.
+    `deviation` is the standard deviation of customers, on the feature's scale, as large as the noise lets it be: so nothing
+    is farther from everybody than it is said to be.
     """
 
     value: float
@@ -33,6 +29,10 @@ class Typical:
     def away(self, value: float, feature: Feature) -> float:
         """How many standard deviations a value is above everybody's mean, on the feature's scale."""
         return (_scaled(value, feature) - _scaled(self.value, feature)) / (self.deviation or 1.0)
+
+    def is_apart(self, row: Row) -> bool:
+        """Whether a segment's mean is surely above or below: the noise may not have put it there."""
+        return bool(row["low"] > self.high or row["high"] < self.low)
 
 
 def everybody(profiles: Rows, deviations: dict[str, float], plan: Plan) -> dict[str, Typical]:
@@ -49,35 +49,21 @@ def everybody(profiles: Rows, deviations: dict[str, float], plan: Plan) -> dict[
 
 def _typical(rows: Rows, sizes: Rows, total: float, deviation: float, feature: Feature) -> Typical:
     """The segments' noise is independent: their parts in the range add up as squares, those of a mean and of its weight do not."""
-    by_segment = {row["segment"]: row for row in rows}
+    by_segment = {row["segment"]: _on_scale(row, feature) for row in rows}
     of = [(size, by_segment[size["segment"]]) for size in sizes]
-    mean = sum(size["value"] * _scaled(row["value"], feature) for size, row in of) / total
-    weights = math.hypot(*((_scaled(r["value"], feature) - mean) * (size["high"] - size["value"]) / total for size, r in of))
+    mean = sum(size["value"] * row["value"] for size, row in of) / total
+    weights = math.hypot(*((row["value"] - mean) * (size["high"] - size["value"]) / total for size, row in of))
     below, above = (
-        math.hypot(*(size["value"] * (_scaled(row[end], feature) - _scaled(row["value"], feature)) / total for size, row in of))
-        for end in ("low", "high")
+        math.hypot(*(size["value"] * (row[end] - row["value"]) / total for size, row in of)) for end in ("low", "high")
     )
     low, high = _in_units(mean - below - weights, feature), _in_units(mean + above + weights, feature)
     return Typical(_in_units(mean, feature), low, high, deviation)
 
 
-def deviations(store: Store, plan: Plan, run_id: str) -> dict[str, float]:
-    """Standard deviation of each feature on its scale, from the private summary's boxes; 0 where none of them is shown."""
-    weight = F.col("noisy_count")
-    weighed = [
-        (F.sum(of * weight) / F.sum(weight)).alias(f"{f.name}{power}")
-        for f in plan.features
-        for power, of in ((1, _column(f)), (2, _column(f) * _column(f)))
-    ]
-    row = store.read(catalog.PRIVATE_SUMMARY, run_id).agg(*weighed).first()
-    assert row is not None
-    names = plan.feature_names
-    return {n: math.sqrt(max(row[f"{n}2"] - row[f"{n}1"] ** 2, 0.0)) if row[f"{n}1"] is not None else 0.0 for n in names}
-
-
-def _column(feature: Feature) -> Column:
-    value = F.col(feature.name)
-    return F.log1p(F.greatest(value - F.lit(feature.limits[0]), F.lit(0.0))) if feature.scale == "log" else value
+def _on_scale(row: Row, feature: Feature) -> dict[str, float]:
+    """A value and its ends; where the ends are all that is told, the value is half way between them."""
+    low, high = _scaled(row["low"], feature), _scaled(row["high"], feature)
+    return {"value": (low + high) / 2 if row["value"] is None else _scaled(row["value"], feature), "low": low, "high": high}
 
 
 def _scaled(value: float, feature: Feature) -> float:

@@ -13,9 +13,10 @@ from evenhand.plan.groups import group_tables
 from evenhand.plan.load import fingerprint
 from evenhand.plan.models import Plan
 from evenhand.report.budget import Budget, read_budget
-from evenhand.report.everyone import Typical, deviations, everybody
-from evenhand.report.offers import reached
+from evenhand.report.everyone import Typical, everybody
+from evenhand.report.offers import reached, unsure
 from evenhand.report.words import METRIC_NAMES, Row, Rows, isolated, sure_distance
+from evenhand.rows.segments import CUSTOMERS, SPREAD
 from evenhand.run_identity import last_state, point_in_time
 from evenhand.tables import catalog
 from evenhand.tables.store import Store
@@ -37,6 +38,7 @@ class Facts:
     versions: dict[str, int]
     not_private: bool
     profiles: Rows
+    customers: Row  # how many, with the range of the noise
     everyone: dict[str, Typical]  # by feature; empty where no segment is shown
     fits: Rows
     curve: Rows
@@ -47,6 +49,7 @@ class Facts:
     budget: Budget
     tradeoff: Rows = field(default_factory=list)  # what mitigation was expected to bring and to cost; empty without
     offers: dict[str, list[int]] = field(default_factory=dict)  # the segments that get each
+    unsure_offers: dict[str, list[int]] = field(default_factory=dict)  # the segments of which the noise may have decided it
     bounds: Rows = field(default_factory=list)  # of balanced segments, by group, and whether they are kept; empty without
 
     @property
@@ -134,6 +137,10 @@ class Facts:
 
         return sorted((row for row in self.fairness if row["attribute"] == table), key=evenness)
 
+    def surely_apart(self, row: Row) -> bool:
+        """Whether a segment's typical value of a feature is surely not that of everybody."""
+        return not row["suppressed"] and self.everyone[row["measure"]].is_apart(row)
+
     def measure(self, name: str) -> Rows:
         """The profile rows of one measure, by segment: size, share, or a feature."""
         return [row for row in self.profiles if row["measure"] == name]
@@ -161,6 +168,7 @@ def gather(store: Store, plan: Plan, run_id: str) -> Facts:
         tables = (
             catalog.SEGMENT_FITS,
             catalog.SEGMENT_PROFILES,
+            catalog.EVERYBODY,
             catalog.FAIRNESS_STATS,
             catalog.FAIRNESS_GROUPS,
             catalog.FAIRNESS_SUMMARY,
@@ -168,11 +176,11 @@ def gather(store: Store, plan: Plan, run_id: str) -> Facts:
         )
         begun = pool.submit(last_state, store, run_id)
         waiting = [pool.submit(rows, spec) for spec in tables]
-        spread, budget = pool.submit(deviations, store, plan, run_id), pool.submit(read_budget, store, plan, run_id)
+        budget = pool.submit(read_budget, store, plan, run_id)
         tradeoff, bounds = (pool.submit(read, store, plan, run_id) for read in (_tradeoff, _bounds))
-        offers = pool.submit(reached, store, plan, run_id)
-        fits, profiles, fairness, by_group, verdicts, proxies = (future.result() for future in waiting)
-        deviation, spent, state = spread.result(), budget.result(), begun.result()
+        offers, by_noise = (pool.submit(read, store, plan, run_id) for read in (reached, unsure))
+        fits, profiles, everyone, fairness, by_group, verdicts, proxies = (future.result() for future in waiting)
+        spent, state = budget.result(), begun.result()
     if state is None:
         raise RunConflict(f"--run-id: there is no run {run_id}")
     fits.sort(key=lambda r: (r["k"], r["cost"]))
@@ -194,7 +202,8 @@ def gather(store: Store, plan: Plan, run_id: str) -> Facts:
         json.loads(state["sources"]),
         state["not_private"],
         profiles,
-        everybody(profiles, deviation, plan),
+        next(row for row in everyone if row["figure"] == CUSTOMERS),
+        everybody(profiles, {row["feature"]: row["high"] for row in everyone if row["figure"] == SPREAD}, plan),
         [f for f in fits if f["silhouette"] is None],
         [f for f in fits if f["silhouette"] is not None],
         fairness,
@@ -204,6 +213,7 @@ def gather(store: Store, plan: Plan, run_id: str) -> Facts:
         spent,
         tradeoff.result(),
         offers.result(),
+        by_noise.result(),
         bounds.result(),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from evenhand.fairness.judgment import AT_LEAST, CANNOT_TELL, UNEVEN
+from evenhand.report.doubts import do_not_act
 from evenhand.report.facts import Facts
 from evenhand.report.words import METRIC_NAMES, NOT_SHOWN, Row, estimate, isolated, percents, sure_distance
 
@@ -10,8 +11,14 @@ NAMED = 4  # groups in a headline; all stand below
 
 
 def headline(facts: Facts) -> list[str]:
-    """Two sentences for somebody who reads nothing else."""
-    return [f"The customers fall into {len(facts.labels)} segments{_largest(facts)}.", fairness_words(facts)[0]]
+    """Two sentences for somebody who reads nothing else; of segments that nobody should act on only how many were made."""
+    segments = f"{len(facts.labels)} segments"
+    first = (
+        f"{segments} were made, mostly of noise."
+        if do_not_act(facts)
+        else f"The customers fall into {segments}{_largest(facts)}."
+    )
+    return [first, fairness_words(facts)[0]]
 
 
 def _largest(facts: Facts) -> str:

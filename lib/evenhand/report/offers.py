@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from pyspark.sql import Row
 
 from evenhand.fairness.offers import chosen_segments
 from evenhand.plan.fairness import Offer
@@ -18,6 +19,27 @@ def reached(store: Store, plan: Plan, run_id: str) -> dict[str, list[int]]:
         return {}
     centers, _ = read_centers(store.read(catalog.SEGMENT_CENTERS, run_id))
     return {o.name: (np.flatnonzero(chosen_segments(o, centers, plan)) + 1).tolist() for o in plan.fairness.offers}
+
+
+def unsure(store: Store, plan: Plan, run_id: str) -> dict[str, list[int]]:
+    """The segments of which the noise may have decided whether they get an offer, by its name: the range of their center is
+    neither all inside the offer's ranges nor all outside of one.
+    """
+    ranged = [offer for offer in plan.fairness.offers if offer.where]
+    if not ranged:
+        return {}
+    centers = store.read(catalog.SEGMENT_CENTERS, run_id).select("segment", "centers_low", "centers_high").collect()
+    return {o.name: sorted(r.segment for r in centers if r.centers_low and not _is_sure(o, r, plan)) for o in ranged}
+
+
+def _is_sure(offer: Offer, row: Row, plan: Plan) -> bool:
+    inside, outside = True, False
+    for name, (least, most) in (offer.where or {}).items():
+        j = plan.feature_names.index(name)
+        low, high = row["centers_low"][j], row["centers_high"][j]
+        inside &= (least is None or low >= least) and (most is None or high <= most)
+        outside |= (least is not None and high < least) or (most is not None and low > most)
+    return inside or outside
 
 
 def rule(offer: Offer, plan: Plan) -> str:

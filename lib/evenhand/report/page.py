@@ -21,6 +21,7 @@ from evenhand.plan.explain import learning, mitigation_in_words
 from evenhand.plan.groups import group_tables
 from evenhand.plan.models import Plan
 from evenhand.plan.periods import EACH
+from evenhand.report.doubts import do_not_act, miscounted
 from evenhand.report.facts import Facts, gather, in_words
 from evenhand.report.findings import fairness_words, headline
 from evenhand.report.offers import rule
@@ -79,6 +80,8 @@ def _context(facts: Facts) -> dict[str, object]:
         "plan": plan,
         "plots": {name: Markup(svg) for name, svg in plots_of(facts).items()},  # ours, with every text escaped
         "headline": headline(facts),
+        "do_not_act": do_not_act(facts),
+        "miscounted": miscounted(facts),
         "warnings": advice(plan),
         "learning": learning(plan),
         "mitigation": mitigation_in_words(plan),

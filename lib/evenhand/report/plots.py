@@ -51,7 +51,7 @@ def _segments(facts: Facts) -> str:
 
 
 def _profiles(facts: Facts) -> str:
-    """The sign says what the color says: color alone must not carry it."""
+    """The sign says what the color says: color alone must not carry it. Grey where the noise may have put the value there."""
     rows, said = [], []
     for feature in facts.plan.features:
         title = (
@@ -60,20 +60,24 @@ def _profiles(facts: Facts) -> str:
         for row in facts.measure(feature.name):
             if row["suppressed"]:
                 continue
-            away = facts.everyone[feature.name].away(row["value"], feature)
-            shown = number(row["value"], max(row["high"] - row["low"], abs(row["value"]) * 0.01))
-            sign = "" if abs(away) < NOTICEABLE else "▲ " if away > 0 else "▼ "
+            away = facts.everyone[feature.name].away(row["value"], feature) if facts.surely_apart(row) else None
+            shown = (
+                interval(row)
+                if row["value"] is None
+                else number(row["value"], max(row["high"] - row["low"], abs(row["value"]) * 0.01))
+            )
+            sign = "" if away is None or abs(away) < NOTICEABLE else "▲ " if away > 0 else "▼ "
             rows.append(
                 {
                     "name": _name(facts, row["segment"]),
                     "feature": _lines(title, NARROW),
-                    "away": max(-2.0, min(2.0, away)),
+                    "away": None if away is None else max(-2.0, min(2.0, away)),
                     "shown": sign + shown,
                 }
             )
-            if sign:
+            if sign and away is not None:
                 said.append(f"segment {row['segment']} has {'high' if away > 0 else 'low'} {feature.name} ({shown})")
-    none = "No segment is far from everybody" if rows else "No figures shown"
+    none = "No segment is surely far from everybody" if rows else "No figures shown"
     text = f"Typical value of each feature in each segment, against everybody. {'; '.join(said) or none}."
     return _svg("profiles", {"rows": rows}, text, width=92 * len(facts.plan.features), height=48 * len(facts.labels))
 

@@ -6,6 +6,7 @@ import textwrap
 from pathlib import Path
 
 from evenhand.plan.groups import group_tables
+from evenhand.report.doubts import do_not_act, miscounted
 from evenhand.report.facts import Facts
 from evenhand.report.words import NOT_SHOWN, number, percent
 
@@ -17,6 +18,8 @@ def summary_text(facts: Facts, report: Path) -> str:
     lines = [f"{len(facts.labels)} segments, run {facts.run_id}, {facts.status}"]
     if facts.not_private:
         lines.append("NOT PRIVATE: noise was replaced for a test or a benchmark; do not publish")
+    doubts = [f"DO NOT ACT ON THIS: {why}" for why in [do_not_act(facts)] if why] + [said for said in [miscounted(facts)] if said]
+    lines += [line for doubt in doubts for line in textwrap.wrap(doubt, WIDTH)]
     shares = {row["segment"]: row for row in facts.measure("share")}
     for row in facts.measure("size"):
         if row["suppressed"]:

@@ -43,13 +43,16 @@ def number(value: float | None, spread: float = 0.0) -> str:
 
 
 def interval(row: Row, name: str = "value", low: str = "low", high: str = "high", step: float = 0.0) -> str:
-    """ "24,310 (24,260 to 24,360)", no finer than the step, or the words for a suppressed figure."""
+    """ "24,310 (24,260 to 24,360)", no finer than the step; the range alone where it is all that can be told; or the words for
+    a suppressed figure.
+    """
     value, a, b = (row.get(key) for key in (name, low, high))
-    if value is None or a is None or b is None:
+    if a is None or b is None:
         return NOT_SHOWN
-    assert isinstance(value, float) and isinstance(a, float) and isinstance(b, float)
-    spread = max(b - a, abs(value) * 1e-4, step)
-    return f"{number(value, spread)} ({number(a, spread)} to {number(b, spread)})"
+    assert isinstance(a, float) and isinstance(b, float)
+    spread = max(b - a, abs(value or 0.0) * 1e-4, step)
+    ends = f"{number(a, spread)} to {number(b, spread)}"
+    return ends if value is None else f"{number(value, spread)} ({ends})"
 
 
 def percent(value: float | None) -> str:

@@ -13,14 +13,16 @@ from evenhand.plan.geometry import to_unit
 from evenhand.plan.models import Plan
 from evenhand.privacy.bounds import BoundIntervals
 from evenhand.privacy.summary import BoxIntervals, Summary
-from evenhand.rows.typed import typed
+from evenhand.rows.typed import number, typed
 from evenhand.segment.assign import CENTER_BITS, Centers
 from evenhand.segment.choose_k import Choice
 from evenhand.segment.cluster import Fit
+from evenhand.segment.everybody import Everybody
 from evenhand.segment.intervals import Ends
 from evenhand.segment.profiles import Profiles
 
 Floats = NDArray[np.float64]
+CUSTOMERS, SPREAD, ENDS = "customers", "standard deviation", ("value", "low", "high")
 
 
 def bound_rows(plan: Plan, intervals: Mapping[str, BoundIntervals]) -> pa.Table:
@@ -83,7 +85,7 @@ def fit_rows(
 
 
 def profile_rows(found: Profiles, labels: list[str], plan: Plan) -> pa.Table:
-    """Long: a row a segment and measure; a suppressed segment keeps its rows, without figures."""
+    """Long: a row a segment and measure; a suppressed segment keeps its rows, without figures. A value that says nothing is null."""
     measures = [("size", "customers", found.size, found.size_low, found.size_high)]
     measures += [("share", "", found.share, found.share_low, found.share_high)]
     for j, feature in enumerate(plan.features):
@@ -93,7 +95,7 @@ def profile_rows(found: Profiles, labels: list[str], plan: Plan) -> pa.Table:
             "segment": s + 1,
             "label": label,
             "measure": measure,
-            "value": None if found.suppressed[s] else float(value[s]),
+            "value": None if found.suppressed[s] else number(value[s]),
             "low": None if found.suppressed[s] else float(low[s]),
             "high": None if found.suppressed[s] else float(high[s]),
             "unit": unit,
@@ -103,3 +105,13 @@ def profile_rows(found: Profiles, labels: list[str], plan: Plan) -> pa.Table:
         for s, label in enumerate(labels)
     ]
     return typed(table, {"value": pa.float64(), "low": pa.float64(), "high": pa.float64()})
+
+
+def everybody_rows(found: Everybody, plan: Plan) -> pa.Table:
+    """How many customers there are, then the standard deviation of each feature on its scale."""
+    rows: list[dict[str, object]] = [{"figure": CUSTOMERS, "feature": None} | dict(zip(ENDS, found.customers, strict=True))]
+    for j, name in enumerate(plan.feature_names):
+        rows.append(
+            {"figure": SPREAD, "feature": name} | {end: number(of[j]) for end, of in zip(ENDS, found.spread, strict=True)}
+        )
+    return typed(rows, dict.fromkeys(ENDS, pa.float64()) | {"feature": pa.string()})

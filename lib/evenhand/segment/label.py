@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from evenhand.plan.features import Feature
 from evenhand.privacy.summary import Summary
+from evenhand.segment.cluster import squared_distances
 
 Floats = NDArray[np.float64]
 WORDS = 3
@@ -18,12 +19,13 @@ UNCLEAR = "too noisy to tell"  # something is far from average, but by less than
 def labels(centers: Floats, summary: Summary, features: list[Feature], ends: tuple[Floats, Floats] | None = None) -> list[str]:
     """One label a segment, all different; centers (k, features) in fixed point, `ends` from and to of them.
 
-    A feature whose center may be on either side of everybody's mean, by its ends, is not spoken of.
+    A feature is spoken of where its center is surely on one side of everybody's mean: of the boxes' mean, and of the centers'
+    own, with the noise that both have. So no word can stand for all segments.
     """
     deviation = np.where(summary.deviation > 0, summary.deviation, 1.0)
     away = (centers - summary.mean) / deviation
     noticed = np.abs(away) >= NOTICEABLE
-    told = noticed if ends is None else noticed & ~((ends[0] <= summary.mean) & (summary.mean <= ends[1]))
+    told = noticed if ends is None else noticed & _apart(centers, summary, ends)
     empty = [UNCLEAR if any_noticed else AVERAGE for any_noticed in np.max(noticed, axis=1)]
     rows = np.where(told, away, 0.0)
     found = [_label(row, features, WORDS) or nothing for row, nothing in zip(rows, empty, strict=True)]
@@ -33,6 +35,16 @@ def labels(centers: Floats, summary: Summary, features: list[Feature], ends: tup
         longer = [_label(row, features, count) or nothing for row, nothing in zip(rows, empty, strict=True)]
         found = [new if found.count(old) > 1 else old for new, old in zip(longer, found, strict=True)]
     return [f"{text} ({found[: i + 1].count(text)})" if found.count(text) > 1 else text for i, text in enumerate(found)]
+
+
+def _apart(centers: Floats, summary: Summary, ends: tuple[Floats, Floats]) -> NDArray[np.bool_]:
+    """Which centers are, by their ends, surely above or below everybody's mean, shape (k, features)."""
+    nearest = squared_distances(summary.points, centers).argmin(axis=1)
+    shares = np.bincount(nearest, summary.weights, len(centers))[:, None] / max(float(summary.weights.sum()), 1.0)
+    mean = (shares * centers).sum(axis=0)
+    below, above = (np.sqrt(((shares * (end - centers)) ** 2).sum(axis=0)) for end in ends)
+    low, high = np.minimum(summary.mean, mean - below), np.maximum(summary.mean, mean + above)
+    return (ends[1] < low) | (ends[0] > high)  # type: ignore[no-any-return]
 
 
 def _label(away: Floats, features: list[Feature], count: int) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from evenhand.plan.geometry import to_unit
+from evenhand.plan.geometry import STEPS, to_unit
 from evenhand.plan.models import Plan
 from evenhand.privacy.intervals import EACH_OF_TWO, LEVEL, quotient_ends, share_bounds
 from evenhand.privacy.release import Release
@@ -16,9 +16,15 @@ from evenhand.privacy.tallies import MIDDLE, SIZE, SUMS, small_segments
 Floats = NDArray[np.float64]
 
 
+MOST_WIDTH = 0.5  # of the way between a feature's bounds, on its scale; of a wider interval no value is told
+
+
 @dataclass(frozen=True)
 class Profiles:
-    """Arrays of shape (segments,) for sizes and shares, (segments, features) for values, in the units of the plan."""
+    """Arrays of shape (segments,) for sizes and shares, (segments, features) for values, in the units of the plan.
+
+    A value is NaN where its ends are all that can be told.
+    """
 
     size: Floats
     size_low: Floats
@@ -51,6 +57,8 @@ def read_profiles(release: Release, plan: Plan) -> Profiles:
     slack = release.noise(SUMS).half_width(EACH_OF_TWO)
     means = sums / np.maximum(sizes, 1.0), *quotient_ends(sums - slack, sums + slack, least[:, None], sizes + wide)
     # Inside the bounds whatever the noise.
-    value, value_low, value_high = (to_unit(np.clip(m, -MIDDLE, MIDDLE - 1) + MIDDLE, plan.features) for m in means)
+    fixed = [np.clip(m, -MIDDLE, MIDDLE - 1) + MIDDLE for m in means]
+    value, value_low, value_high = (to_unit(m, plan.features) for m in fixed)
+    value = np.where(fixed[2] - fixed[1] > MOST_WIDTH * STEPS, np.nan, value)
     suppressed = small_segments(release, plan)
     return Profiles(size, low, high, share, share_low, share_high, value, value_low, value_high, suppressed)

@@ -88,6 +88,8 @@ SEGMENT_PROFILES = TableSpec(
     "segment INT, label STRING, measure STRING, value DOUBLE, low DOUBLE, high DOUBLE, unit STRING, suppressed BOOLEAN, "
     "run_id STRING",
 )
+# How many customers there are, and the standard deviation of each feature on its scale.
+EVERYBODY = TableSpec("everybody", "open", "figure STRING, feature STRING, value DOUBLE, low DOUBLE, high DOUBLE, run_id STRING")
 FAIRNESS_STATS = TableSpec(
     "fairness_stats",
     "open",
@@ -155,6 +157,7 @@ ALL = (
     SEGMENT_CENTERS,
     SEGMENT_FITS,
     SEGMENT_PROFILES,
+    EVERYBODY,
     FAIRNESS_STATS,
     FAIRNESS_GROUPS,
     FAIRNESS_SUMMARY,
