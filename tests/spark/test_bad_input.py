@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyspark.sql import functions as F
 
 from conftest import write_key
 from evenhand.api import run
@@ -18,6 +19,7 @@ from evenhand.errors import DataError, OutputError
 from evenhand.plan import geometry
 from evenhand.plan.load import canonical, parse_plan
 from evenhand.plan.models import Plan
+from evenhand.prepare.features import group_code, is_ruled_out
 from evenhand.report.page import report_path, write_report
 from evenhand.result import Result
 from evenhand.tables import catalog
@@ -65,12 +67,16 @@ def odd(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Result:
     bought = [("odd-0", NOW - timedelta(days=1), v, "x") for v in (math.nan, 1.0)]
     bought += [("odd-1", NOW - timedelta(days=1), None, "x"), ("odd-2", NOW - timedelta(days=1), math.inf, "x")]
     bought += [(None, NOW - timedelta(days=1), 1.0, "x")]
-    odd = [customer(f"odd-{i}", v) for i, v in enumerate(ODD)]
+    odd = [customer(f"odd-{i}", v, "x" if i == 0 else "f") for i, v in enumerate(ODD)]
     twice = [customer("same"), customer("same"), customer("differs"), customer("differs", 5.0)]
     write_sources(
         spark, folder, [*customers, *odd, *twice, *map(customer, ["", None, *KEPT_IDS])], purchases=[*purchases, *bought]
     )
-    plan = parse_plan(plan_yaml(in_folder(folder) | ENOUGH | {"privacy.population_total": ENOUGH["privacy.epsilon"]}))
+    plan = parse_plan(
+        plan_yaml(
+            in_folder(folder) | ENOUGH | {"protected.0.others": None, "privacy.population_total": ENOUGH["privacy.epsilon"]}
+        )
+    )
     return run(plan, spark, as_of=NOW, run_id="odd", steps=["prepare", "segment", "assess"], say=SAID.append)
 
 
@@ -164,6 +170,7 @@ def test_odd_values_are_fine_and_counted_in_the_restricted_zone(odd: Result) -> 
     assert found["tenure", "clipped"] == 5
     assert found["visits", "imputed"] == 5 + 1 + len(KEPT_IDS)  # no purchase at all
     assert found["spent", "imputed"] == 5 + 1 + 2 + len(KEPT_IDS)  # ... or none that can be added up
+    assert found["customers", "gender ruled out by the plan, counted as unknown"] == 1
 
 
 def test_ids_on_several_rows_are_counted_in_the_restricted_zone_and_stop_nothing(odd: Result) -> None:
@@ -373,3 +380,20 @@ def test_an_error_of_java_itself_is_named_and_its_message_is_not_repeated(spark:
     with pytest.raises(DataError) as wrong, no_values_in_errors("counting"):
         spark._jvm.java.util.Objects.requireNonNull(None, "secret-diagnosis")
     assert str(wrong.value) == "counting: Spark stopped with java.lang.NullPointerException; nothing was published"
+
+
+def test_who_is_in_a_group_that_the_plan_rules_out_is_counted_in_another_and_nobody_else_moves(spark: Any) -> None:
+    values = spark.createDataFrame([("f", 10.0), ("m", 40.0), ("x", None), (None, float("nan"))], "sex STRING, age DOUBLE")
+    expected = {
+        (): ([0, 1, 2, 3], [False] * 4),
+        ("others",): ([0, 1, 2, 2], [False, False, True, False]),  # the code of `unknown` is one less then
+        ("unknown",): ([0, 1, 2, 2], [False, False, False, True]),
+        ("others", "unknown"): ([0, 1, 0, 0], [False, False, True, True]),
+    }
+    for ruled_out, (codes, out) in expected.items():
+        gender = parse_plan(plan_yaml({f"protected.0.{key}": None for key in ruled_out})).protected[0]
+        found = values.select(group_code(F.col("sex"), gender), is_ruled_out(F.col("sex"), gender)).collect()
+        assert ([row[0] for row in found], [row[1] for row in found]) == (codes, out), ruled_out
+    age = parse_plan(plan_yaml({"protected.1.unknown": None})).protected[1]
+    found = values.select(group_code(F.col("age"), age), is_ruled_out(F.col("age"), age)).collect()
+    assert [tuple(row) for row in found] == [(0, False), (1, False), (0, True), (0, True)]

@@ -33,6 +33,30 @@ def test_an_intersection_has_every_pair_of_groups() -> None:
 
 
 @pytest.mark.parametrize(
+    ("changes", "names", "fallback"),
+    [
+        ({"protected.0.others": None}, ["female", "male", "unknown"], "unknown"),
+        ({"protected.0.unknown": None}, ["female", "male", "other"], "other"),
+        ({"protected.0.others": None, "protected.0.unknown": None}, ["female", "male"], "female"),
+    ],
+)
+def test_groups_that_cannot_be_are_no_groups(changes: dict[str, object], names: list[str], fallback: str) -> None:
+    attribute = parse_plan(plan_yaml(changes)).protected[0]
+    assert (attribute.group_names, attribute.fallback) == (names, fallback)
+
+
+def test_bands_may_rule_out_that_a_number_is_missing() -> None:
+    attribute = parse_plan(plan_yaml({"protected.1.unknown": None})).protected[1]
+    assert (attribute.group_names, attribute.fallback) == (["under 30", "30 to under 60", "60 and over"], "under 30")
+
+
+def test_a_group_must_have_another_to_be_compared_with() -> None:
+    alone = {"protected.0.groups": {"female": ["f"]}, "protected.0.others": None, "protected.0.unknown": None}
+    with pytest.raises(PlanError, match=r"protected.0: one group alone has nobody to be compared with"):
+        parse_plan(plan_yaml(alone))
+
+
+@pytest.mark.parametrize(
     ("bands", "names"),
     [
         ([1_000_000, 1_000_001], ["under 1000000", "1000000 to under 1000001", "1000001 and over"]),

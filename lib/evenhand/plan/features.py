@@ -120,7 +120,8 @@ class Attribute(Model):
     """A protected attribute: whose groups are compared, never a feature. The groups are public and fixed here.
 
     Either `groups` (group name to the values that belong to it) or `bands` (ascending cuts of a number). Values
-    that no group names are in `others`; null is in `unknown`.
+    that no group names are in `others`; null is in `unknown`. Either is null where the plan rules out that anybody is there:
+    it is no group then, and whoever is there all the same is counted in `fallback`.
     """
 
     name: Name
@@ -128,8 +129,8 @@ class Attribute(Model):
     column: Column
     groups: dict[Text, list[Value]] | None = None
     bands: list[Number] | None = Field(default=None, min_length=1)
-    others: Text = "other"
-    unknown: Text = "unknown"
+    others: Text | None = "other"
+    unknown: Text | None = "unknown"
     # What is even: a group's share among all customers of this run unless another reference is stated.
     reference: Annotated[
         Annotated[Literal["customers", "last_run"], Tag("plain")] | Annotated[Reference, Tag("by-keys")], EitherForm
@@ -142,6 +143,8 @@ class Attribute(Model):
         if self.bands is not None and any(a >= b for a, b in zip(self.bands, self.bands[1:], strict=False)):
             raise ValueError("the bands must ascend")
         names = self.group_names
+        if len(names) < 2:
+            raise ValueError("one group alone has nobody to be compared with; name another, or leave others or unknown in")
         if len(set(names)) != len(names):
             raise ValueError(f"a group is named twice among {', '.join(names)}")
         values = [written(v) for vs in (self.groups or {}).values() for v in vs]
@@ -159,5 +162,18 @@ class Attribute(Model):
         if self.bands is not None:
             cuts = [repr(b).removesuffix(".0") for b in self.bands]  # in full: rounded, two cuts could have one name
             between = [f"{a} to under {b}" for a, b in zip(cuts, cuts[1:], strict=False)]
-            return [f"under {cuts[0]}", *between, f"{cuts[-1]} and over", self.unknown]
-        return [*(self.groups or {}), self.others, self.unknown]
+            return [f"under {cuts[0]}", *between, f"{cuts[-1]} and over", *self._possible(self.unknown)]
+        return [*(self.groups or {}), *self._possible(self.others, self.unknown)]
+
+    @property
+    def fallback(self) -> str:
+        """Where somebody is counted of whom the plan says that nobody is like that: the other group of that kind, or the first."""
+        return next(iter([*self._possible(None if self.bands else self.others, self.unknown), *self.group_names]))
+
+    def code(self, group: str | None) -> int:
+        """The position of a group, or that of the fallback where the plan rules it out."""
+        return self.group_names.index(self.fallback if group is None else group)
+
+    @staticmethod
+    def _possible(*names: str | None) -> list[str]:
+        return [name for name in names if name is not None]

@@ -104,14 +104,24 @@ def within_calendar(events: DataFrame) -> DataFrame:
 
 def group_code(value: Column, attribute: Attribute) -> Column:
     """The position of the customer's group in `attribute.group_names`, an INT; never null."""
-    others, unknown = len(attribute.group_names) - 2, len(attribute.group_names) - 1
+    unknown = attribute.code(attribute.unknown)
     if attribute.bands is not None:
         number = value.cast("double")
         code = F.lit(len(attribute.bands))
         for position, cut in reversed(list(enumerate(attribute.bands))):
             code = F.when(number < cut, F.lit(position)).otherwise(code)
         return F.when(number.isNull() | F.isnan(number), F.lit(unknown)).otherwise(code).cast("int")
-    text, code = value.cast("string"), F.lit(others)
+    text, code = value.cast("string"), F.lit(attribute.code(attribute.others))
     for position, values in reversed(list(enumerate((attribute.groups or {}).values()))):
         code = F.when(text.isin([written(v) for v in values]), F.lit(position)).otherwise(code)
     return F.when(text.isNull(), F.lit(unknown)).otherwise(code).cast("int")
+
+
+def is_ruled_out(value: Column, attribute: Attribute) -> Column:
+    """Whether the plan says that nobody has such a value: none at all, or one that no group names. False, never null."""
+    if attribute.bands is not None:
+        number = value.cast("double")
+        return F.coalesce(number.isNull() | F.isnan(number), F.lit(True)) & F.lit(attribute.unknown is None)
+    text, named = value.cast("string"), [written(v) for values in (attribute.groups or {}).values() for v in values]
+    without, other = F.lit(attribute.unknown is None), F.lit(attribute.others is None)
+    return F.when(text.isNull(), without).otherwise(~text.isin(named) & other)

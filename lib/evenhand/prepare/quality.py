@@ -14,6 +14,7 @@ from evenhand.plan.models import Plan
 from evenhand.prepare.consent import has_id
 from evenhand.prepare.customers import identified, with_ids
 from evenhand.prepare.duplicates import repeated
+from evenhand.prepare.features import is_ruled_out
 from evenhand.prepare.unmatched import EVENT, GRANT, OBJECTION, said_in_consent, unmatched
 from evenhand.tables.ids import folded, trimmed
 from evenhand.tables.sources import Sources
@@ -22,7 +23,8 @@ from evenhand.tables.sources import Sources
 def input_quality(prepared: DataFrame, sources: Sources, plan: Plan) -> DataFrame:
     """Restricted: item, finding, count.
 
-    Imputed and clipped values by feature; by source rows without an id and events without a time or of no customer; consent
+    Imputed and clipped values by feature; by source rows without an id and events without a time or of no customer;
+    customers with a value that the plan rules out; consent
     events whose purpose is nearly the plan's.
     """
     return reduce(
@@ -44,7 +46,7 @@ def _by_feature(prepared: DataFrame, plan: Plan) -> DataFrame:
 def _by_source(sources: Sources, plan: Plan) -> list[DataFrame]:
     ids = id_columns(plan)
     found = [
-        _counted(CUSTOMERS, sources.customers, ids[CUSTOMERS], {}),
+        _counted(CUSTOMERS, sources.customers, ids[CUSTOMERS], _ruled_out(plan)),
         _counted(CONSENT, sources.consent, ids[CONSENT], _consent(plan)),
     ]
     for name, source in plan.sources.events.items():
@@ -98,3 +100,12 @@ def _repeated(sources: Sources, plan: Plan) -> list[DataFrame]:
         )
     ]
     return [found.select(F.inline(F.array(*pairs)))]
+
+
+def _ruled_out(plan: Plan) -> dict[str, Column]:
+    """Who has a value that the plan rules out, by finding; nothing of attributes that rule none out."""
+    ruling = [a for a in plan.protected if None in (a.unknown, a.others if a.groups else "")]
+    return {
+        f"{a.name} ruled out by the plan, counted as {a.fallback}": is_ruled_out(F.col(quoted_column(a.column)), a)
+        for a in ruling
+    }
