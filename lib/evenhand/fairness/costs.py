@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenhand.fairness.intervals import STEPS, Estimate, inverted, steps
-from evenhand.fairness.rates import Interval
+from evenhand.fairness.rates import Interval, ratio
 from evenhand.plan.geometry import STEPS as FIXED_STEPS
 from evenhand.plan.groups import GroupTable
 from evenhand.privacy.intervals import LEVEL
@@ -21,6 +21,7 @@ from evenhand.privacy.tallies import COST_STEPS, cost_part, cost_unit, group_par
 Floats = NDArray[np.float64]
 SIMULATIONS = 2_000
 STANDS_OUT = 3.0  # standard errors
+LEAST = 1.0  # step of a cost, of those that are divided by
 
 
 def mean_costs(release: Release, table: GroupTable, features: int, segments: int) -> Interval:
@@ -37,18 +38,40 @@ def mean_costs(release: Release, table: GroupTable, features: int, segments: int
 
 
 def cost_ratio(release: Release, table: GroupTable, segments: int, judged: NDArray[np.bool_]) -> Estimate:
-    """The greatest mean cost of a judged group over everybody's; 1 is even. No upper end where everybody's is lost in noise."""
+    """The mean cost of a judged group over that of all others, of the group where it is greatest; 1 is even.
+
+    Over the others' and not over everybody's, of whom a large group is the most part. No upper end where a mean that it may be
+    held against is lost in noise.
+    """
     sums, counts, errors = (v[judged] for v in _sums(release, table, segments))
     if sums.sum() < STANDS_OUT * np.linalg.norm(errors * counts):
         return Estimate(1.0, 1.0, np.inf)
     means, everybody = np.maximum(_over(sums, counts), 0.0), max(float(sums.sum() / max(counts.sum(), 1.0)), 1.0)
-    truths = everybody + steps(means - everybody, errors)[:, None] * (means - everybody)
-    truths = np.maximum(truths, 0.0)
+
+    def greatest(means: Floats) -> Floats:
+        """Of means of shape (..., groups)."""
+        others = (means @ counts)[..., None] - means * counts
+        return (means / np.maximum(_over(others, counts.sum() - counts), LEAST)).max(axis=-1)  # type: ignore[no-any-return]
+
+    truths = np.maximum(everybody + steps(means - everybody, errors)[:, None] * (means - everybody), LEAST)
     random = np.random.default_rng(1)
-    drawn = (truths[:, None, :] + random.normal(0.0, 1.0, (len(STEPS), SIMULATIONS, len(means))) * errors).max(axis=-1)
-    found = inverted(float(means.max()) / everybody, truths.max(axis=-1) / everybody, drawn / everybody)
-    reach = float((means + NormalDist().inv_cdf((1 + LEVEL) / 2) * errors).max()) / everybody
+    drawn = truths[:, None, :] + random.normal(0.0, 1.0, (len(STEPS), SIMULATIONS, len(means))) * errors
+    found = inverted(float(greatest(means)), greatest(truths), greatest(np.maximum(drawn, 0.0)))
+    own, rest = _interval(means, errors), _interval(*_of_the_others(means, counts, errors))
+    reach = float(ratio(own, rest).high.max())
     return Estimate(max(found.value, 1.0), max(found.low, 1.0), max(found.high, reach, 1.0))
+
+
+def _of_the_others(means: Floats, counts: Floats, errors: Floats) -> tuple[Floats, Floats]:
+    """The mean cost of all but each group, and its standard error, shape (groups,)."""
+    rest = np.maximum(counts.sum() - counts, 1.0)
+    squares = (errors * counts) ** 2
+    return (means @ counts - means * counts) / rest, np.sqrt(squares.sum() - squares) / rest
+
+
+def _interval(means: Floats, errors: Floats) -> Interval:
+    reach = NormalDist().inv_cdf((1 + LEVEL) / 2) * errors
+    return Interval(means, np.maximum(means - reach, 0.0), means + reach)
 
 
 def _sums(release: Release, table: GroupTable, segments: int) -> tuple[Floats, Floats, Floats]:

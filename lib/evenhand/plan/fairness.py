@@ -20,7 +20,7 @@ class Thresholds(Model):
     mutual_information: Share = 0.1  # bits; a segment that tells so much narrows the group down by 7 %
     selection_ratio: Share = 0.8  # the four-fifths rule
     selection_difference: Share = 0.1
-    cost_ratio: Number = Field(default=1.25, ge=1)  # the worst-served group's mean squared distance over everybody's
+    cost_ratio: Number = Field(default=1.25, ge=1)  # the worst-served group's mean squared distance over that of all others
 
 
 class Offer(Model):

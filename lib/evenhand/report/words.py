@@ -21,7 +21,7 @@ METRIC_NAMES = {
     "mutual_information": "what the segment tells about the group (bits)",
     "selection_ratio": "lowest over highest selection rate",
     "selection_difference": "highest less lowest selection rate",
-    "cost_ratio": "mean squared distance of the worst-served group over everybody's",
+    "cost_ratio": "mean squared distance of the worst-served group over that of all others",
     "all": "all statistics",
 }
 NOT_SHOWN = "not shown"
