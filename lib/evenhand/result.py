@@ -11,7 +11,8 @@ from pyspark.sql import DataFrame
 
 from evenhand.errors import RunConflict
 from evenhand.plan.models import Plan
-from evenhand.report.facts import Facts, gather
+from evenhand.report.facts import Facts
+from evenhand.report.gather import gather
 from evenhand.report.page import glance, report_path
 from evenhand.report.plots import plots_of
 from evenhand.report.summary import summary_text

@@ -21,7 +21,7 @@ from evenhand.plan.advice import advice
 from evenhand.plan.geometry import STEPS
 from evenhand.plan.load import canonical, fingerprint, parse_plan
 from evenhand.privacy.noise import Noise, NoNoise
-from evenhand.report.facts import gather
+from evenhand.report.gather import gather
 from evenhand.result import Result
 from evenhand.tables import catalog
 from evenhand.version import __version__

@@ -22,8 +22,9 @@ from evenhand.plan.groups import group_tables
 from evenhand.plan.models import Plan
 from evenhand.plan.periods import EACH
 from evenhand.report.doubts import do_not_act, miscounted
-from evenhand.report.facts import Facts, gather, in_words
+from evenhand.report.facts import Facts, in_words
 from evenhand.report.findings import fairness_words, headline
+from evenhand.report.gather import gather
 from evenhand.report.offers import rule
 from evenhand.report.plots import plots_of
 from evenhand.report.words import ALONE, METRIC_NAMES, NOT_SHOWN, TOO_SMALL, estimate, interval, isolated, percents

@@ -12,8 +12,8 @@ from pyspark.sql import functions as F
 from evenhand.fairness.assess import SHARE, TableFairness
 from evenhand.fairness.change import Last, basis
 from evenhand.fairness.intervals import Estimate
-from evenhand.governance.audit import PUBLISH, START
 from evenhand.fairness.judgment import CANNOT_TELL
+from evenhand.governance.audit import PUBLISH, START
 from evenhand.plan.models import Plan
 from evenhand.rows.typed import number, typed
 from evenhand.tables import catalog
