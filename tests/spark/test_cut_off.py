@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyspark.sql.types import StructType
 
 from conftest import write_key
 from evenhand.api import run
@@ -24,7 +25,7 @@ from sample import KEY, NOW, ONE_FEATURE, REMOVED, in_folder, people, plan_yaml,
 
 SMALL = ONE_FEATURE | {"privacy.epsilon": 3.0, "privacy.population_total": 7.0, "privacy.expected_customers": 500}
 FIRST, SECOND = "_delta_log/00000000000000000000.json", "_delta_log/00000000000000000001.json"
-ENTRY = [("testers", 1, "r1", "", 3.0, None, 7.0, None, "never", NOW)]
+ENTRY = [(None,) * len(StructType.fromDDL(BUDGET.columns).fieldNames())]
 
 
 @pytest.fixture(scope="module")

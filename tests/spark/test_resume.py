@@ -23,6 +23,7 @@ from evenhand.privacy.ledger import Ledger
 from evenhand.privacy.noise import OpenDPNoise
 from evenhand.result import Result
 from evenhand.tables import catalog
+from evenhand.tables.sources import people_of
 from evenhand.tables.store import Store
 from sample import CUSTOMERS, KEY, NOW, people, plan_yaml, sources_in, write_source, write_sources
 
@@ -184,7 +185,7 @@ def test_a_run_that_was_cut_off_published_nothing_and_goes_on_at_no_further_char
 
 
 def ledger_of(store: Store, plan: Plan) -> Ledger:
-    return Ledger(store, AuditLog(store), plan.privacy)
+    return Ledger(store, AuditLog(store), plan.privacy, people_of(store.spark, plan))
 
 
 def answered(store: Store) -> set[str]:
