@@ -37,7 +37,6 @@ from world import (
     Prepared,
     Rows,
     as_they_lie,
-    in_cents,
     may_not_be_used,
     population,
     prepared,
@@ -109,16 +108,11 @@ def with_events_of_another(spark: SparkSession, plan: Plan, rows: Rows) -> DataF
 
 
 def added_in_the_order_of_rows(spark: SparkSession, plan: Plan, rows: Rows) -> DataFrame:
-    """Amounts in cents are added up as doubles, one after the other as the rows lie: so does Spark's `sum` of a DOUBLE."""
-    counted = {row: row[2] for row in rows.purchases if row[4] == "sale" and row[1] < NOW and row[2]}
+    """Amounts are added up as doubles, one after the other as the rows lie: so does Spark's `sum` of a DOUBLE."""
     sums: dict[str, float] = {}
-    for number, id in enumerate(dict.fromkeys(row[0] for row in counted)):
-        bought = [row for row in counted if row[0] == id]
-        if len(bought) == 3:
-            cents = in_cents(sum(row[2] for row in bought), number)
-            counted |= dict(zip(bought, cents, strict=True))
     for row in as_they_lie(rows.purchases):
-        sums[row[0]] = sums.get(row[0], 0.0) + counted.get(row, 0.0)
+        if row[4] == "sale" and row[1] < NOW:
+            sums[row[0]] = sums.get(row[0], 0.0) + (row[2] or 0.0)
     heights = tuple((id, at, None, height, kind) for id, at, _, height, kind in rows.purchases)
     added = tuple((id, BEFORE, total, None, "sale") for id, total in sums.items())
     return prepared(spark, plan, Rows(rows.customers, rows.consent, heights + added))

@@ -74,19 +74,14 @@ def in_cents(total: float, number: int) -> list[float]:
             return [x, y, z]
 
 
-def in_eighths(total: float) -> list[float]:
-    """Three amounts that add up to it in any order."""
-    return [total / 2, total * 3 / 8, total / 8]
-
-
 @cache
 def population() -> Rows:
     """Two kinds of people, in two of the boxes, some at their edge; all other boxes are empty. Some changed their mind, some may not be used."""
     rows = Rows(purchases=(("nobody", BEFORE, 1.0, 1.0, "sale"), (None, BEFORE, 1.0, 1.0, "sale")))
     for i in range(24):
-        rows += person(f"low-{i}", 3.0 + i % 3, in_eighths(2.0), 5.0, "fm"[i % 2], 30)
+        rows += person(f"low-{i}", 3.0 + i % 3, in_cents(2.0, i), 5.0, "fm"[i % 2], 30)
     for i in range(16):
-        rows += person(f"high-{i}", 12.0, in_eighths(8.0 if i % 2 else 12.0), 13.0, "fm"[i % 2], 50)
+        rows += person(f"high-{i}", 12.0, in_cents(8.0 if i % 2 else 12.0, i), 13.0, "fm"[i % 2], 50)
     changed = [(f"low-{i}", "audit", "withdrawn", BEFORE - timedelta(days=1), None) for i in range(5)]
     return rows + Rows(consent=tuple(changed)) + may_not_be_used("stranger", 8.0)
 
