@@ -16,7 +16,7 @@ from sample import KEY, NOW, in_folder, people, plan_yaml, write_sources
 DEFAULTS = "spark.databricks.delta.properties.defaults"
 ODD = {
     "spark.sql.ansi.doubleQuotedIdentifiers": "true",
-    "spark.sql.ansi.enabled": "false",
+    "spark.sql.ansi.enabled": "true",
     "spark.sql.caseSensitive": "true",
     "spark.sql.collation.objectLevel.enabled": "true",
     "spark.sql.decimalOperations.allowPrecisionLoss": "false",
