@@ -31,9 +31,11 @@ def ended(
     Raises:
         Blocked: it was blocked, with what was found then.
         RunConflict: it was started with another plan, or as of another moment.
+        OutputError: a table of the zones cannot be read.
     """
     with settings(spark, plan.time_zone):
         store = Store(spark, plan.output)
+        store.require_schemas()
         found = last_state(store, run_id)
         if found is None or found.status not in ENDED:
             return None

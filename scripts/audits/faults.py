@@ -115,7 +115,8 @@ def added_in_the_order_of_rows(spark: SparkSession, plan: Plan, rows: Rows) -> D
             sums[row[0]] = sums.get(row[0], 0.0) + (row[2] or 0.0)
     heights = tuple((id, at, None, height, kind) for id, at, _, height, kind in rows.purchases)
     added = tuple((id, BEFORE, total, None, "sale") for id, total in sums.items())
-    return prepared(spark, plan, Rows(rows.customers, rows.consent, heights + added))
+    as_added = [f.model_copy(update={"expression": "max(amount)"}) if f.name == "b" else f for f in plan.features]
+    return prepared(spark, plan.model_copy(update={"features": as_added}), Rows(rows.customers, rows.consent, heights + added))
 
 
 def without_a_withdrawal(spark: SparkSession, plan: Plan, rows: Rows) -> DataFrame:

@@ -174,7 +174,9 @@ def test_a_run_that_was_cut_off_published_nothing_and_goes_on_at_no_further_char
         assert answered(store) == known
     failed = [json.loads(e.details) for e, _ in AuditLog(store).entries() if e.action == "fail"]
     last = "assess" if store.exists(catalog.SEGMENT_CENTERS) else "segment"
-    assert failed == [{"error": "Power", "step": step} for step in ("segment", "segment", last)]
+    assert failed == [
+        {"error": error, "step": step} for error, step in (("Power", "segment"), ("Interrupted", "segment"), ("Power", last))
+    ]
     again = run(small, spark, run_id="r1", say=said.append)
     assert said[0] == "run r1: if it is cut off, start it again under this id and it goes on where it stopped"
     resumed = "run r1: resumed, as of 2026-03-01 12:00 UTC; it goes on with the step "

@@ -150,6 +150,11 @@ class Store:
             # Where a table of ours is, all is well; to look at the place itself Spark lists everything below it.
             list(pool.map(self._require_folder, [zone for zone in self._places if zone not in used]))
 
+    def require_schemas(self) -> None:
+        """Raises OutputError when a zone is a schema that is not there: none of its tables can be asked for."""
+        for zone in self._places:
+            self._home(zone)
+
     def _home(self, zone: str) -> str | None:
         """The folder of a zone; of a schema its location, None where the catalog does not tell."""
         place = self._places[zone]
@@ -176,12 +181,19 @@ class Store:
         if schema is None:
             return False
         found = {f.name: f.dataType.simpleString() for f in schema}
-        for name, wanted in _types(spec).items():
-            if found.get(name) != wanted.simpleString():
+        wanted = {name: kind.simpleString() for name, kind in _types(spec).items()}
+        lacking = [name for name in wanted if name not in found]
+        for name, kind in wanted.items():
+            if (name in found and found[name] != kind) or len(lacking) == len(wanted):
                 raise OutputError(
                     f"{self.address(spec)} holds something else than Evenhand's table {spec.name} (column {name} is "
-                    f"{found.get(name, 'missing')}, not {wanted.simpleString()}); move it away, or put Evenhand's back if that was there"
+                    f"{found.get(name, 'missing')}, not {kind}); move it away, or put Evenhand's back if that was there"
                 )
+        if lacking:
+            raise OutputError(
+                f"{self.address(spec)} lacks the column {lacking[0]}: another version of Evenhand wrote it; go on with that version, "
+                "or put Evenhand's table back if it is something else"
+            )
         return True
 
     def _schema(self, spec: TableSpec) -> StructType | None:
