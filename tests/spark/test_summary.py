@@ -24,7 +24,7 @@ from evenhand.privacy.summary import COUNT, OFFSETS, Summary, box_sums, boxes_of
 from evenhand.segment import refine as refine_module
 from evenhand.segment.assign import rounded_centers
 from evenhand.segment.refine import SIZES, Step, step_sums
-from world import moved
+from sensitivity import moved
 
 FEATURES = [
     {"name": "a", "why": "t", "column": "a", "bounds": [-5, 5], "missing": 1.5},
