@@ -122,14 +122,10 @@ def test_a_resumed_run_puts_every_customer_where_they_were(spark: Any, world: Pa
 
 
 def test_assessing_without_the_map_is_refused(spark: Any, world: Path, result: Result) -> None:
-    path = result.store.address(catalog.ASSIGNMENT_MAP)
-    before = spark.sql(f"DESCRIBE HISTORY {path}").first().version
-    spark.sql(f"DELETE FROM {path}")
-    try:
-        with pytest.raises(RunConflict, match="no assignment_map yet; run the step segment first"):
-            run(plan_of(world, BALANCED), spark, run_id="balanced-1", steps=["assess"], noise=NoNoise())
-    finally:
-        spark.sql(f"RESTORE TABLE {path} TO VERSION AS OF {before}")
+    learned = run(plan_of(world, BALANCED), spark, as_of=NOW, run_id="no-map", steps=["prepare", "segment"], noise=NoNoise())
+    spark.sql(f"DELETE FROM {learned.store.address(catalog.ASSIGNMENT_MAP)} WHERE run_id = 'no-map'")
+    with pytest.raises(RunConflict, match="no assignment_map yet; run the step segment first"):
+        run(plan_of(world, BALANCED), spark, run_id="no-map", steps=["assess"], noise=NoNoise())
 
 
 def test_some_customers_are_divided_by_the_hash_and_the_stored_map_says_so(result: Result) -> None:
