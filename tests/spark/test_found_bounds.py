@@ -144,4 +144,4 @@ def test_only_who_may_be_used_is_counted_and_one_more_is_one_more(spark: Any, pl
         for name in few:
             assert few[name].shape == more[name].shape == (BINS,)
             assert np.abs(more[name] - few[name]).sum() <= 1
-        assert np.abs(more["spent"] - few["spent"]).sum() == (len(amounts) > 0 and not math.isnan(sum(amounts)))
+        assert np.abs(more["spent"] - few["spent"]).sum() == (len(amounts) > 0 and math.isfinite(sum(amounts)))

@@ -15,6 +15,7 @@ from evenhand.prepare.customers import identified, timestamp, timestamp_sql, wit
 from evenhand.prepare.duplicates import ROW, keep_latest, unanimous, with_row
 from evenhand.prepare.features import event_features
 from evenhand.privacy.bounds import magnitude
+from evenhand.short_code import apart_if_long
 from evenhand.tables.sources import Sources
 
 
@@ -42,4 +43,4 @@ def customer_magnitudes(sources: Sources, plan: Plan) -> DataFrame:
     bins = [magnitude(F.col(quoted_column(f.column or ""))).alias(f.name) for f in features]
     if isinstance(duplicates, KeepLatest):
         return keep_latest(rows, duplicates.keep_latest_by).select(ID, *bins)
-    return unanimous(with_row(rows).select(ID, ROW, *bins), [f.name for f in features])
+    return unanimous(apart_if_long(with_row(rows), len(features)).select(ID, ROW, *bins), [f.name for f in features])
