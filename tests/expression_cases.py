@@ -43,7 +43,7 @@ def hostile(count: int = 24) -> list[tuple[Any, ...]]:
 def ordinary() -> list[tuple[Any, ...]]:
     """Rows on which every function has something to say."""
     return [
-        (f"2024-0{i}-1{i}", f" Ab{i} ", i, i + 2, 10**10 + i, i / 4, 0.5 + i / 8, i / 2, Decimal(i) / 8, Decimal(i) + Decimal("0.25"),
+        (f"2024-0{i}-1{i}", f" Ab{i} ", i, i + 2, 100 + i, i / 4, 0.5 + i / 8, i / 2, Decimal(i) / 8, Decimal(i) + Decimal("0.25"),
          i % 2 == 0, b"ab", [1, 2, i], _micros(datetime(2023, 2 + i, 20 + i, 1, 2, 3 + i)), (date(2023, i, i) - date(1970, 1, 1)).days)
         for i in range(1, 6)
     ]  # fmt: skip

@@ -86,7 +86,7 @@ def poor(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("poor")
     write_key(folder / "key", KEY)
     write_sources(spark, folder, [customer("a", 10.0), customer("b", 5.0), customer("a", 5.0), customer("b", 10.0)])
-    changes = {"segments.k": 30, "sources.customers.duplicates": {"keep_latest_by": "years"}}
+    changes = {"segments.k": 30, "privacy.expected_customers": 2000, "sources.customers.duplicates": {"keep_latest_by": "years"}}
     path = folder / "plan.yaml"
     path.write_text(plan_yaml(in_folder(folder) | changes), encoding="utf-8")
     assert main(STEPS, "test", ["--plan", str(path), "--as-of", NOW.isoformat(), "--run-id", "poor"]) == 1
@@ -162,7 +162,7 @@ def test_duplicates_are_resolved_when_the_plan_says_how(spark: Any, poor: Path) 
 
 
 def test_too_poor_a_summary_publishes_nothing(spark: Any, poor: Path) -> None:
-    """Two customers in 64 boxes; noise of scale 4.2 leaves 20 boxes above twice that with probability below 1e-9."""
+    """Two customers in 64 boxes without histograms: each is kept by its noise with 1 in 40, so that 30 are with less than 1e-20."""
     runs = spark.read.format("delta").load(f"{poor}/open/runs").collect()
     assert sorted(r.status for r in runs) == ["failed", "running"]
     assert not (poor / "reports").exists()

@@ -42,7 +42,6 @@ PREPARED = {
     "segments": f"pseudonym key_id {FEATURES}",
     "profiles and fairness": f"{FEATURES} {GROUPS}",
     "input quality": "imputed clipped",
-    "whether there is anybody": "",
 }
 BALANCED_SEGMENTS = {  # the hash of the pseudonym and the groups have a part in who goes where
     "segments": f"pseudonym key_id {FEATURES} gender",
@@ -89,7 +88,8 @@ def test_every_query_of_a_run_reads_the_columns_of_its_step_and_no_others(spark:
     for table, expected in SOURCES.items():
         assert found[table] == sets(expected), table
     expected = PREPARED | BALANCED_SEGMENTS if "balanced" in name else PREPARED
-    assert found["prepared"] == sets(expected.values())
+    anything = {frozenset[str]()}  # whether there are rows at all, where an earlier run has left some
+    assert found["prepared"] - anything == sets(expected.values())
 
 
 def sets(names: Iterable[str]) -> set[frozenset[str]]:

@@ -178,7 +178,7 @@ def test_a_run_that_was_cut_off_published_nothing_and_goes_on_at_no_further_char
         {"error": error, "step": step} for error, step in (("Power", "segment"), ("Interrupted", "segment"), ("Power", last))
     ]
     again = run(small, spark, run_id="r1", say=said.append)
-    assert said[0] == "run r1: if it is cut off, start it again under this id and it goes on where it stopped"
+    assert "run r1: if it is cut off, start it again under this id and it goes on where it stopped" in said
     resumed = "run r1: resumed, as of 2026-03-01 12:00 UTC; it goes on with the step "
     assert [line for line in said if "resumed" in line] == [resumed + step for step in ("segment", "segment", last)]
     assert again.store.read(catalog.RUNS).where("status = 'published'").count() == 1
