@@ -4,4 +4,4 @@ import sys
 
 from evenhand.command import main
 
-sys.exit(main(["report"], "Write the report of a published run."))
+sys.exit(main(["report"], "Write the report of a run that is published or blocked."))
