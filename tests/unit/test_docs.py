@@ -14,7 +14,7 @@ from evenhand.command import main
 STEPS = ("prepare", "segment", "assess", "report")
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
@@ -22,7 +22,7 @@ def test_files_named_on_a_page_are_there(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     commands = "\n".join(re.findall(r"```bash\n(.*?)```", text, flags=re.S))
     named = re.findall(r"(?:scripts|jobs|conf|docs|tests)/[\w./-]*\w", commands)
-    named += [str((page.parent / link).relative_to(ROOT)) for link in re.findall(r"\]\((?!http)([^)#]+)\)", text)]
+    named += [str((page.parent / link).relative_to(ROOT)) for link in re.findall(r"\]\((?!http)([^)#]+)[^)]*\)", text)]
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
