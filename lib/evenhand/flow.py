@@ -48,18 +48,18 @@ def prepare_step(run: Run) -> None:
 
     Sources to `prepared` [restricted]. Spends nothing, or what it takes to find the bounds that the plan leaves out.
     """
-    plan, sources, prepared = run.plan, run.sources, _prepared(run)
-    if prepared is not None:
-        if run.store.rows(catalog.INPUT_QUALITY, run.run_id) is None:  # cut off between the two
-            run.begin()
-            run.write_later(catalog.INPUT_QUALITY, lambda: input_quality(prepared, sources, run.bounded))
+    plan, sources = run.plan, run.sources
+    if (
+        run.store.rows(catalog.INPUT_QUALITY, run.run_id) is not None
+    ):  # written last, and with rows whether anybody may be used or not
         return
     refuse_other_key(plan.pseudonyms, run.keys)
     pads = pads_of(plan)
-    with no_values_in_errors("prepare", sources.texts), vanished_files_named(run.spark, plan, sources):
+    with no_values_in_errors("prepare"), vanished_files_named(run.spark, plan, sources):
         plan = run.bounded
         run.begin()
-        run.store.write(catalog.PREPARED, prepared_customers(sources, plan, run.as_of, pads.table(run.spark)), run.run_id)
+        if run.store.rows(catalog.PREPARED, run.run_id) is None:
+            run.store.write(catalog.PREPARED, prepared_customers(sources, plan, run.as_of, pads.table(run.spark)), run.run_id)
         kept = run.store.read(catalog.PREPARED, run.run_id)
         run.write_later(catalog.INPUT_QUALITY, lambda: input_quality(kept, sources, plan))
     if not sources.expires:

@@ -78,7 +78,7 @@ class Lease:
             number = max(number, newest.number if newest else 0) + 1
             self._write(number, datetime.now(UTC) + LASTS)
             newest = self._newest()
-        self._held = True
+        self._until, self._held = newest.until, True
         self._renewing.start()
         return first
 
@@ -110,10 +110,12 @@ class Lease:
 
     def _extend(self, by: timedelta = LASTS) -> None:
         newest = self._newest()
-        if newest is None or newest.owner != self._owner:
-            self._lost = True
-        else:
+        if newest is not None and newest.owner == self._owner:
             self._write(newest.number + 1, datetime.now(UTC) + by)
+            newest = self._newest()  # another process may have taken the number
+        self._lost = newest is None or newest.owner != self._owner
+        if newest is not None and not self._lost:
+            self._until = newest.until
 
     def _write(self, number: int, until: datetime) -> None:
         row = {
@@ -126,7 +128,6 @@ class Lease:
             "until": timestamp(until),
         }
         self._store.append_once(LEASES, pa.table(row), self._run_id, number)
-        self._until = until
 
     def _newest(self) -> Holder | None:
         if not self._store.exists(LEASES):
@@ -143,7 +144,7 @@ def _holder(row: Any) -> Holder:
 
 
 def machine() -> str:
-    """What tells apart where process numbers mean different processes: the host, when it was started, the container."""
+    """The machine, as far as process numbers go: host, boot, process namespace. Where the text is the same, a number means the same process."""
     found = [socket.gethostname()]
     with suppress(OSError):
         found += [Path("/proc/sys/kernel/random/boot_id").read_text().strip(), os.readlink("/proc/self/ns/pid")]

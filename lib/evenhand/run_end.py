@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 @contextmanager
 def logged(run: Run) -> Iterator[None]:
-    """That a run ends by an error stands in the audit log: the kind of error and the step, no word of it, which may tell of people.
+    """When a run ends by an error, the audit log gets the kind of error and the step, never its message, which may tell of people.
 
-    What stands in the way of the entry does not hide the error.
+    If the entry cannot be written, the error is raised all the same.
     """
     try:
         yield
@@ -63,7 +63,7 @@ def to_its_end(run: Run) -> Iterator[None]:
 
 def _fail(run: Run) -> None:
     if run.begun and not run.ended and all(written.exception() is None for written in run.begun):
-        with suppress(EvenhandError, *SPARK_ERRORS):
+        with suppress(EvenhandError, OSError, *SPARK_ERRORS):  # OSError: Spark is gone already
             run.record(FAILED)
 
 
@@ -75,7 +75,7 @@ def _refuse(run: Run, why: str) -> None:
         run.begun.append(run.beside(run.take))
     wait(run.pending)
     if all(written.exception() is None for written in run.begun):
-        with suppress(EvenhandError, *SPARK_ERRORS):  # the next start tries again
+        with suppress(EvenhandError, OSError, *SPARK_ERRORS):  # the next start tries again
             for people in (PREPARED, INPUT_QUALITY):
                 run.store.withdraw(people, run.run_id)
             run.record(REFUSED, [why])
@@ -84,6 +84,6 @@ def _refuse(run: Run, why: str) -> None:
 def _spending(run: Run) -> str:
     try:
         paid = run.ledger.has_paid(run.run_id)
-    except (EvenhandError, *SPARK_ERRORS):
+    except (EvenhandError, OSError, *SPARK_ERRORS):
         return f"whether run {run.run_id} has spent its ε cannot be read"
     return f"run {run.run_id} has spent its {Loss.of(run.plan.privacy)}" if paid else "no budget was spent"

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from typing import Any, TypeVar
@@ -50,7 +50,7 @@ from evenhand.run_identity import (
     utc,
 )
 from evenhand.session import settings
-from evenhand.tables.catalog import PREPARED, RUNS, SEGMENT_CENTERS, TableSpec
+from evenhand.tables.catalog import INPUT_QUALITY, RUNS, SEGMENT_CENTERS, TableSpec
 from evenhand.tables.paths import require_file
 from evenhand.tables.sources import Sources, open_sources, people_of, pin_versions
 from evenhand.tables.store import Store, timestamp
@@ -165,9 +165,10 @@ class Run:
     @property
     def stands_at(self) -> str:
         """The step that a resumed run goes on with."""
-        if self.store.rows(PREPARED, self.run_id) is None:
-            return "prepare"
-        return "segment" if self.store.rows(SEGMENT_CENTERS, self.run_id) is None else "assess"
+        if self.store.rows(SEGMENT_CENTERS, self.run_id) is not None:
+            return "assess"
+        # Not whether there are customers: that is theirs to keep.
+        return "prepare" if self.store.rows(INPUT_QUALITY, self.run_id) is None else "segment"
 
     @property
     def door(self) -> Door:
@@ -197,8 +198,7 @@ class Run:
     def magnitudes(self) -> Release:
         """The noisy histograms of the features whose bounds the plan leaves out."""
         rows = magnitudes(self.sources, self.plan, self.as_of)
-        question = replace(magnitude_histograms(rows, self.plan), texts=tuple(self.sources.texts))
-        return self.door.release(question)
+        return self.door.release(magnitude_histograms(rows, self.plan))
 
     def write_later(self, spec: TableSpec, rows: pa.Table | Callable[[], DataFrame | pa.Table]) -> Future[None]:
         return self.later(lambda: self.store.write(spec, rows() if callable(rows) else rows, self.run_id))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from pyspark.sql import SparkSession
 
@@ -127,7 +127,8 @@ def settings(spark: SparkSession, time_zone: str) -> Iterator[None]:
         yield
     finally:
         for key, old in changed.items():
-            _set(spark, key, old)
+            with suppress(OSError, *SPARK_ERRORS):  # Spark is gone, and its settings with it: what stopped the run is to be told
+                _set(spark, key, old)
 
 
 def _decides(key: str) -> bool:

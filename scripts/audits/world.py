@@ -191,7 +191,7 @@ def sources(spark: SparkSession, rows: Rows) -> Sources:
         return spark.createDataFrame(as_they_lie(of), schema).coalesce(3)
 
     purchases = {"purchases": table(rows.purchases, PURCHASES)}
-    return Sources(table(rows.customers, CUSTOMERS), table(rows.consent, CONSENT), purchases, {}, [])
+    return Sources(table(rows.customers, CUSTOMERS), table(rows.consent, CONSENT), purchases, {})
 
 
 def prepared(spark: SparkSession, plan: Plan, rows: Rows) -> DataFrame:

@@ -131,8 +131,11 @@ def test_that_nobody_said_yes_is_told_by_the_noise_alone(
     line = ["--plan", str(plan_file({"segments.k": 30})), "--as-of", NOW.isoformat(), "--run-id", "bad-1"]
     assert main(["prepare"], "test", line) == 0
     assert spark.read.format("delta").load(f"{tmp_path}/restricted/prepared").count() == 0
+    capfd.readouterr()
+    assert main(["prepare"], "test", line) == 0  # again: it is done, as it would be with customers
     ended = main(["segment"], "test", line)  # as jobs do one after the other
     said = capfd.readouterr().err.replace(str(tmp_path), "")
+    assert said.count("it goes on with the step segment") == 2
     assert ended in (0, 1)
     assert ("evenhand: segments.k: " in said) == (ended == 1)
     assert "nobody" not in said and "Traceback" not in said

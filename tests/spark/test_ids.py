@@ -57,7 +57,7 @@ def sources(spark: Any, plan: Plan, rows: dict[str, list[tuple[Any, ...]]], sche
     frames: dict[str, DataFrame] = {name: spark.createDataFrame(rows.get(name, []), schema) for name, schema in schemas.items()}
     check_types(plan, frames)
     ready = converted(plan, frames)
-    return Sources(ready["customers"], ready["consent"], {"purchases": ready["purchases"]}, {}, [])
+    return Sources(ready["customers"], ready["consent"], {"purchases": ready["purchases"]}, {})
 
 
 ROWS = {
@@ -196,6 +196,20 @@ def test_ids_that_are_no_ids_or_have_one_form_only_are_told(
 ) -> None:
     with pytest.raises(SourceError, match=expected.replace("(", r"\(").replace(")", r"\)")):
         sources(spark, parse_plan(plan_yaml(changes)), {}, in_types(kind))
+
+
+DAYS = [f"date_from_unix_date({days})" for days in (-106_000_000, 18_262, 109_000_000)]  # some 290,000 years away, and 2020
+TIMES = [f"timestamp_ntz '{year}-01-01 00:00:00'" for year in ("-290000", "2020", "+290000")]
+
+
+@pytest.mark.parametrize("times", [DAYS, TIMES])
+def test_a_day_that_spark_has_no_time_for_is_one_of_the_first_or_the_last(spark: Any, times: list[str]) -> None:
+    """That somebody's row holds such a day must not stop a run; a grant until then is one that does not end."""
+    columns = "'a' AS customer_id, 'offers' AS purpose, 'granted' AS state, timestamp '2020-01-01' AS recorded_at, expires_at"
+    rows = spark.sql(f"SELECT {columns} FROM VALUES {', '.join(f'({t})' for t in times)} AS t(expires_at)")
+    others = {name: spark.createDataFrame([], schema) for name, schema in in_types("STRING").items()}
+    found = converted(parse_plan(plan_yaml()), others | {"consent": rows})["consent"].selectExpr("year(expires_at) AS year")
+    assert sorted(row.year for row in found.collect()) == [1, 2020, 9999]
 
 
 def test_a_state_of_true_or_false_and_a_grant_without_an_end_are_understood(spark: Any) -> None:

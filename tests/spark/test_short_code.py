@@ -90,7 +90,7 @@ def test_the_passes_over_the_sources_are_compiled(planned: Any, tmp_path: Path, 
     customers, decisions, bought = (
         in_delta(rows, tmp_path / name) for name, rows in (("people", people), ("consent", consent), ("purchases", purchases))
     )
-    sources, later = Sources(customers, decisions, {"purchases": bought} if events else {}, {}, []), NOW + timedelta(days=1)
+    sources, later = Sources(customers, decisions, {"purchases": bought} if events else {}, {}), NOW + timedelta(days=1)
     passes = {
         "prepared": prepared_customers(sources, plan, later, Pads.of(KEY).table(planned)),
         "magnitudes": magnitude_histograms(magnitudes(sources, unbounded, later), unbounded).rows,

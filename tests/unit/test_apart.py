@@ -74,3 +74,16 @@ def test_one_place_in_two_spellings_is_one(one: str, other: str) -> None:
 def test_two_places_are_two(one: str, other: str) -> None:
     assert not nested(one, other)
     assert not nested(other, one)
+
+
+def test_a_folder_that_may_not_be_looked_into_is_known_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests may run as root, whom nothing keeps out: the system's answer is given in its place."""
+
+    def closed(*paths: object) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    (tmp_path / "data").mkdir()
+    monkeypatch.setattr(os.path, "samefile", closed)
+    monkeypatch.setattr(Path, "samefile", closed)
+    assert not nested(f"{tmp_path}/data", f"{tmp_path}/open")
+    assert nested(f"{tmp_path}/data", f"{tmp_path}/data/open")

@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import pyarrow as pa
 import pytest
 
-from evenhand.lease import ALIVE, LASTS, RENEWED, Holder, machine
+from evenhand.errors import RunConflict
+from evenhand.lease import ALIVE, LASTS, RENEWED, Holder, Lease, machine
 
 NOW = datetime.now(UTC)
 AN_HOUR = timedelta(hours=1)
@@ -42,3 +46,35 @@ def test_of_this_process_whatever_ended_without_giving_a_run_back_does_not_hold_
 
 def test_a_lease_outlasts_a_renewal_that_fails_once() -> None:
     assert timedelta(seconds=2 * RENEWED) < LASTS
+
+
+class Leases:
+    """The table of leases of one run: a number is taken once, by whoever comes first."""
+
+    def __init__(self) -> None:
+        self.rows: dict[int, Holder] = {}
+        self.faster: Holder | None = None  # takes the next number before whoever reads it now
+
+    def append_once(self, spec: Any, rows: pa.Table, run_id: str, number: int) -> None:
+        if self.faster is not None:
+            self.rows[number] = replace(self.faster, number=number)
+        row = rows.to_pylist()[0]
+        self.rows.setdefault(number, Holder(*(row[c] for c in ("number", "owner", "machine", "pid", "since", "until"))))
+
+    def newest(self) -> Holder | None:
+        return self.rows[max(self.rows)] if self.rows else None
+
+
+def test_who_sleeps_through_its_lease_and_is_not_the_first_to_wake_has_lost_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = Leases()
+    lease = Lease(table, "r1")  # type: ignore[arg-type]
+    monkeypatch.setattr(lease, "_newest", table.newest)
+    try:
+        assert lease.take()
+        lease.require()
+        lease._until = NOW - timedelta(seconds=1)
+        table.faster = holder("elsewhere", owner="another")
+        with pytest.raises(RunConflict, match="another process has gone on with run r1"):
+            lease.require()
+    finally:
+        lease.end(release=False)

@@ -200,6 +200,11 @@ def test_the_page_names_the_groups_that_a_verdict_is_not_over() -> None:
     assert "are without" not in base_page() and "but those on offers" not in base_page()
 
 
+def test_a_page_about_nobody_is_written() -> None:
+    """Where noise alone was found and every size is nothing, everybody has no typical value either."""
+    assert "<table" in render(facts(everyone={}))
+
+
 def test_a_suppressed_segment_shows_no_figure() -> None:
     hidden = {"value": None, "low": None, "high": None, "suppressed": True}
     made = facts()

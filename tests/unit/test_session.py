@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 from pyspark.errors import AnalysisException
+from pyspark.logger import PySparkLogger
 
 from evenhand.session import SessionError, require_delta, settings
+from evenhand.tables.spark_errors import TALKATIVE, no_values_in_errors
 
 HELD = "spark.databricks.delta.properties.defaults.appendOnly"
 
@@ -73,3 +75,24 @@ def test_what_spark_answers_without_delta_is_told_from_what_it_answers_when_it_i
     session: Any = SimpleNamespace(conf=None, sql=sql)
     with pytest.raises(SessionError, match=f"this Spark session {said}"):
         require_delta(session)
+
+
+def test_what_stopped_a_run_is_told_although_spark_is_gone_when_its_settings_are_put_back() -> None:
+    class Gone(Held):
+        def unset(self, key: str) -> None:
+            raise ConnectionRefusedError
+
+    with pytest.raises(ValueError, match="what stopped it"), settings(SimpleNamespace(conf=Gone({})), "UTC"):  # type: ignore[arg-type]
+        raise ValueError("what stopped it")
+
+
+def test_of_runs_side_by_side_the_last_to_end_lets_pyspark_tell_values_again() -> None:
+    loggers = [PySparkLogger.getLogger(name) for name in TALKATIVE]
+    before = [logger.disabled for logger in loggers]
+    one, other = no_values_in_errors("one"), no_values_in_errors("other")
+    one.__enter__()
+    other.__enter__()
+    one.__exit__(None, None, None)
+    assert all(logger.disabled for logger in loggers)
+    other.__exit__(None, None, None)
+    assert [logger.disabled for logger in loggers] == before

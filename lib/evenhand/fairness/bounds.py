@@ -137,7 +137,7 @@ def _refuse_infeasible(bounds: list[Bound]) -> None:
             raise InfeasibleBounds(
                 f"fairness.mitigation.bounds.shares.{of.attribute}.{of.group}: {of.group} are {_outward(least, most)} of everybody, "
                 f"19 times in 20, so no assignment gives them between {low:g} and {high:g} of every segment; bounds that hold the "
-                "whole of this range can be met; nothing was published, the run's ε is spent"
+                "whole of this range can be met; nothing was published"
             )
 
 

@@ -34,4 +34,9 @@ def _is_local(path: str) -> bool:
 def _holds(outer: tuple[str, ...], inner: tuple[str, ...]) -> bool:
     """Whether the inner folder, or one above it, is the outer one itself, for the file system."""
     folder, lower = Path(*outer), Path(*inner)
-    return folder.is_dir() and any(above.exists() and folder.samefile(above) for above in (lower, *lower.parents))
+    try:
+        return os.path.isdir(folder) and any(
+            os.path.exists(above) and folder.samefile(above) for above in (lower, *lower.parents)
+        )
+    except OSError:  # whoever may not look into a folder learns by its name alone
+        return False

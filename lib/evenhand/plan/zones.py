@@ -33,7 +33,7 @@ def ledger_in_words(plan: Plan) -> str:
         return f"The ledger of population {population} is there, and goes on."
     if known:
         return f"A ledger is there, of {', '.join(known)}; that of population {population} would begin in it."
-    if (folder / "runs").exists() or (restricted is not None and (restricted / "audit_log").exists()):
+    if os.path.exists(folder / "runs") or (restricted is not None and os.path.exists(restricted / "audit_log")):
         return "No ledger is there, although runs are: it was lost or moved, and a run is refused until the table budget is back."
     return f"No ledger is there: a new one would begin, for population {population}. {SHARE}"
 
@@ -42,7 +42,7 @@ def _populations(table: Path) -> set[str]:
     """Those that entries in the files of a ledger name; entries are only ever added."""
     import pyarrow.parquet as parquet  # late: a check of a plan without a ledger need not load it
 
-    files = table.glob("*.parquet") if (table / "_delta_log").is_dir() else []
+    files = table.glob("*.parquet") if os.path.isdir(table / "_delta_log") else []
     return {name for file in files for name in parquet.read_table(file, columns=["population"])["population"].to_pylist()}
 
 

@@ -31,9 +31,9 @@ def latest_decision(events: DataFrame, purpose: str, as_of: Column, opt_in: bool
     a grant that expires on a day is none on it.
     """
     granted = F.coalesce(F.col("state") == "granted", F.lit(False))
-    expired = F.coalesce(F.col("expires_at").cast("timestamp") <= as_of, F.lit(False))
+    expired = F.coalesce(F.col("expires_at") <= as_of, F.lit(False))
     no = ~granted | expired if opt_in else ~granted
-    time = F.coalesce(F.col("recorded_at").cast("timestamp"), F.when(no, as_of))
+    time = F.coalesce(F.col("recorded_at"), F.when(no, as_of))
     micros = F.greatest(F.unix_micros(time), F.lit(EARLIEST))  # twice the smallest number of all would be no number
     packed = micros * 2 + no.cast("bigint")
     relevant = (F.col("purpose") == purpose) & F.col(ID).isNotNull() & (time <= as_of)

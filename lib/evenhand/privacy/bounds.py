@@ -47,7 +47,7 @@ def magnitude_histograms(magnitudes: DataFrame, plan: Plan) -> Question:
     names = [f.name for f in plan.to_find]
     bins = F.array(*[F.col(n) + F.lit(j * BINS) for j, n in enumerate(names)])
     rows = magnitudes.select(F.explode(bins).alias("bin")).where("bin is not null").groupBy("bin").agg(F.count("*").alias("n"))
-    return Question(BOUNDS, rows, lambda table: _vectors(table, names), _parts(plan))
+    return Question(BOUNDS, rows, lambda table: _vectors(table, names), _parts(plan), of_sources=True)
 
 
 def _parts(plan: Plan) -> tuple[Part, ...]:

@@ -70,8 +70,7 @@ class Question:
     `rows` is lazy and still exact; nothing but the door may run it. The parts compose sequentially: the question costs
     the sum of their costs, all of one unit.
 
-    A question about the sources themselves has `texts`, their columns of text that `rows` computes with: a value there
-    may yet stop Spark, so nothing is spent before it is done.
+    A question `of_sources` reads them for the first time: a file of theirs may be gone, so nothing is spent before it is done.
 
     `about` is what the answer hangs on beside the plan and the run: centers, cuts, prices, by `fingerprint_of`. Stored with
     the answer, it is never read for other ones, whoever or whatever version asks again.
@@ -81,7 +80,7 @@ class Question:
     rows: DataFrame
     vectors: Callable[[pa.Table], Mapping[str, Integers]]
     parts: tuple[Part, ...]
-    texts: tuple[str, ...] | None = None
+    of_sources: bool = False
     about: str = ""
 
     @property

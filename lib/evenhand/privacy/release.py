@@ -99,11 +99,10 @@ class Door:
 
     def _draw(self, questions: Sequence[Question]) -> None:
         """Spend, compute, add noise, store."""
-        names, texts = [q.name for q in questions], [text for q in questions for text in q.texts or ()]
-        known = all(q.texts is None for q in questions)
-        with no_values_in_errors(f"computing {' and '.join(names)}", texts), ThreadPoolExecutor(len(names) + 1) as pool:
-            # Spent before any noise is drawn; beside the pass over the people where that cannot stop on a value.
-            spent = pool.submit(self._spend, questions) if known else None
+        names, is_first = [q.name for q in questions], any(q.of_sources for q in questions)
+        with no_values_in_errors(f"computing {' and '.join(names)}"), ThreadPoolExecutor(len(names) + 1) as pool:
+            # Spent before any noise is drawn; beside the pass over the people where that is not the first look at the sources.
+            spent = None if is_first else pool.submit(self._spend, questions)
             exact = list(pool.map(lambda q: q.vectors(q.rows.toArrow()), questions))
             spent.result() if spent else self._spend(questions)
         noisy = [add_noise(q.parts, vectors, self._noise) for q, vectors in zip(questions, exact, strict=True)]

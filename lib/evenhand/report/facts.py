@@ -127,7 +127,8 @@ class Facts:
 
     def surely_apart(self, row: Row) -> bool:
         """Whether a segment's typical value of a feature is surely not that of everybody."""
-        return not row["suppressed"] and self.everyone[row["measure"]].is_apart(row)
+        typical = self.everyone.get(row["measure"])  # of nobody there is none
+        return typical is not None and not row["suppressed"] and typical.is_apart(row)
 
     def measure(self, name: str) -> Rows:
         """The profile rows of one measure, by segment: size, share, or a feature."""

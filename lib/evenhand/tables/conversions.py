@@ -15,6 +15,7 @@ from evenhand.plan.models import Plan
 from evenhand.tables.ids import in_one_form
 from evenhand.tables.spark_errors import condition_of
 
+TIMES = ("recorded_at", "expires_at")
 MOST_DIGITS = 18  # of a number that surely fits into a BIGINT
 
 
@@ -33,8 +34,11 @@ def converted(plan: Plan, frames: Mapping[str, DataFrame]) -> dict[str, DataFram
     if isinstance(_type(frames[CONSENT], "state"), T.BooleanType):
         yes = F.col("state")
         changed[CONSENT]["state"] = F.when(yes, F.lit("granted")).when(~yes, F.lit("withdrawn"))
+    for time in TIMES:
+        if time in _names(frames[CONSENT]) and isinstance(kind := _type(frames[CONSENT], time), T.DateType | T.TimestampNTZType):
+            changed[CONSENT][time] = _within_calendar(F.col(time), kind)
     ready = {name: _with(rows, changed[name]) for name, rows in frames.items()}
-    if "expires_at" not in [c.lower() for c in frames[CONSENT].columns]:
+    if "expires_at" not in _names(frames[CONSENT]):
         ready[CONSENT] = ready[CONSENT].withColumn("expires_at", F.lit(None).cast("timestamp"))
     try:
         return {name: rows for name, rows in ready.items() if rows.schema}
@@ -43,6 +47,16 @@ def converted(plan: Plan, frames: Mapping[str, DataFrame]) -> dict[str, DataFram
             f"sources.ids: this Spark cannot bring ids into that form ({condition_of(wrong)}); leave normalize out and have the "
             "ids in one form at their source"
         ) from None
+
+
+def _within_calendar(time: Column, kind: T.DataType) -> Column:
+    """A day or a time without a zone as a TIMESTAMP, in the years 1 to 9999: Spark stops on what lies far outside of them."""
+    first, last = (F.lit(text).cast(kind) for text in ("0001-01-02", "9999-12-30"))  # a day from the ends, for every zone
+    return F.when(time.isNotNull(), F.least(F.greatest(time, first), last)).cast("timestamp")
+
+
+def _names(rows: DataFrame) -> list[str]:
+    return [c.lower() for c in rows.columns]
 
 
 def _with(rows: DataFrame, changed: Mapping[str, Column]) -> DataFrame:

@@ -35,11 +35,11 @@ def require_file(path: Path, where: str) -> None:
         OutputError: with the place in the plan and what stands in the way; nothing was touched.
     """
     path = path.absolute()
-    if path.is_dir():
+    if os.path.isdir(path):
         raise OutputError(f"{where}: {path} is a folder, a file must go there; remove it, or name another folder")
     folder = path.parent
     there = next(p for p in (folder, *folder.parents) if os.path.lexists(p))
-    if not there.is_dir():
+    if not os.path.isdir(there):
         raise OutputError(f"{where}: {there} is not a folder; name another")
     if not os.access(there, os.W_OK | os.X_OK):
         raise OutputError(f"{where}: nothing can be written in {there}; change its permissions or name another folder")

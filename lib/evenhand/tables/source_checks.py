@@ -87,12 +87,6 @@ def check_expressions(plan: Plan, frames: Mapping[str, DataFrame]) -> None:
             ) from None
 
 
-def texts_in_expressions(plan: Plan, frames: Mapping[str, DataFrame]) -> list[str]:
-    """The columns of text that expressions read; Spark takes a text for a number until it meets one that is none."""
-    texts = {f"{n}.{c}" for n, _, _, cs in _expressions(plan) for c in cs if isinstance(_types(frames[n])[c.lower()], TEXT)}
-    return sorted(texts)
-
-
 def _expressions(plan: Plan) -> Iterator[tuple[str, str, str, Sequence[str]]]:
     """Event source, place in the plan, SQL and columns of every expression."""
     for name, source in plan.sources.events.items():

@@ -18,11 +18,10 @@ from evenhand.plan.models import Plan
 from evenhand.privacy.people import People
 from evenhand.tables.conversions import converted
 from evenhand.tables.paths import absolute, quoted
-from evenhand.tables.source_checks import check_expressions, check_types, texts_in_expressions
-from evenhand.tables.spark_errors import SPARK_ERRORS, kind_of
+from evenhand.tables.source_checks import check_expressions, check_types
+from evenhand.tables.spark_errors import NO_FILE, SPARK_ERRORS, kind_of
 from evenhand.tables.unreadable import refuse_vanished, why_unreadable
 
-NO_FILE = ("FileNotFoundException", "FILE_NOT_EXIST")
 OPTIONAL = {(CONSENT, "expires_at")}  # without it no consent expires
 
 
@@ -34,7 +33,6 @@ class Sources:
     consent: DataFrame
     events: dict[str, DataFrame]
     versions: dict[str, int]
-    texts: list[str]  # columns of text that expressions read
     expires: bool = True  # whether consent has a column that says until when
 
 
@@ -79,11 +77,10 @@ def open_sources(spark: SparkSession, plan: Plan, versions: Mapping[str, int]) -
     frames = {name: _select(spark, plan, name, table, versions[name]) for name, table in source_tables(plan).items()}
     check_types(plan, frames)
     check_expressions(plan, frames)
-    texts = texts_in_expressions(plan, frames)
     ready = converted(plan, frames)
     events = {name: ready[name] for name in plan.sources.events}
-    expires = len(ready[CONSENT].columns) == len(frames[CONSENT].columns)
-    return Sources(ready[CUSTOMERS], ready[CONSENT], events, dict(versions), texts, expires)
+    expires = "expires_at" in map(str.lower, frames[CONSENT].columns)
+    return Sources(ready[CUSTOMERS], ready[CONSENT], events, dict(versions), expires)
 
 
 @contextmanager

@@ -7,8 +7,9 @@ import os
 import random
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Lock
 
 from pyspark.errors import PySparkException
 from pyspark.logger import PySparkLogger
@@ -39,12 +40,11 @@ SYSTEM = [
 # PySpark logs the message of an error by itself, with the value from the row that it quotes.
 TALKATIVE = ("SQLQueryContextLogger", "DataFrameQueryContextLogger")
 
-HINTS = {
-    "DIVIDE_BY_ZERO": "use try_divide, or nullif on the divisor",
-    "CAST_INVALID_INPUT": "a text is not a number or a date; retype the column at its source",
-    "ARITHMETIC_OVERFLOW": "cast to double before multiplying or adding",
-    "FileNotFoundException": "a file of a table is gone that its Delta log names; put it back, or the whole table from a copy",
-}
+# What Spark and Delta say where a file is gone that a table's log names.
+NO_FILE = ("FileNotFoundException", "FILE_NOT_EXIST")
+GONE = "a file of a table is gone that its Delta log names; put it back, or the whole table from a copy"
+
+_SILENCED, _LOCK = list[list[bool]](), Lock()  # how PySpark's loggers stood, once for each that keeps values out of errors now
 
 
 def condition_of(wrong: BaseException) -> str:
@@ -82,25 +82,33 @@ def system_error(wrong: BaseException) -> str | None:
 
 
 @contextmanager
-def no_values_in_errors(doing: str, texts: Sequence[str] = (), left: str = "nothing was published") -> Iterator[None]:
+def no_values_in_errors(doing: str, left: str = "nothing was published") -> Iterator[None]:
     """Replace Spark's message, which may quote a person's value, by the condition's name and what to do about it.
 
-    `texts` are the columns of text that expressions read: where one of them should have been a number. `left` says how the run
-    stands then.
+    `left` says how the run stands then.
     """
-    loggers = [PySparkLogger.getLogger(name) for name in TALKATIVE]
-    before = [logger.disabled for logger in loggers]
+    _silence()
     try:
-        for logger in loggers:
-            logger.disabled = True
         yield
     except SPARK_ERRORS as wrong:
-        text = str(wrong)
-        condition = condition_of(wrong) or next((c for c in HINTS if c in text), kind_of(wrong))
-        found = next((c for c in HINTS if c in text or c in condition), system_error(wrong) or condition)
-        hint = f"; {HINTS[found]}" if found in HINTS else ""
-        hint += f" (text is in {', '.join(texts)})" if texts and found == "CAST_INVALID_INPUT" else ""
-        raise DataError(f"{doing}: Spark stopped with {found}{hint}; {left}") from None
+        gone = next((sign for sign in NO_FILE if sign in str(wrong)), None)
+        found = gone or system_error(wrong) or kind_of(wrong)
+        raise DataError(f"{doing}: Spark stopped with {found}{f'; {GONE}' if gone else ''}; {left}") from None
     finally:
-        for logger, was in zip(loggers, before, strict=True):
-            logger.disabled = was
+        _let_speak()
+
+
+def _silence() -> None:
+    """PySpark's loggers are those of the process: silent until the last of several runs side by side is done."""
+    with _LOCK:
+        loggers = [PySparkLogger.getLogger(name) for name in TALKATIVE]
+        _SILENCED.append([logger.disabled for logger in loggers] if not _SILENCED else _SILENCED[0])
+        for logger in loggers:
+            logger.disabled = True
+
+
+def _let_speak() -> None:
+    with _LOCK:
+        before = _SILENCED.pop()
+        for name, was in zip(TALKATIVE, before, strict=True) if not _SILENCED else ():
+            PySparkLogger.getLogger(name).disabled = was
