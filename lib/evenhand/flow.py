@@ -12,13 +12,14 @@ from evenhand.fairness.assignment import FairMap, assignment_fingerprint, with_s
 from evenhand.fairness.kept import kept_bounds
 from evenhand.fairness.mitigate import mitigated
 from evenhand.governance.gates import blocking
+from evenhand.plan.advice import crowded
 from evenhand.plan.method import Method
 from evenhand.prepare.customers import prepared_customers
 from evenhand.prepare.keys import pads_of, refuse_other_key
 from evenhand.prepare.quality import input_quality
 from evenhand.privacy.bounds import bound_intervals
 from evenhand.privacy.groups import group_counts
-from evenhand.privacy.marginals import crowded, histograms, read_marginals
+from evenhand.privacy.marginals import histograms, outside_fullest, read_marginals
 from evenhand.privacy.spread import spread_out
 from evenhand.privacy.summary import COUNT, box_intervals, box_sums, boxes_of, read_summary
 from evenhand.privacy.tallies import segment_tallies
@@ -81,8 +82,8 @@ def segment_step(run: Run) -> None:
     if Method.of(plan).marginals:
         spread = run.door.release(histograms(prepared, plan))
         marginals = read_marginals(spread, plan)
-        for warning in crowded(spread, plan):
-            run.say(warning)
+        for sentence in crowded({name: most for name, (_, _, most) in outside_fullest(spread, plan).items()}, plan):
+            run.say(f"Warning: {sentence}")
     boxes, mitigation = boxes_of(plan, marginals), plan.fairness.mitigation
     by_group = [group_counts(prepared, boxes, plan)] if mitigation is not None else []
     counted, *grouped = run.door.releases(box_sums(prepared, plan, marginals), *by_group)
@@ -136,7 +137,10 @@ def assess_step(run: Run) -> None:
     release = run.door.release(segment_tallies(assigned, len(centers), plan, about))
     profiles, fairness = read_profiles(release, plan), assess_fairness(release, plan, centers, last.result())
     run.write_later(catalog.SEGMENT_PROFILES, profile_rows(profiles, names, plan))
-    run.write_later(catalog.EVERYBODY, everybody_rows(read_everybody(release, plan, len(centers)), plan))
+    outside = (
+        outside_fullest(run.door.release(histograms(prepared, plan)), plan) if Method.of(plan).marginals else {}
+    )  # read back
+    run.write_later(catalog.EVERYBODY, everybody_rows(read_everybody(release, plan, len(centers)), outside, plan))
     run.write_later(catalog.FAIRNESS_STATS, fairness_stats(fairness))
     run.write_later(catalog.FAIRNESS_GROUPS, fairness_groups(fairness))
     run.write_later(catalog.FAIRNESS_SUMMARY, fairness_summary(fairness))

@@ -171,7 +171,7 @@ def test_a_typical_value_that_may_be_anything_is_not_published_and_the_spread_is
     few = profile_rows(read_profiles(released(40, 0.1), plan), list("abc"), plan).to_pylist()
     values = [r for r in few if r["measure"] in plan.feature_names and not r["suppressed"]]
     assert values and all(r["value"] is None and r["low"] < r["high"] for r in values)
-    found = everybody_rows(read_everybody(released(100_000, 100.0), plan, 3), plan).to_pylist()
+    found = everybody_rows(read_everybody(released(100_000, 100.0), plan, 3), {}, plan).to_pylist()
     assert found[0]["figure"] == "customers" and found[0]["low"] <= 100_000 <= found[0]["high"]
     narrow = next(r for r in found if r["feature"] == "visits")
     assert narrow["low"] <= 300 / 65_536 * 16 <= narrow["high"] and narrow["value"] == pytest.approx(0.0732, rel=0.2)

@@ -64,6 +64,7 @@ def facts(**changes: Any) -> Facts:
         profiles=profiles,
         customers={"value": 3600.0, "low": 3550.0, "high": 3650.0},
         everyone=dict.fromkeys(plan.feature_names, Typical(5.0, 4.5, 5.5, 2.0)),
+        outside={"visits": 0.4},
         fits=[
             {
                 "k": 3,
@@ -198,6 +199,11 @@ def test_the_page_names_the_groups_that_a_verdict_is_not_over() -> None:
         in headline(replace(made, verdicts=even))[1]
     )
     assert "are without" not in base_page() and "but those on offers" not in base_page()
+
+
+def test_a_feature_that_fills_little_of_its_bounds_is_told_on_the_page_where_that_is_sure() -> None:
+    assert "an eighth of the bounds" not in base_page()
+    assert "an eighth of the bounds of visits, so it hardly counts" in render(facts(outside={"visits": 0.09}))
 
 
 def test_a_page_about_nobody_is_written() -> None:

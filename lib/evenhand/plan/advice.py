@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from evenhand.plan.accounting import SYMBOL, epsilon_of, half_width
@@ -17,6 +18,7 @@ LEVEL = 0.95
 ENOUGH = 300.0
 # Below a third of that no measured case was near, and the noise decides what the segments look like.
 FAR_BELOW = 100.0
+FEW_OUTSIDE = 0.1  # of the customers; a feature that fills so little of its bounds hardly counts in a distance
 
 
 def needed_epsilon(plan: Plan) -> float:
@@ -50,6 +52,19 @@ def remedy(plan: Plan, customers: float) -> str:
     most = int(max(plan.segments.candidates) * enough)
     fewer = f", or at most {most} segments at this ε" if most >= 2 else ""
     return f"ε of {epsilon_for(plan, 1 / enough):.2g} or more would do{fewer}"
+
+
+def crowded(outside: Mapping[str, float], plan: Plan) -> list[str]:
+    """One sentence for each feature of which nearly all customers are in an eighth of its bounds.
+
+    `outside` is by feature the largest share that may be anywhere else.
+    """
+    return [
+        f"Nine in ten customers or more are in an eighth of the bounds of {f.name}, so it hardly counts in the segments; narrower "
+        f"bounds {'' if f.scale == 'log' else 'or scale: log '}would tell them apart."
+        for f in plan.features
+        if outside.get(f.name, 1.0) <= FEW_OUTSIDE
+    ]
 
 
 def advice(plan: Plan) -> list[str]:

@@ -19,6 +19,7 @@ from pyspark.sql import functions as F
 from evenhand.plan.geometry import BITS, STEPS, Boxes, most_boxes
 from evenhand.plan.method import MARGINALS, Method
 from evenhand.plan.models import Plan
+from evenhand.privacy.intervals import LEVEL, sum_half_width
 from evenhand.privacy.noise import Noise
 from evenhand.privacy.quantize import Cut, best_cuts
 from evenhand.privacy.question import Integers, Part, Question
@@ -28,7 +29,7 @@ Floats = NDArray[np.float64]
 BIN_BITS = 6
 BINS = 2**BIN_BITS  # equal bins over the bounds of every feature
 WIDTH = STEPS // BINS
-FEW_OUTSIDE, LITTLE = 0.1, BINS // 8  # of the customers; bins: a feature that fills so little hardly counts in a distance
+LITTLE = BINS // 8  # bins
 LEAST_GAIN = 1e-3  # of all spread: a finer cut that explains less is noise
 
 
@@ -100,21 +101,20 @@ def read_marginals(release: Release, plan: Plan) -> Marginals:
     return Marginals(np.stack([_without_negatives(_believed(release[n].astype(np.float64), release.noise(n))) for n in names]))
 
 
-def crowded(release: Release, plan: Plan) -> list[str]:
-    """One line for each feature of which nearly all customers are in an eighth of its bounds, where the noise lets that be told."""
-    lines = []
-    for feature in plan.features:
-        noisy = release[feature.name].astype(np.float64)
+def outside_fullest(release: Release, plan: Plan) -> dict[str, tuple[float, float, float]]:
+    """By feature the share of customers outside of that eighth of its bounds that holds most of them: value and ends.
+
+    The ends are for the noise, 95 % whichever eighth it made the fullest.
+    """
+    level, found = 1 - (1 - LEVEL) / (BINS - LITTLE + 1), {}
+    for name in plan.feature_names:
+        noisy = release[name].astype(np.float64)
         total = max(float(noisy.sum()), 1.0)
         outside = total - float(np.convolve(noisy, np.ones(LITTLE), "valid").max())
-        unsure = release.noise(feature.name).deviation * float(np.sqrt(BINS - LITTLE))
-        if max(outside, unsure) <= FEW_OUTSIDE * total:
-            cure = "narrower bounds" if feature.scale == "log" else "narrower bounds or scale: log"
-            lines.append(
-                f"Warning: some nine in ten customers or more are in an eighth of the bounds of {feature.name}, so it hardly counts in "
-                f"the segments; {cure} would tell them apart"
-            )
-    return lines
+        reach = sum_half_width(release.noise(name), BINS - LITTLE, level)
+        share, low, high = (float(np.clip(end / total, 0.0, 1.0)) for end in (outside, outside - reach, outside + reach))
+        found[name] = (share, low, high)
+    return found
 
 
 def _believed(noisy: Floats, noise: Noise) -> Floats:

@@ -28,6 +28,9 @@ class Facts:
     profiles: Rows
     customers: Row  # how many, with the range of the noise
     everyone: dict[str, Typical]  # by feature; empty where no segment is shown
+    outside: dict[
+        str, float
+    ]  # by feature, the largest share that may be outside of an eighth of its bounds; empty without histograms
     fits: Rows
     curve: Rows
     fairness: Rows

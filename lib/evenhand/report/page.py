@@ -15,7 +15,7 @@ from markupsafe import Markup
 from evenhand.errors import OutputError
 from evenhand.fairness.assess import SHARE
 from evenhand.fairness.judgment import AT_LEAST
-from evenhand.plan.advice import advice
+from evenhand.plan.advice import advice, crowded
 from evenhand.plan.columns import CONSENT, CUSTOMERS, reasons
 from evenhand.plan.explain import learning, mitigation_in_words
 from evenhand.plan.groups import group_tables
@@ -83,6 +83,7 @@ def _context(facts: Facts) -> dict[str, object]:
         "headline": headline(facts),
         "do_not_act": do_not_act(facts),
         "miscounted": miscounted(facts),
+        "crowded": crowded(facts.outside, plan),
         "warnings": advice(plan),
         "learning": learning(plan),
         "mitigation": mitigation_in_words(plan),

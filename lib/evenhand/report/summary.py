@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from pathlib import Path
 
+from evenhand.plan.advice import crowded
 from evenhand.plan.groups import group_tables
 from evenhand.report.doubts import do_not_act, miscounted
 from evenhand.report.facts import Facts
@@ -19,6 +20,7 @@ def summary_text(facts: Facts, report: Path) -> str:
     if facts.not_private:
         lines.append("NOT PRIVATE: noise was replaced for a test or a benchmark; do not publish")
     doubts = [f"DO NOT ACT ON THIS: {why}" for why in [do_not_act(facts)] if why] + [said for said in [miscounted(facts)] if said]
+    doubts += crowded(facts.outside, facts.plan)
     lines += [line for doubt in doubts for line in textwrap.wrap(doubt, WIDTH)]
     shares = {row["segment"]: row for row in facts.measure("share")}
     for row in facts.measure("size"):

@@ -23,6 +23,7 @@ from evenhand.segment.profiles import Profiles
 
 Floats = NDArray[np.float64]
 CUSTOMERS, SPREAD, ENDS = "customers", "standard deviation", ("value", "low", "high")
+OUTSIDE = "share outside of the fullest eighth of the bounds"
 
 
 def bound_rows(plan: Plan, intervals: Mapping[str, BoundIntervals]) -> pa.Table:
@@ -107,11 +108,12 @@ def profile_rows(found: Profiles, labels: list[str], plan: Plan) -> pa.Table:
     return typed(table, {"value": pa.float64(), "low": pa.float64(), "high": pa.float64()})
 
 
-def everybody_rows(found: Everybody, plan: Plan) -> pa.Table:
-    """How many customers there are, then the standard deviation of each feature on its scale."""
+def everybody_rows(found: Everybody, outside: Mapping[str, tuple[float, float, float]], plan: Plan) -> pa.Table:
+    """How many customers there are, then the standard deviation of each feature on its scale, and how many fill its bounds."""
     rows: list[dict[str, object]] = [{"figure": CUSTOMERS, "feature": None} | dict(zip(ENDS, found.customers, strict=True))]
     for j, name in enumerate(plan.feature_names):
         rows.append(
             {"figure": SPREAD, "feature": name} | {end: number(of[j]) for end, of in zip(ENDS, found.spread, strict=True)}
         )
+    rows += [{"figure": OUTSIDE, "feature": name} | dict(zip(ENDS, ends, strict=True)) for name, ends in outside.items()]
     return typed(rows, dict.fromkeys(ENDS, pa.float64()) | {"feature": pa.string()})
