@@ -20,13 +20,14 @@ from evenhand.fairness import margins as margin_questions
 from evenhand.fairness.assignment import FairMap, Moves, with_segment
 from evenhand.fairness.margins import balance_check, edges_of, margins
 from evenhand.plan.geometry import STEPS
+from evenhand.plan.magnitudes import BINS as MAGNITUDE_BINS
 from evenhand.plan.method import GROUPS, MARGINALS, MARGINS, SUMMARY, Method, balance, check, refinement
 from evenhand.plan.models import Plan
 from evenhand.privacy import bounds, groups, marginals, summary, tallies
 from evenhand.privacy.bounds import magnitude_histograms
 from evenhand.privacy.groups import JointGroups, group_counts
 from evenhand.privacy.marginals import BINS, Marginals, histograms
-from evenhand.privacy.question import Part, Question
+from evenhand.privacy.question import Part, Question, histogram_vectors
 from evenhand.privacy.summary import Summary, box_sums, boxes_of
 from evenhand.privacy.tallies import TALLIES, segment_tallies
 from evenhand.segment import check as checks
@@ -101,12 +102,12 @@ class Asked:
 
 
 def asked(plan: Plan, earlier: Earlier) -> list[Asked]:
-    """What a run asks of `prepared`, in its order. What it asks before is `asked_bounds`."""
+    """What a run asks of `prepared`, in its order. What it asks before is `bounds_answer`."""
     boxes, method, unit, centers = boxes_of(plan, earlier.marginals), Method.of(plan), plan.privacy.unit, earlier.centers
     found = []
     if method.marginals:
         names, parts = plan.feature_names, marginals._parts(plan)
-        found.append(Asked(MARGINALS, parts, lambda t: marginals._vectors(t, names), counts.histogram_table))
+        found.append(Asked(MARGINALS, parts, lambda t: histogram_vectors(t, names, BINS), counts.histogram_table))
     parts = summary._parts(plan, boxes)
     found.append(
         Asked(SUMMARY, parts, lambda t: summary._vectors(t, boxes, unit), lambda people: counts.sums_by_box(people, boxes))
@@ -161,7 +162,7 @@ def _step(step: Step, plan: Plan) -> Asked:
 def bounds_answer(plan: Plan, magnitudes: Integers) -> tuple[tuple[Part, ...], Mapping[str, Integers]]:
     """Parts and exact answer of what a plan without bounds asks first, of bins (n, features), -1 where there is no value."""
     names = [f.name for f in plan.to_find]
-    return bounds._parts(plan), bounds._vectors(counts.magnitude_table(magnitudes), names)
+    return bounds._parts(plan), histogram_vectors(counts.magnitude_table(magnitudes), names, MAGNITUDE_BINS)
 
 
 def questions(found: DataFrame, plan: Plan, earlier: Earlier) -> list[Question]:

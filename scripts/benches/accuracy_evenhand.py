@@ -18,7 +18,7 @@ from evenhand.plan.method import Method
 from evenhand.plan.models import Plan
 from evenhand.privacy import marginals, summary
 from evenhand.privacy.noise import Noise, SeededNoise
-from evenhand.privacy.question import Part
+from evenhand.privacy.question import Part, histogram_vectors
 from evenhand.privacy.spread import spread_out
 from evenhand.segment import refine
 from evenhand.segment.assign import CENTER_BITS, Centers, rounded_centers
@@ -63,7 +63,7 @@ def learned(plan: Plan, ask: Ask) -> Centers | None:
     method, names, unit = Method.of(plan), plan.feature_names, plan.privacy.unit
     found = None
     if method.marginals:
-        answer = ask(marginals._parts(plan), lambda rows: marginals._vectors(bins(rows), names))
+        answer = ask(marginals._parts(plan), lambda rows: histogram_vectors(bins(rows), names, marginals.BINS))
         found = marginals.read_marginals(answer, plan)
     boxes = summary.boxes_of(plan, found)
     answer = ask(summary._parts(plan, boxes), lambda rows: summary._vectors(box_table(rows, boxes), boxes, unit))

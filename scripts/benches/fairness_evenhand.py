@@ -19,7 +19,7 @@ from evenhand.plan.method import GROUPS, MARGINS, Method, balance
 from evenhand.plan.models import Plan
 from evenhand.privacy import groups, marginals, summary
 from evenhand.privacy.noise import SeededNoise
-from evenhand.privacy.question import Part
+from evenhand.privacy.question import Part, histogram_vectors
 from evenhand.privacy.spread import spread_out
 from evenhand.segment import check, refine
 from evenhand.segment.assign import CENTER_BITS, Centers, rounded_centers
@@ -61,7 +61,9 @@ def mitigated_draw(draw: Draw, plan: Plan) -> mitigate.Mitigated:
     names, noise = plan.feature_names, draw.noise
     found = None
     if method.marginals:
-        found = marginals.read_marginals(StandIn.of(marginals._vectors(bins(rows), names), marginals._parts(plan), noise), plan)
+        found = marginals.read_marginals(
+            StandIn.of(histogram_vectors(bins(rows), names, marginals.BINS), marginals._parts(plan), noise), plan
+        )
     boxes = summary.boxes_of(plan, found)
     exact = summary._vectors(box_table(rows, boxes), boxes, plan.privacy.unit)
     release = StandIn.of(exact, summary._parts(plan, boxes), noise)

@@ -20,6 +20,7 @@ from evenhand.plan.models import Plan
 from evenhand.privacy import marginals, release, summary
 from evenhand.privacy.marginals import read_marginals
 from evenhand.privacy.noise import SeededNoise
+from evenhand.privacy.question import histogram_vectors
 from evenhand.privacy.release import Release, add_noise
 from evenhand.privacy.summary import COUNT, OFFSETS, box_intervals, boxes_of, read_summary
 from evenhand.privacy.tallies import MIDDLE, SIZE, SUMS, _parts, group_part
@@ -135,7 +136,7 @@ def test_all_counts_of_the_boxes_that_are_kept_and_all_their_means_lie_in_their_
     noise, found = SeededNoise(11), None
     if Method.of(plan).marginals:
         parts = marginals._parts(plan)
-        exact = marginals._vectors(bins(rows), plan.feature_names)
+        exact = histogram_vectors(bins(rows), plan.feature_names, marginals.BINS)
         answer = Release(release._KEY, "marginals", parts, add_noise(parts, exact, noise), private=False)
         found = read_marginals(answer, plan)
     boxes = boxes_of(plan, found)

@@ -22,7 +22,7 @@ from evenhand.privacy import bounds, marginals, release, summary
 from evenhand.privacy.bounds import bound_intervals, range_of
 from evenhand.privacy.marginals import Marginals, read_marginals
 from evenhand.privacy.noise import SeededNoise
-from evenhand.privacy.question import Part
+from evenhand.privacy.question import Part, histogram_vectors
 from evenhand.privacy.release import Release, add_noise
 from evenhand.privacy.spread import spread_out
 from evenhand.privacy.summary import COUNT, OFFSETS, Summary, boxes_of, read_summary
@@ -73,7 +73,7 @@ class World:
         rows = np.minimum(spread, STEPS - 1).astype(np.int64)
         if not Method.of(plan).marginals:
             return cls(plan, rows, None, noise)
-        exact = marginals._vectors(bins(rows), plan.feature_names)
+        exact = histogram_vectors(bins(rows), plan.feature_names, marginals.BINS)
         return cls(plan, rows, read_marginals(answered(marginals._parts(plan), exact, noise), plan), noise)
 
     @property

@@ -19,7 +19,7 @@ from evenhand.prepare.features import as_integers
 from evenhand.privacy import marginals as marginals_module
 from evenhand.privacy import summary as summary_module
 from evenhand.privacy.marginals import BINS, WIDTH, Marginals, histograms
-from evenhand.privacy.question import Question
+from evenhand.privacy.question import Question, histogram_vectors
 from evenhand.privacy.summary import COUNT, OFFSETS, Summary, box_sums, boxes_of
 from evenhand.segment import refine as refine_module
 from evenhand.segment.assign import rounded_centers
@@ -156,7 +156,7 @@ def test_the_accuracy_bench_aggregates_as_spark_does(raw: DataFrame, three: Plan
     points = points_of(frame)
     boxes, step, names = boxes_of(three, marginals), some_step(points), three.feature_names
     pairs = [
-        (exact(histograms(frame, three)), marginals_module._vectors(bench.bins(points), names)),
+        (exact(histograms(frame, three)), histogram_vectors(bench.bins(points), names, marginals_module.BINS)),
         (exact(box_sums(frame, three, marginals)), summary_module._vectors(bench.box_table(points, boxes), boxes, "epsilon")),
         (exact(step_sums(frame, step, three)), refine_module._vectors(bench.step_table(points, step), step)),
     ]

@@ -9,8 +9,9 @@ from evenhand.plan.advice import crowded
 from evenhand.plan.geometry import STEPS, Boxes
 from evenhand.plan.load import parse_plan
 from evenhand.plan.models import Plan
-from evenhand.privacy.marginals import BINS, _parts, _vectors, _without_negatives, outside_fullest, read_marginals
+from evenhand.privacy.marginals import BINS, _parts, _without_negatives, outside_fullest, read_marginals
 from evenhand.privacy.noise import SeededNoise
+from evenhand.privacy.question import histogram_vectors
 from evenhand.privacy.release import Release
 from sample import BASE, plan_yaml
 
@@ -18,7 +19,7 @@ FEW = 3_000
 
 
 def asked(rows: np.ndarray, plan: Plan, noise: SeededNoise) -> Release:
-    return StandIn.of(_vectors(bins(rows), plan.feature_names), _parts(plan), noise)  # type: ignore[return-value]
+    return StandIn.of(histogram_vectors(bins(rows), plan.feature_names, BINS), _parts(plan), noise)  # type: ignore[return-value]
 
 
 def plan_of(epsilon: float) -> Plan:

@@ -5,11 +5,9 @@ Where the bins are is public (`plan.magnitudes`); no look at a smallest or great
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -20,7 +18,7 @@ from evenhand.plan.magnitudes import BINS, LEAST, MOST, SIDE, SLACK, WANTED, ZER
 from evenhand.plan.method import BOUNDS
 from evenhand.plan.models import Plan
 from evenhand.privacy.intervals import LEVEL
-from evenhand.privacy.question import Integers, Part, Question
+from evenhand.privacy.question import Integers, Part, Question, histogram_vectors
 from evenhand.privacy.release import Release
 from evenhand.short_code import integer_in_own_method
 
@@ -47,18 +45,12 @@ def magnitude_histograms(magnitudes: DataFrame, plan: Plan) -> Question:
     names = [f.name for f in plan.to_find]
     bins = F.array(*[F.col(n) + F.lit(j * BINS) for j, n in enumerate(names)])
     rows = magnitudes.select(F.explode(bins).alias("bin")).where("bin is not null").groupBy("bin").agg(F.count("*").alias("n"))
-    return Question(BOUNDS, rows, lambda table: _vectors(table, names), _parts(plan), of_sources=True)
+    return Question(BOUNDS, rows, lambda table: histogram_vectors(table, names, BINS), _parts(plan), of_sources=True)
 
 
 def _parts(plan: Plan) -> tuple[Part, ...]:
     each, unit = plan.bounds_budget / len(plan.to_find), plan.privacy.unit
     return tuple(Part(f.name, BINS, 1, each, "a customer is in one bin of the feature, or in none", unit) for f in plan.to_find)
-
-
-def _vectors(table: pa.Table, names: list[str]) -> Mapping[str, Integers]:
-    full = np.zeros(len(names) * BINS, dtype=np.int64)
-    full[table["bin"].to_numpy().astype(np.int64)] = table["n"].to_numpy().astype(np.int64)
-    return dict(zip(names, full.reshape(len(names), BINS), strict=True))
 
 
 def with_found_bounds(release: Release, plan: Plan) -> Plan:

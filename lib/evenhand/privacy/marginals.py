@@ -6,12 +6,10 @@ on noisy histograms, so it is free, and says nothing more about people.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -22,7 +20,7 @@ from evenhand.plan.models import Plan
 from evenhand.privacy.intervals import LEVEL, sum_half_width
 from evenhand.privacy.noise import Noise
 from evenhand.privacy.quantize import Cut, best_cuts
-from evenhand.privacy.question import Integers, Part, Question
+from evenhand.privacy.question import Part, Question, histogram_vectors
 from evenhand.privacy.release import Release
 
 Floats = NDArray[np.float64]
@@ -41,19 +39,13 @@ def histograms(prepared: DataFrame, plan: Plan) -> Question:
     names = plan.feature_names
     bins = [F.shiftright(F.col(n), BITS - BIN_BITS) + F.lit(j * BINS) for j, n in enumerate(names)]
     rows = prepared.select(F.explode(F.array(*bins)).alias("bin")).groupBy("bin").agg(F.count("*").alias("n"))
-    return Question(MARGINALS, rows, lambda table: _vectors(table, names), _parts(plan))
+    return Question(MARGINALS, rows, lambda table: histogram_vectors(table, names, BINS), _parts(plan))
 
 
 def _parts(plan: Plan) -> tuple[Part, ...]:
     each = Method.of(plan).marginals / len(plan.features)
     why, unit = "a customer is in one bin of the feature", plan.privacy.unit
     return tuple(Part(name, BINS, 1, each, why, unit) for name in plan.feature_names)
-
-
-def _vectors(table: pa.Table, names: list[str]) -> Mapping[str, Integers]:
-    full = np.zeros(len(names) * BINS, dtype=np.int64)
-    full[table["bin"].to_numpy().astype(np.int64)] = table["n"].to_numpy().astype(np.int64)
-    return dict(zip(names, full.reshape(len(names), BINS), strict=True))
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -102,6 +102,13 @@ def fingerprint_of(*arrays: Integers) -> str:
     """Of integers that are public, 16 hexadecimal digits; their shapes count too."""
     content = b"".join(f"{a.shape}".encode() + a.astype("<i8").tobytes() for a in arrays)
     return hashlib.sha256(content).hexdigest()[:16]
+
+
+def histogram_vectors(table: pa.Table, names: Sequence[str], bins: int) -> dict[str, Integers]:
+    """A histogram a name, empty bins too, from rows of `bin` and `n`; of name j the bins are numbered from j * bins on."""
+    full = np.zeros(len(names) * bins, dtype=np.int64)
+    full[table["bin"].to_numpy().astype(np.int64)] = table["n"].to_numpy().astype(np.int64)
+    return dict(zip(names, full.reshape(len(names), bins), strict=True))
 
 
 def described(parts: tuple[Part, ...]) -> str:
