@@ -37,7 +37,7 @@ def test_figures_of_cells_and_groups_hold_19_times_in_20(name: str, noise: Noise
     groups = p.sum(axis=1)
     rates = p[:, CHOSEN].sum(axis=1) / groups
     selected = [selection_rates(t, noise, CHOSEN) for t in tables]
-    pairs = [(Interval(s.value[0], s.low[0], s.high[0]), Interval(s.value[1], s.low[1], s.high[1])) for s in selected]
+    pairs = [(s[0], s[1]) for s in selected]
     figures = {
         "share of a segment": ([segment_share(t, noise) for t in tables], p / p.sum(axis=0)),
         "representation ratio": ([representation(t, noise) for t in tables], p / p.sum(axis=0) / groups[:, None]),

@@ -16,7 +16,7 @@ from evenhand.fairness.known import judged_by, with_cells
 from evenhand.fairness.offers import chosen_segments
 from evenhand.fairness.possible import balance_of_everybody, thresholds
 from evenhand.fairness.proxies import Proxy, proxies
-from evenhand.fairness.rates import Interval
+from evenhand.fairness.rates import Interval, among
 from evenhand.fairness.reference import Shares, against_reference, customer_shares, reference_shares, worst_against_reference
 from evenhand.fairness.selection import offered
 from evenhand.fairness.worst import representation, segment_share, table_estimates
@@ -116,13 +116,12 @@ def _with_segments(
     shown, whole = noisy[large], not found.suppressed[large].any()
     ratios = representation(shown, noise) if reference.shares is None else against_reference(shown, noise, reference, large)
     is_over = judged_by(shown, noise, ratios, threshold)
+    # Shares among fewer groups tell more totals, from which a hidden cell might follow.
     if not whole and (reference.base(large) != large).any():
-        ratios = Interval(
-            *[np.full(shown.shape, np.nan)] * 3
-        )  # shares among fewer groups tell more totals, from which a hidden cell might follow
-    costs = _rows(mean_costs(release, table, len(plan.features), k), large)
-    by_group = [GroupFigure(SHARE, "", _among(large, customer_shares(shown, noise))), GroupFigure(COST, "", _among(large, costs))]
-    shares, ratios = _among(large, segment_share(shown, noise)), _among(large, _told(ratios, threshold))
+        ratios = Interval(*[np.full(shown.shape, np.nan)] * 3)
+    costs = mean_costs(release, table, len(plan.features), k)[large]
+    by_group = [GroupFigure(SHARE, "", among(large, customer_shares(shown, noise))), GroupFigure(COST, "", among(large, costs))]
+    shares, ratios = among(large, segment_share(shown, noise)), among(large, _told(ratios, threshold))
     found = replace(found, shares=shares, ratios=ratios, by_group=by_group + found.by_group)
     if large.sum() < 2:
         return found
@@ -149,20 +148,6 @@ def _told(ratios: Interval, threshold: float) -> Interval:
     with np.errstate(invalid="ignore"):
         says_nothing = (ratios.low < threshold) & (ratios.high > 1 / threshold)
     return Interval(np.where(says_nothing, np.nan, ratios.value), ratios.low, ratios.high)
-
-
-def _among(large: Mask, of: Interval) -> Interval:
-    """The figures of the large groups among all groups, NaN for the others."""
-    tables = []
-    for figure in (of.value, of.low, of.high):
-        table = np.full((len(large), *figure.shape[1:]), np.nan)
-        table[large] = figure
-        tables.append(table)
-    return Interval(*tables)
-
-
-def _rows(of: Interval, chosen: Mask) -> Interval:
-    return Interval(of.value[chosen], of.low[chosen], of.high[chosen])
 
 
 def unevenness(fairness: list[TableFairness]) -> list[str]:

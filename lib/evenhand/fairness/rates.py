@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from evenhand.privacy.intervals import LEVEL
 
 Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,20 @@ class Interval:
     value: Floats
     low: Floats
     high: Floats
+
+    def __getitem__(self, rows: Any) -> Interval:
+        """The figures of these rows, whatever NumPy takes for rows."""
+        return Interval(self.value[rows], self.low[rows], self.high[rows])
+
+
+def among(chosen: Mask, figures: Interval) -> Interval:
+    """The figures of the chosen among all, along the first axis, NaN for the others."""
+    ends = []
+    for end in (figures.value, figures.low, figures.high):
+        everyone = np.full((len(chosen), *end.shape[1:]), np.nan)
+        everyone[chosen] = end
+        ends.append(everyone)
+    return Interval(*ends)
 
 
 def rate(

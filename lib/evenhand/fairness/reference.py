@@ -120,7 +120,7 @@ def worst_against_reference(noisy: Floats, noise: Noise, reference: Shares, judg
     if own is None or wide is None:
         return None
     counts = _counting(reference, judged, over)
-    own, wide = (Interval(i.value[counts], i.low[counts], i.high[counts]) for i in (own, wide))
+    own, wide = own[counts], wide[counts]
     with np.errstate(divide="ignore"):
         lowest = np.fmin(own.low, 1 / own.high)
         value = np.fmin(own.value, 1 / own.value)
@@ -152,7 +152,7 @@ def _ratios(noisy: Floats, noise: Noise, reference: Shares, judged: Mask, level:
         for row, end in zip(rows, (rest.value, rest.low, rest.high), strict=True):
             row.append(end[None])
     all_rows = Interval(*(np.concatenate(row) for row in rows))
-    return ratio(all_rows, Interval(of.value[:, None], of.low[:, None], of.high[:, None]))
+    return ratio(all_rows, of[:, None])
 
 
 def _alone(reference: Shares, judged: Mask) -> Mask:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from evenhand.fairness.intervals import Estimate
 from evenhand.fairness.known import with_rates
-from evenhand.fairness.rates import Interval, ratio
+from evenhand.fairness.rates import Interval, among, ratio
 from evenhand.fairness.worst import selection_estimates, selection_rates
 from evenhand.privacy.noise import Noise
 from evenhand.privacy.suppression import withheld_rates
@@ -50,7 +50,7 @@ def offered(
         gets, gets_not = noisy[:, chosen].sum(axis=1), noisy[:, ~chosen].sum(axis=1)
         secret = np.minimum(gets, gets_not) < (minimum if not chosen.all() else -np.inf)
         secret[large] = of_large
-        rates = _among(known, selection_rates(noisy[known], noise, chosen))
+        rates = among(known, selection_rates(noisy[known], noise, chosen))
         over = _judged_by(rates, well & known, known, threshold)
         estimates = selection_estimates(noisy[over], noise, chosen) if over.sum() >= 2 else {}
         shown = Interval(*(np.where(secret, np.nan, end) for end in (rates.value, rates.low, rates.high)))
@@ -62,8 +62,7 @@ def _judged_by(rates: Interval, well: Mask, known: Mask, threshold: float) -> Ma
     """The groups well known; and others whose rate is surely uneven beside one of theirs. All, where fewer than two are."""
     if well.sum() < 2:
         return known
-    ends = (rates.value, rates.low, rates.high)
-    one, other = Interval(*(e[:, None] for e in ends)), Interval(*(e[None, well] for e in ends))
+    one, other = rates[:, None], rates[None, well]
     with np.errstate(invalid="ignore"):
         apart = (ratio(one, other).high < threshold) | (ratio(other, one).high < threshold)
     return well | (known & apart.any(axis=1))
@@ -72,13 +71,3 @@ def _judged_by(rates: Interval, well: Mask, known: Mask, threshold: float) -> Ma
 def _told(rates: Interval) -> Interval:
     with np.errstate(invalid="ignore"):
         return Interval(np.where(rates.high - rates.low > MOST_WIDTH, np.nan, rates.value), rates.low, rates.high)
-
-
-def _among(chosen: Mask, of: Interval) -> Interval:
-    """The figures of the chosen groups among all groups, NaN for the others."""
-    ends = []
-    for end in (of.value, of.low, of.high):
-        table = np.full(len(chosen), np.nan)
-        table[chosen] = end
-        ends.append(table)
-    return Interval(*ends)

@@ -131,10 +131,7 @@ def selection_estimates(noisy: Floats, noise: Noise, chosen: Mask) -> dict[str, 
 def _pairs(figures: Interval) -> tuple[Interval, Interval]:
     """Every figure against every other, the first axis."""
     one, other = np.nonzero(~np.eye(len(figures.value), dtype=bool))
-    return (
-        Interval(figures.value[one], figures.low[one], figures.high[one]),
-        Interval(figures.value[other], figures.low[other], figures.high[other]),
-    )
+    return figures[one], figures[other]
 
 
 def _against_the_others(noisy: Floats, noise: Noise, group: int) -> dict[str, Estimate]:
