@@ -28,8 +28,7 @@ def prepared_customers(sources: Sources, plan: Plan, as_of: datetime, pads: Data
     0 to 65,535), one INT a protected attribute (the group's position in the plan).
     """
     now = timestamp(as_of)
-    decisions = latest_decision(identified(sources.consent, plan.sources.consent.id), plan.purpose, now, plan.opt_in)
-    allowed = keep_allowed(customers(sources, plan), decisions, plan.opt_in)
+    allowed = allowed_of(customers(sources, plan), sources, plan, now)
     for name, source in plan.sources.events.items():
         positions = [i for i, f in enumerate(plan.features) if f.events == name]
         features = [plan.features[i] for i in positions]
@@ -38,6 +37,12 @@ def prepared_customers(sources: Sources, plan: Plan, as_of: datetime, pads: Data
     columns = ["imputed", "clipped", *plan.feature_names, *plan.attribute_names]
     ready = allowed.withColumnsRenamed({"_imputed": "imputed", "_clipped": "clipped"}).select(ID, *columns)
     return with_pseudonym(ready, pads, plan.pseudonyms.key_id)
+
+
+def allowed_of(rows: DataFrame, sources: Sources, plan: Plan, as_of: Column) -> DataFrame:
+    """The rows of the customers who may be included: who they are is decided here alone, whatever is then found out of them."""
+    decisions = latest_decision(identified(sources.consent, plan.sources.consent.id), plan.purpose, as_of, plan.opt_in)
+    return keep_allowed(rows, decisions, plan.opt_in)
 
 
 def customers(sources: Sources, plan: Plan) -> DataFrame:

@@ -10,8 +10,8 @@ from pyspark.sql import functions as F
 from evenhand.plan.columns import quoted_column
 from evenhand.plan.data import KeepLatest
 from evenhand.plan.models import Plan
-from evenhand.prepare.consent import ID, keep_allowed, latest_decision
-from evenhand.prepare.customers import identified, timestamp, timestamp_sql, with_ids
+from evenhand.prepare.consent import ID
+from evenhand.prepare.customers import allowed_of, identified, timestamp, timestamp_sql, with_ids
 from evenhand.prepare.duplicates import ROW, keep_latest, unanimous, with_row
 from evenhand.prepare.features import event_features
 from evenhand.privacy.bounds import magnitude
@@ -25,8 +25,7 @@ def magnitudes(sources: Sources, plan: Plan, as_of: datetime) -> DataFrame:
     The same customers and the same values as in `prepared`.
     """
     now = timestamp(as_of)
-    decisions = latest_decision(identified(sources.consent, plan.sources.consent.id), plan.purpose, now, plan.opt_in)
-    rows = keep_allowed(customer_magnitudes(sources, plan), decisions, plan.opt_in)
+    rows = allowed_of(customer_magnitudes(sources, plan), sources, plan, now)
     for name, source in plan.sources.events.items():
         features = [f for f in plan.to_find if f.events == name]
         if features:
