@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from evenhand.plan.consistency import columns_of
-from evenhand.plan.data import KeepLatest
+from evenhand.plan.data import KeepLatest, Table
 from evenhand.plan.expressions import inspect_condition
 from evenhand.plan.models import Plan
 
 CUSTOMERS, CONSENT = "customers", "consent"
+
+
+def source_tables(plan: Plan) -> dict[str, Table]:
+    """The tables that a plan reads, by source."""
+    return {CUSTOMERS: plan.sources.customers, CONSENT: plan.sources.consent, **plan.sources.events}
 
 
 def needed_columns(plan: Plan) -> dict[str, list[str]]:

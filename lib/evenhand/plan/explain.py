@@ -7,8 +7,7 @@ from itertools import groupby
 
 from evenhand.plan.accounting import SYMBOL
 from evenhand.plan.advice import advice, expectations
-from evenhand.plan.columns import CONSENT, CUSTOMERS, reasons
-from evenhand.plan.data import Table
+from evenhand.plan.columns import reasons, source_tables
 from evenhand.plan.geometry import Boxes, most_boxes
 from evenhand.plan.groups import group_tables
 from evenhand.plan.load import fingerprint
@@ -69,8 +68,7 @@ def _form(plan: Plan) -> str:
 
 
 def _what(plan: Plan) -> list[str]:
-    tables: dict[str, Table] = {CUSTOMERS: plan.sources.customers, CONSENT: plan.sources.consent, **plan.sources.events}
-    lines = []
+    tables, lines = source_tables(plan), []
     uses = sorted(reasons(plan), key=lambda use: list(tables).index(use[0]))
     for source, group in groupby(uses, key=lambda use: use[0]):
         table = tables[source]

@@ -16,7 +16,7 @@ from evenhand.errors import OutputError
 from evenhand.fairness.assess import SHARE
 from evenhand.fairness.judgment import AT_LEAST
 from evenhand.plan.advice import advice, crowded
-from evenhand.plan.columns import CONSENT, CUSTOMERS, reasons
+from evenhand.plan.columns import reasons, source_tables
 from evenhand.plan.explain import learning, mitigation_in_words
 from evenhand.plan.groups import group_tables
 from evenhand.plan.models import Plan
@@ -74,8 +74,7 @@ def glance(facts: Facts) -> str:
 
 def _context(facts: Facts) -> dict[str, object]:
     plan = facts.plan
-    uses = sorted(reasons(plan), key=lambda use: list(facts.versions).index(use[0]))
-    sources = {CUSTOMERS: plan.sources.customers, CONSENT: plan.sources.consent, **plan.sources.events}
+    uses, sources = sorted(reasons(plan), key=lambda use: list(facts.versions).index(use[0])), source_tables(plan)
     return {
         "facts": facts,
         "plan": plan,
