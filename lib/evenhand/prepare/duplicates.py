@@ -1,6 +1,6 @@
 """One row a customer: differential privacy protects a customer only if nobody stands twice in `prepared`.
 
-Which row it is hangs on the rows of that customer alone. That an id stands twice never stops a run: whether one does, in
+Which row it is depends on the rows of that customer alone. That an id stands twice never stops a run: whether one does, in
 a column that the plan names, would be an exact answer.
 """
 
@@ -50,7 +50,6 @@ def keep_latest(customers: DataFrame, by: str) -> DataFrame:
 
 
 def repeated(customers: DataFrame) -> DataFrame:
-    """Counts of ids, one row: those with several rows as `repeated`, those of them whose rows differ as `contradictory`."""
+    """The ids with several rows: the id, how many `rows`, and whether they `differ`."""
     each = with_row(customers).select(ID, ROW).repartition(ID).groupBy(ID)
-    found = each.agg(F.count("*").alias("rows"), (F.min(ROW) != F.max(ROW)).alias("differ")).where("rows > 1")
-    return found.agg(F.count("*").alias("repeated"), F.count_if("differ").alias("contradictory"))
+    return each.agg(F.count("*").alias("rows"), (F.min(ROW) != F.max(ROW)).alias("differ")).where("rows > 1")

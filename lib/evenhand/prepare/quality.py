@@ -23,9 +23,8 @@ from evenhand.tables.sources import Sources
 def input_quality(prepared: DataFrame, sources: Sources, plan: Plan) -> DataFrame:
     """Restricted: item, finding, count.
 
-    Imputed and clipped values by feature; by source rows without an id and events without a time or of no customer;
-    customers with a value that the plan rules out; consent
-    events whose purpose is nearly the plan's.
+    Values imputed and clipped, by feature; rows without an id, and events without a time or of no customer, by source;
+    customers with a value that the plan rules out; consent events whose purpose is nearly the plan's.
     """
     return reduce(
         DataFrame.unionByName,
@@ -91,15 +90,11 @@ def _listed(rows: DataFrame, counts: Mapping[tuple[str, str], Column]) -> DataFr
 def _repeated(sources: Sources, plan: Plan) -> list[DataFrame]:
     if isinstance(plan.sources.customers.duplicates, KeepLatest):
         return []
-    found = repeated(with_ids(sources, plan))
-    pairs = [
-        F.struct(F.lit("customers").alias("item"), F.lit(finding).alias("finding"), F.col(column).alias("count"))
-        for finding, column in (
-            ("id on several rows", "repeated"),
-            ("left out: rows that contradict each other", "contradictory"),
-        )
-    ]
-    return [found.select(F.inline(F.array(*pairs)))]
+    counts = {
+        (CUSTOMERS, "id on several rows"): F.count("*"),
+        (CUSTOMERS, "left out: rows that contradict each other"): F.count_if("differ"),
+    }
+    return [_listed(repeated(with_ids(sources, plan)), counts)]
 
 
 def _ruled_out(plan: Plan) -> dict[str, Column]:
