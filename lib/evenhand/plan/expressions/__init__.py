@@ -7,6 +7,9 @@ thing to the check and another to Spark; a function or a piece of syntax that is
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+
+from sqlglot import exp
 
 from evenhand.plan.expressions.errors import ExpressionError
 from evenhand.plan.expressions.folds import NO_AGGREGATE, Folded, FoldOf, Folds
@@ -34,16 +37,20 @@ class Inspection:
     columns: tuple[str, ...]
 
 
+@cache
 def inspect_aggregate(text: str) -> Inspection:
     """Columns of an aggregate over event rows; every column must stand inside an aggregate function."""
-    folded(text, SOME_TIME)
-    return _inspected(text)
+    tree = parsed(text)
+    _folded(tree, SOME_TIME)
+    return _inspected(tree)
 
 
+@cache
 def inspect_condition(text: str) -> Inspection:
     """Columns of a condition on single rows, such as the `where` of an event source."""
-    condition_sql(text, SOME_TIME)
-    return _inspected(text)
+    tree = parsed(text)
+    Row(SOME_TIME).sql(tree)
+    return _inspected(tree)
 
 
 def condition_sql(text: str, as_of_sql: str) -> str:
@@ -53,12 +60,16 @@ def condition_sql(text: str, as_of_sql: str) -> str:
 
 def folded(text: str, as_of_sql: str) -> Folded:
     """What Spark is given for an aggregate."""
-    folds, tree = Folds(as_of_sql), parsed(text)
+    return _folded(parsed(text), as_of_sql)
+
+
+def _folded(tree: exp.Expression, as_of_sql: str) -> Folded:
+    folds = Folds(as_of_sql)
     result = folds.sql(tree)
     if not folds.found:
         raise ExpressionError(NO_AGGREGATE)
     return Folded(tuple(folds.found), result)
 
 
-def _inspected(text: str) -> Inspection:
-    return Inspection(tuple(dict.fromkeys(c.name for c in columns_in(parsed(text)))))
+def _inspected(tree: exp.Expression) -> Inspection:
+    return Inspection(tuple(dict.fromkeys(c.name for c in columns_in(tree))))
