@@ -36,14 +36,14 @@ def checked_plan(given: object) -> Plan:
 
 def checked_steps(given: Sequence[str], known: Iterable[str]) -> list[str]:
     """Raises ArgumentError where it is no list of known steps."""
-    names = ", ".join(known)
+    names = list(known)
     if isinstance(given, str) or not isinstance(given, Iterable):
-        raise ArgumentError(f"steps: a list is needed, such as ['prepare'], not {given!r}; known: {names}")
+        raise ArgumentError(f"steps: a list is needed, such as ['prepare'], not {given!r}; known: {', '.join(names)}")
     steps: list[str] = list(given)
-    if unknown := [step for step in steps if step not in names.split(", ")]:
-        raise ArgumentError(f"steps: there is no {unknown[0]}; known: {names}")
+    if unknown := [step for step in steps if step not in names]:
+        raise ArgumentError(f"steps: there is no {unknown[0]}; known: {', '.join(names)}")
     if not steps:
-        raise ArgumentError(f"steps: none is named; known: {names}")
+        raise ArgumentError(f"steps: none is named; known: {', '.join(names)}")
     return steps
 
 

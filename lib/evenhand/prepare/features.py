@@ -121,7 +121,7 @@ def is_ruled_out(value: Column, attribute: Attribute) -> Column:
     """Whether the plan says that nobody has such a value: none at all, or one that no group names. False, never null."""
     if attribute.bands is not None:
         number = value.cast("double")
-        return F.coalesce(number.isNull() | F.isnan(number), F.lit(True)) & F.lit(attribute.unknown is None)
+        return (number.isNull() | F.isnan(number)) & F.lit(attribute.unknown is None)
     text, named = value.cast("string"), [written(v) for values in (attribute.groups or {}).values() for v in values]
     without, other = F.lit(attribute.unknown is None), F.lit(attribute.others is None)
     return F.when(text.isNull(), without).otherwise(~text.isin(named) & other)
