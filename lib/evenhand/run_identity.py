@@ -52,7 +52,7 @@ def last_state(store: Store, run_id: str) -> Any | None:
     return last.withColumn("as_of", F.unix_micros("as_of")).first()
 
 
-def point_in_time(state: Any) -> datetime:
+def started_as_of(state: Any) -> datetime:
     """The `as_of` of a run's state, in UTC."""
     return datetime.fromtimestamp(state.as_of / 1_000_000, UTC)
 
@@ -88,7 +88,7 @@ def resumed(found: Any, plan: Plan, as_of: datetime | None) -> tuple[datetime, d
     """
     if found.plan_fingerprint != fingerprint(plan):
         raise RunConflict("--run-id: this run was started with another plan; take another id, or the plan as it was")
-    moment = point_in_time(found)
+    moment = started_as_of(found)
     if as_of is not None and utc(as_of) != moment:
         raise RunConflict(f"--as-of: this run was started as of {moment.isoformat()}; take another id, or leave it out")
     return moment, json.loads(found.sources), found.status

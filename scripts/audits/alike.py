@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from asked import Asked, Earlier, asked, questions
-from counts import People
+from counts import Customers
 from evenhand.plan.models import Plan
 from evenhand.privacy.question import Question
 from plans import any_plan
@@ -26,7 +26,7 @@ PLANS: Mapping[str, Plan] = {
 SEED = 7
 
 
-def people(plan: Plan, earlier: Earlier) -> People:
+def people(plan: Plan, earlier: Earlier) -> Customers:
     random = np.random.default_rng(SEED)
     return somebody(plan, random, 150) + hardest(plan, earlier, random, 50)
 
@@ -40,13 +40,13 @@ def counted_otherwise(spark: SparkSession) -> list[str]:
     return found
 
 
-def different(spark: SparkSession, plan: Plan, earlier: Earlier, some: People) -> list[str]:
+def different(spark: SparkSession, plan: Plan, earlier: Earlier, some: Customers) -> list[str]:
     table, hashed = on_spark(spark, plan, some)
     pairs = zip(questions(table, plan, earlier), asked(plan, earlier), strict=True)
     return [theirs.name for theirs, ours in pairs if not same(theirs, ours, hashed)]
 
 
-def on_spark(spark: SparkSession, plan: Plan, some: People) -> tuple[DataFrame, People]:
+def on_spark(spark: SparkSession, plan: Plan, some: Customers) -> tuple[DataFrame, Customers]:
     """The people as rows of `prepared`, and as they are with the hashes that Spark has of their pseudonyms."""
     pseudonyms = [int(number).to_bytes(8, "big", signed=True) for number in some.hashes]
     columns = {"pseudonym": pa.array(pseudonyms, pa.binary())}
@@ -55,10 +55,10 @@ def on_spark(spark: SparkSession, plan: Plan, some: People) -> tuple[DataFrame, 
     table = spark.createDataFrame(pa.table(columns))
     by_pseudonym = dict(table.select("pseudonym", F.xxhash64("pseudonym")).collect())
     hashes = np.array([by_pseudonym[p] for p in pseudonyms], dtype=np.int64)
-    return table, People(some.points, some.groups, hashes)
+    return table, Customers(some.points, some.groups, hashes)
 
 
-def same(theirs: Question, ours: Asked, some: People) -> bool:
+def same(theirs: Question, ours: Asked, some: Customers) -> bool:
     mine, found = ours.table(some), theirs.rows.toArrow()
     if theirs.name != ours.name or theirs.parts != ours.parts or _rows(found) != _rows(mine):
         return False

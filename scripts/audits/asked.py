@@ -15,7 +15,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 
 import counts
-from counts import Integers, People
+from counts import Customers, Integers
 from evenhand.fairness import margins as margin_questions
 from evenhand.fairness.assignment import FairMap, Moves, with_segment
 from evenhand.fairness.margins import balance_check, edges_of, margins
@@ -94,9 +94,9 @@ class Asked:
     name: str
     parts: tuple[Part, ...]
     vectors: Callable[[pa.Table], Mapping[str, Integers]]
-    table: Callable[[People], pa.Table]
+    table: Callable[[Customers], pa.Table]
 
-    def answer(self, people: People) -> Mapping[str, Integers]:
+    def answer(self, people: Customers) -> Mapping[str, Integers]:
         """The exact answer."""
         return self.vectors(self.table(people))
 

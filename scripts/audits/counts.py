@@ -28,7 +28,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class People:
+class Customers:
     """Rows of `prepared`: `points` (n, features) in fixed point, `groups` (n, attributes), `hashes` (n,) of the pseudonyms."""
 
     points: Integers
@@ -38,11 +38,11 @@ class People:
     def __len__(self) -> int:
         return len(self.points)
 
-    def __add__(self, more: People) -> People:
-        return People(*(np.concatenate(pair) for pair in zip(self._columns, more._columns, strict=True)))
+    def __add__(self, more: Customers) -> Customers:
+        return Customers(*(np.concatenate(pair) for pair in zip(self._columns, more._columns, strict=True)))
 
-    def __getitem__(self, rows: object) -> People:
-        return People(*(column[rows] for column in self._columns))  # type: ignore[index]
+    def __getitem__(self, rows: object) -> Customers:
+        return Customers(*(column[rows] for column in self._columns))  # type: ignore[index]
 
     @property
     def _columns(self) -> tuple[Integers, Integers, Integers]:
@@ -70,43 +70,43 @@ def magnitude_table(magnitudes: Integers) -> pa.Table:
     return _counted({"bin": flat})
 
 
-def histogram_table(people: People) -> pa.Table:
+def histogram_table(people: Customers) -> pa.Table:
     return bins(people.points) if len(people) else _counted({"bin": np.zeros(0, dtype=np.int64)})
 
 
-def sums_by_box(people: People, boxes: Boxes) -> pa.Table:
+def sums_by_box(people: Customers, boxes: Boxes) -> pa.Table:
     return box_table(people.points, boxes)
 
 
-def group_table(people: People, boxes: Boxes, plan: Plan) -> pa.Table:
+def group_table(people: Customers, boxes: Boxes, plan: Plan) -> pa.Table:
     key = np.zeros(len(people), dtype=np.int64)
     for j, (edges, stride) in enumerate(zip(boxes.edges, boxes.strides, strict=True)):
         key += np.searchsorted(np.array(edges[1:-1]), people.points[:, j], side="right") * stride
     return _counted({"cell": key * JointGroups.of(plan).count + people.joint(plan)})
 
 
-def size_table(people: People, centers: Centers) -> pa.Table:
+def size_table(people: Customers, centers: Centers) -> pa.Table:
     return _counted({"segment": _number_in(_scores(people.points, centers).min(axis=1))})
 
 
-def step_table(people: People, step: Step) -> pa.Table:
+def step_table(people: Customers, step: Step) -> pa.Table:
     segment = _number_in(_scores(people.points, step.centers).min(axis=1))
     clipped = np.clip(people.points, step.low[segment - 1], step.high[segment - 1])
     return _counted({"segment": segment}, {f"s{j}": clipped[:, j] for j in range(clipped.shape[1])})
 
 
-def margin_table(people: People, fair_map: FairMap, plan: Plan) -> pa.Table:
+def margin_table(people: Customers, fair_map: FairMap, plan: Plan) -> pa.Table:
     first, _, cell = _margins(people, fair_map, plan)
     counted = _counted({GROUP: people.joint(plan), FIRST: first, CELL: cell})
     cells = counted[CELL].to_numpy()
     return counted.set_column(2, CELL, pa.array(cells, mask=cells < 0))
 
 
-def balance_table(people: People, fair_map: FairMap, plan: Plan) -> pa.Table:
+def balance_table(people: Customers, fair_map: FairMap, plan: Plan) -> pa.Table:
     return _counted({GROUP: people.joint(plan), "segment": _balanced(people, fair_map, plan)})
 
 
-def tally_table(people: People, centers: Centers, fair_map: FairMap | None, plan: Plan) -> pa.Table:
+def tally_table(people: Customers, centers: Centers, fair_map: FairMap | None, plan: Plan) -> pa.Table:
     """Of `segment_tallies` after `with_segment`."""
     points, k = people.points, len(centers)
     if fair_map is None:
@@ -144,7 +144,7 @@ def _number_in(scores: Integers) -> Integers:
     return (scores & (NUMBERS - 1)) + 1
 
 
-def _margins(people: People, fair_map: FairMap, plan: Plan) -> tuple[Integers, Integers, Integers]:
+def _margins(people: Customers, fair_map: FairMap, plan: Plan) -> tuple[Integers, Integers, Integers]:
     """First and second segment, from 1, and the cell of the margin between them, -1 from the last edge on."""
     group, row, k = people.joint(plan), np.arange(len(people)), len(fair_map.centers)
     priced = _scores(people.points, fair_map.centers) + fair_map.prices[group] * NUMBERS
@@ -159,7 +159,7 @@ def _margins(people: People, fair_map: FairMap, plan: Plan) -> tuple[Integers, I
     return first, second, np.where(number < fair_map.bins, cell, -1)
 
 
-def _balanced(people: People, fair_map: FairMap, plan: Plan) -> Integers:
+def _balanced(people: Customers, fair_map: FairMap, plan: Plan) -> Integers:
     """The segment under a map with its moves, from 1."""
     group, k = people.joint(plan), len(fair_map.centers)
     first, second, cell = _margins(people, fair_map, plan)

@@ -18,7 +18,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from asked import Earlier, asked, bounds_answer
-from counts import Integers, People
+from counts import Customers, Integers
 from evenhand.fairness.assignment import FairMap, Moves
 from evenhand.fairness.margins import edges_of
 from evenhand.plan.geometry import STEPS, to_fixed
@@ -207,7 +207,7 @@ class Prepared:
     """The rows of `prepared`, with their pseudonyms in the same order; they never leave the audit."""
 
     pseudonyms: tuple[bytes, ...]
-    people: People
+    people: Customers
 
     @classmethod
     def read(cls, found: DataFrame, plan: Plan) -> Prepared:
@@ -215,7 +215,7 @@ class Prepared:
         table = found.select("pseudonym", F.xxhash64("pseudonym").alias("hash"), *names).toArrow()
         columns = {name: table[name].to_numpy().astype(np.int64) for name in ("hash", *names)}
         points, groups = (np.stack([columns[n] for n in of], axis=1) for of in (plan.feature_names, plan.attribute_names))
-        return cls(tuple(table["pseudonym"].to_pylist()), People(points, groups, columns["hash"]))
+        return cls(tuple(table["pseudonym"].to_pylist()), Customers(points, groups, columns["hash"]))
 
     @classmethod
     def of(cls, spark: SparkSession, plan: Plan, rows: Rows, prepare: Prepare = prepared) -> Prepared:
@@ -251,7 +251,7 @@ class Exact:
     vectors: Mapping[str, Integers]
 
 
-def exact_answers(plan: Plan, people: People, only: Collection[str] = ()) -> dict[str, Exact]:
+def exact_answers(plan: Plan, people: Customers, only: Collection[str] = ()) -> dict[str, Exact]:
     """The exact answer to each question, or to some only."""
     made = [q for q in asked(plan, earlier_answers(plan)) if not only or q.name in only]
     return {q.name: Exact(q.name, q.parts, q.answer(people)) for q in made}

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asked import MAKERS, Earlier, asked, bounds_answer
-from counts import People
+from counts import Customers
 from evenhand.plan.magnitudes import BINS
 from evenhand.plan.method import Method
 from evenhand.plan.models import Plan
@@ -46,7 +46,7 @@ def plans(draw: st.DrawFn, bounds: bool = True) -> Plan:
     )
 
 
-def neighbors(plan: Plan, earlier: Earlier, seed: int) -> tuple[People, list[People]]:
+def neighbors(plan: Plan, earlier: Earlier, seed: int) -> tuple[Customers, list[Customers]]:
     """A population, and the same with one customer more or less."""
     random = np.random.default_rng(seed)
     some = somebody(plan, random, int(random.integers(0, 20))) + hardest(plan, earlier, random, 5)

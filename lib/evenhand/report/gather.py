@@ -15,7 +15,7 @@ from evenhand.report.facts import Facts
 from evenhand.report.offers import reached, unsure
 from evenhand.report.words import METRIC_NAMES, Row, Rows
 from evenhand.rows.segments import CUSTOMERS, OUTSIDE, SPREAD
-from evenhand.run_identity import last_state, point_in_time
+from evenhand.run_identity import last_state, started_as_of
 from evenhand.tables import catalog
 from evenhand.tables.store import Store
 
@@ -70,7 +70,7 @@ def gather(store: Store, plan: Plan, run_id: str) -> Facts:
         fingerprint(plan),
         state["status"],
         list(state["reasons"]),
-        point_in_time(state),
+        started_as_of(state),
         json.loads(state["sources"]),
         state["not_private"],
         profiles,

@@ -33,7 +33,7 @@ def is_absent(spark: SparkSession, path: str, columns: Collection[str]) -> bool:
     return all(map(PART.fullmatch, rows)) and (not rows or set(columns) <= _readable_columns(spark, path, columns))
 
 
-def why_unreadable(spark: SparkSession, path: str, wrong: BaseException) -> str:
+def obstacle(spark: SparkSession, path: str, wrong: BaseException) -> str:
     """What stands in the way at a path, and what to do about it. No advice leads to a ledger that begins anew."""
     if cause := system_error(wrong):
         return f"cannot be read: {cause}"

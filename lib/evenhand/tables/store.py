@@ -18,7 +18,7 @@ from evenhand.errors import OutputError, StorageError
 from evenhand.plan.apart import nested
 from evenhand.plan.data import Output, Place
 from evenhand.tables.catalog import ALL, TableSpec
-from evenhand.tables.cut_off import is_absent, why_not_created, why_unreadable
+from evenhand.tables.cut_off import is_absent, obstacle, why_not_created
 from evenhand.tables.paths import absolute, is_file, is_missing, quoted
 from evenhand.tables.spark_errors import SPARK_ERRORS, kind_of, retried, system_error
 
@@ -201,7 +201,7 @@ class Store:
             return self._schema_if_any(spec)
         except SPARK_ERRORS as wrong:
             path = self._path(spec)
-            why = why_unreadable(self.spark, path, wrong) if path else f"cannot be read ({kind_of(wrong)}); put it back as it was"
+            why = obstacle(self.spark, path, wrong) if path else f"cannot be read ({kind_of(wrong)}); put it back as it was"
             raise OutputError(f"{self.address(spec)} {why}") from None
 
     def _schema_if_any(self, spec: TableSpec, looks: int = LOOKS) -> StructType | None:
