@@ -40,7 +40,8 @@ def utc(moment: datetime) -> datetime:
 
 
 def last_state(store: Store, run_id: str) -> Any | None:
-    """The row of the run in `runs` that counts, if it has begun: that of its end, else of the newest day one that says how it stopped.
+    """The row of the run in `runs` that counts, None before it began: that of its end; else, of the newest day, one that says
+    how it stopped.
 
     With `as_of` in microseconds: a timestamp that is collected is in the driver's time zone and does not say so.
     """

@@ -130,7 +130,7 @@ def test_the_runs_table_says_what_was_done(result: Result) -> None:
     assert not rows[-1].not_private
     assert {r.version for r in rows} == {__version__}
     asked = {r.question: r.about for r in result.store.read(catalog.RELEASES, "flow-1").collect()}
-    assert [question for question, about in sorted(asked.items()) if not about] == ["marginals"]  # which hangs on the plan alone
+    assert [question for question, about in sorted(asked.items()) if not about] == ["marginals"]  # it needs the plan alone
 
 
 def test_the_ledger_was_charged_once_and_itemized(result: Result) -> None:

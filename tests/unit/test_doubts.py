@@ -68,10 +68,10 @@ def test_the_text_alternative_does_not_say_low_of_what_may_be_high() -> None:
     text = alternatives(made, "Typical value")[0]
     assert "segment 2 has high visits (15)" in text and "low visits" not in text
     page = render(made)
-    assert "<td>0 to 16</td>" in page and "Grey: the ranges of the segment and of everybody meet" in page
+    assert "<td>0 to 16</td>" in page and "Gray: the ranges of the segment and of everybody meet" in page
 
 
-def test_where_the_noise_leaves_everything_open_the_map_is_grey() -> None:
+def test_where_the_noise_leaves_everything_open_the_map_is_gray() -> None:
     made = replace(facts(), everyone=dict.fromkeys(facts().plan.feature_names, Typical(5.0, 0.0, 20.0, 2.0)))
     drawn = html.unescape(plots.plots_of(made)["profiles"])
     assert "No segment is surely far from everybody" in drawn and "▲" not in drawn

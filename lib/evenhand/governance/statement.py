@@ -13,9 +13,7 @@ from evenhand.version import __version__
 def statement(
     plan: Plan, as_of: datetime, versions: Mapping[str, int], private: bool, key_check: str | None = None
 ) -> dict[str, object]:
-    """`versions` are those that the sources are pinned to, `private` whether the noise is, `key_check` what tells its key from
-    others, of a run that begins.
-    """
+    """`versions`: of the sources. `private`: whether the noise is. `key_check`: the key's check value, of a run that begins."""
     said: dict[str, object] = {
         "version": __version__,
         "plan": plan.name,

@@ -1,6 +1,6 @@
 """Folds over a customer's rows that come out the same in whatever order, files and tasks Spark reads the rows.
 
-A sum of DOUBLEs hangs on the order of addition, which one customer's rows can change for all others (they change what
+A sum of DOUBLEs depends on the order of addition, which one customer's rows can change for all others (they change what
 is packed into which task). So a value is made whole numbers, by a rule that looks at that value alone, and these are
 added: exact, and no partial sum can leave a BIGINT before 2^32 rows.
 """

@@ -1,4 +1,6 @@
-"""Consent and other events whose id is no customer's: how many there are, and how many miss a customer by a mere way of writing."""
+"""Consent and other events whose id is no customer's: how many there are, and how many miss a customer only
+because their id is written in another way.
+"""
 
 from __future__ import annotations
 

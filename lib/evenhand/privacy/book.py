@@ -48,7 +48,7 @@ class Book:
         check_people(spent, privacy, mine)
 
     def check_noise(self, private: bool) -> None:
-        """A zone is private or it is not: what noise spent its first entry, all others must.
+        """All entries of a zone are of one kind: spent with private noise, or all without.
 
         Raises:
             OutputError: exact answers beside private ones would pass for such.

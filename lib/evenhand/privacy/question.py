@@ -72,7 +72,7 @@ class Question:
 
     A question `of_sources` reads them for the first time: a file of theirs may be gone, so nothing is spent before it is done.
 
-    `about` is what the answer hangs on beside the plan and the run: centers, cuts, prices, by `fingerprint_of`. Stored with
+    `about` is what the answer depends on beside the plan and the run: centers, cuts, prices, by `fingerprint_of`. Stored with
     the answer, it is never read for other ones, whoever or whatever version asks again.
     """
 

@@ -12,7 +12,7 @@ from evenhand.plan.advice import is_far_too_small, needed_epsilon
 from evenhand.plan.models import Plan
 from evenhand.report.facts import Facts
 
-# What a run comes to hangs on customers × ε: with twice or half as many, --check would have said something else. Less is
+# What a run comes to depends on customers × ε: with twice or half as many, --check would have said something else. Less is
 # within what a public estimate can be wrong by.
 MISCOUNTED = 2.0
 
