@@ -112,6 +112,7 @@ def operator_calls() -> Iterator[str]:
         yield from (f"extract({field} from {c})" for field in ("year", "week", "doy", "seconds"))
         yield from (f"case when {c} then 1 else {c} end", f"case {c} when 1 then 'a' end", f"if({c} > 0, {c}, n)", f"not {c}")
         yield from (f"trim(both 'a' from {c})", f"{c} like 'a%'", f"{c} rlike '^a+'", f"{c} ilike '%A'", f"{c} is true")
+    yield from ("cast('5' as int)", "'12.5'::double", "cast('x' as int)", "cast(5 as string)")
     yield from ("date '2024-01-31' > day", "timestamp '2024-01-31 00:00:00' > t", "date '2024-01-31' - interval 1 month")
     yield from ("n / 0", "n % 0", "n div 0", "pmod(n, 0)", "l * l * l", "l + l", "-l", "cast(cast(l as timestamp) as date)")
     yield from (

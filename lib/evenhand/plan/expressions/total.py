@@ -229,8 +229,9 @@ def _cast(row: Row, node: Any) -> str:
     text = to.sql(dialect="spark").lower()
     if text.partition("(")[0] not in TYPES or node.args.get("format"):
         raise ExpressionError(f"a cast to {text} is not allowed; to {', '.join(sorted(TYPES))} it is")
-    if isinstance(node.this, exp.Literal) and node.this.is_string and not isinstance(node, exp.TryCast):
-        return f"{text} {value}"  # a literal: a text that is no date is told before a row is read
+    written = isinstance(node.this, exp.Literal) and node.this.is_string and not isinstance(node, exp.TryCast)
+    if written and text in ("date", "timestamp"):  # Spark has literals of no other type with a name before them
+        return f"{text} {value}"  # a text that is no date is told before a row is read
     return converted(value, "string" if text.startswith(("text", "varchar")) else text)
 
 
