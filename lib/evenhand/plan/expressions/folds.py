@@ -14,8 +14,9 @@ from sqlglot import exp
 
 from evenhand.plan.expressions.errors import ExpressionError
 from evenhand.plan.expressions.functions import AGGREGATES
+from evenhand.plan.expressions.signatures import kinds
 from evenhand.plan.expressions.syntax import AS_OF, called
-from evenhand.plan.expressions.total import Row, kinds
+from evenhand.plan.expressions.total import Row
 
 NO_AGGREGATE = "an aggregate is needed, such as count(*), sum(amount) or max(purchased_at)"
 MARK = re.compile(r"\x00(\d+)\x00")  # no text of a plan may have such a character
