@@ -20,9 +20,10 @@ import pyarrow as pa
 from pyspark.sql import functions as F
 
 from evenhand.errors import EvenhandError, RunConflict
+from evenhand.tables.arrow import timestamp
 from evenhand.tables.catalog import LEASES
 from evenhand.tables.spark_errors import SPARK_ERRORS
-from evenhand.tables.store import Store, timestamp
+from evenhand.tables.store import Store
 
 LASTS = timedelta(minutes=2)  # from the owner's last sign of life; clocks of two machines may differ by half of it
 RENEWED = 45.0  # seconds

@@ -50,10 +50,11 @@ from evenhand.run_identity import (
     utc,
 )
 from evenhand.session import settings
+from evenhand.tables.arrow import timestamp
 from evenhand.tables.catalog import INPUT_QUALITY, RUNS, SEGMENT_CENTERS, TableSpec
 from evenhand.tables.paths import require_file
 from evenhand.tables.sources import Sources, open_sources, people_of, pin_versions
-from evenhand.tables.store import Store, timestamp
+from evenhand.tables.store import Store
 from evenhand.version import __version__
 
 T = TypeVar("T")

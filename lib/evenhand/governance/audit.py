@@ -21,8 +21,9 @@ from pyspark.sql import functions as F
 
 from evenhand.errors import IntegrityError
 from evenhand.plan.load import canonical_json
+from evenhand.tables.arrow import timestamp
 from evenhand.tables.catalog import AUDIT_LOG
-from evenhand.tables.store import Store, timestamp
+from evenhand.tables.store import Store
 
 # A run is approved when it has passed the gates, before it is visible; published when it is visible.
 START, RESUME, SPEND, APPROVE, PUBLISH, BLOCK, FAIL = "start", "resume", "spend", "approve", "publish", "block", "fail"

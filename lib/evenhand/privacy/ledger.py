@@ -19,8 +19,9 @@ from evenhand.privacy.book import Book
 from evenhand.privacy.evidence import evidence
 from evenhand.privacy.people import People
 from evenhand.privacy.question import Question, described
+from evenhand.tables.arrow import timestamp
 from evenhand.tables.catalog import BUDGET, BUDGET_ENTRIES
-from evenhand.tables.store import Store, timestamp
+from evenhand.tables.store import Store
 
 
 class Ledger:

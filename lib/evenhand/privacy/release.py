@@ -24,9 +24,10 @@ from evenhand.privacy.account import SLACK
 from evenhand.privacy.ledger import Ledger
 from evenhand.privacy.noise import Noise, NoiseSource
 from evenhand.privacy.question import Integers, Part, Question, described
+from evenhand.tables.arrow import timestamp
 from evenhand.tables.catalog import BUDGET_ENTRIES, RELEASES, TableSpec
 from evenhand.tables.spark_errors import no_values_in_errors
-from evenhand.tables.store import Store, timestamp
+from evenhand.tables.store import Store
 
 _KEY = object()  # known to this module only
 
