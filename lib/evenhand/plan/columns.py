@@ -31,11 +31,6 @@ def id_columns(plan: Plan) -> dict[str, str]:
     return {CUSTOMERS: sources.customers.id, CONSENT: sources.consent.id, **{n: e.id for n, e in sources.events.items()}}
 
 
-def quoted_column(name: str) -> str:
-    """A column's name as Spark's SQL and its `col` need it: a dot in it is no field of a struct."""
-    return "`" + name.replace("`", "``") + "`"
-
-
 def reasons(plan: Plan) -> Iterator[tuple[str, str, str]]:
     """Every use of a column: source, column, why."""
     customers = plan.sources.customers

@@ -9,8 +9,8 @@ import numpy as np
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from evenhand.plan.columns import quoted_column
 from evenhand.plan.data import KeepLatest
+from evenhand.plan.expressions import quoted_column
 from evenhand.plan.features import Feature
 from evenhand.plan.geometry import to_fixed
 from evenhand.plan.models import Plan

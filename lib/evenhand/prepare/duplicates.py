@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import DoubleType, FloatType
 
-from evenhand.plan.columns import quoted_column
+from evenhand.plan.expressions import quoted_column
 from evenhand.prepare.consent import ID
 
 ROW = "_row"

@@ -10,9 +10,8 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from evenhand.plan.columns import quoted_column
 from evenhand.plan.data import Events
-from evenhand.plan.expressions import FoldOf, condition_sql, folded
+from evenhand.plan.expressions import FoldOf, condition_sql, folded, quoted_column
 from evenhand.plan.features import Attribute, Feature, written
 from evenhand.plan.geometry import STEPS
 from evenhand.prepare.consent import ID

@@ -7,8 +7,8 @@ from datetime import datetime
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from evenhand.plan.columns import quoted_column
 from evenhand.plan.data import KeepLatest
+from evenhand.plan.expressions import quoted_column
 from evenhand.plan.models import Plan
 from evenhand.prepare.consent import ID
 from evenhand.prepare.customers import allowed_of, identified, timestamp, timestamp_sql, with_ids

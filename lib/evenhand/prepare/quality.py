@@ -8,8 +8,9 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from evenhand.plan.columns import CONSENT, CUSTOMERS, id_columns, quoted_column
+from evenhand.plan.columns import CONSENT, CUSTOMERS, id_columns
 from evenhand.plan.data import KeepLatest
+from evenhand.plan.expressions import quoted_column
 from evenhand.plan.models import Plan
 from evenhand.prepare.consent import has_id
 from evenhand.prepare.customers import identified, with_ids

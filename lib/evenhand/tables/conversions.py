@@ -10,7 +10,8 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from evenhand.errors import SourceError
-from evenhand.plan.columns import CONSENT, CUSTOMERS, id_columns, quoted_column
+from evenhand.plan.columns import CONSENT, CUSTOMERS, id_columns
+from evenhand.plan.expressions import quoted_column
 from evenhand.plan.models import Plan
 from evenhand.tables.ids import in_one_form
 from evenhand.tables.spark_errors import condition_of

@@ -12,8 +12,9 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from evenhand.errors import DataError, SourceError
-from evenhand.plan.columns import CONSENT, CUSTOMERS, needed_columns, quoted_column
+from evenhand.plan.columns import CONSENT, CUSTOMERS, needed_columns
 from evenhand.plan.data import Table
+from evenhand.plan.expressions import quoted_column
 from evenhand.plan.models import Plan
 from evenhand.privacy.people import People
 from evenhand.tables.conversions import converted

@@ -13,6 +13,7 @@ from sqlglot import exp
 
 from evenhand.plan.expressions.errors import ExpressionError
 from evenhand.plan.expressions.folds import NO_AGGREGATE, Folded, FoldOf, Folds
+from evenhand.plan.expressions.forms import quoted_column
 from evenhand.plan.expressions.syntax import columns_in, parsed
 from evenhand.plan.expressions.total import Row
 
@@ -25,6 +26,7 @@ __all__ = [
     "folded",
     "inspect_aggregate",
     "inspect_condition",
+    "quoted_column",
 ]
 
 SOME_TIME = "timestamp_micros(0L)"  # for as_of, where only the form of an expression matters
