@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 from pyspark.sql import SparkSession
 
@@ -15,6 +16,11 @@ DELTA = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
 }
+
+DELTAS_LOG = "org.apache.spark.sql.delta"
+
+# PySpark hands the pseudonym key's pads to Spark through a file unless this is on; it encrypts what is shuffled and spilled, too.
+PRIVATE = {"spark.io.encryption.enabled": "true"}
 
 # Without Delta's extension, DESCRIBE HISTORY describes a table of the name HISTORY.
 NO_DELTA = re.compile(
@@ -62,7 +68,7 @@ def start(app_name: str) -> SparkSession:
         SessionError: Spark does not start, or without Delta.
     """
     builder = SparkSession.builder.appName(app_name)
-    for key, value in DELTA.items():
+    for key, value in (DELTA | PRIVATE).items():
         builder = builder.config(key, value)
     try:
         spark = builder.getOrCreate()
@@ -75,7 +81,7 @@ def start(app_name: str) -> SparkSession:
 
 
 def require_delta(spark: SparkSession) -> None:
-    """Ask Delta for a table that is not there.
+    """Ask Delta for a table that is not there; from here on Delta's log lines do not quote what is in files.
 
     Raises:
         SessionError: it is no session, it is stopped, its server is gone, or it has no Delta.
@@ -84,6 +90,7 @@ def require_delta(spark: SparkSession) -> None:
         raise SessionError(
             f"spark: a {type(spark).__name__} is no Spark session; leave it out, or give SparkSession.builder.getOrCreate()"
         )
+    _quote_no_statistics(spark)
     wrong = _probed(spark)
     if wrong is None or condition_of(wrong).startswith("DELTA"):
         return
@@ -96,6 +103,18 @@ def require_delta(spark: SparkSession) -> None:
         raise SessionError(
             f"this Spark session is stopped, or its server cannot be reached ({type(wrong).__name__}); start another and hand that over"
         )
+
+
+def _quote_no_statistics(spark: SparkSession) -> None:
+    """Keep Delta from noting the least and greatest values and the number of rows of the files that it reads, as it does at INFO.
+
+    For good: what a notebook reads of a run afterwards is about people too. The client of a Connect server has no way to its log.
+    """
+    with suppress(AttributeError, TypeError, *SPARK_ERRORS):  # over Connect, or where Spark logs by something else than Log4j
+        jvm: Any = spark._jvm
+        log4j = jvm.org.apache.logging.log4j
+        if log4j.LogManager.getLogger(DELTAS_LOG).isInfoEnabled():
+            log4j.core.config.Configurator.setLevel(DELTAS_LOG, log4j.Level.WARN)
 
 
 def _probed(spark: SparkSession) -> Exception | None:

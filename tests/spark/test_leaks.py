@@ -5,13 +5,16 @@ from __future__ import annotations
 import base64
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
+import pyspark
 import pytest
+from pyspark.core import context
 
 from conftest import write_key
 from evenhand.prepare.pseudonym import Pads
@@ -25,8 +28,19 @@ pytestmark = pytest.mark.slow
 
 
 JOBS = """
-import runpy, sys
+import os, runpy, sys
+import evenhand
+from pyspark.sql import SparkSession
+from test_leaks import Keeping
 
+def refused(what, spark):
+    try:
+        evenhand.run(evenhand.load_plan(good), spark)
+    except evenhand.EvenhandError as wrong:
+        print(f"{what}: {wrong}")
+
+os.makedirs("handed_over")
+Keeping.install("handed_over")
 job, as_of, good, bad = sys.argv[1:]
 
 def run(plan, run_id):
@@ -37,8 +51,43 @@ try:
     run(good, "leak-1")
 except SystemExit as done:
     assert done.code == 0, done.code
-run(bad, "leak-2")
+spark = SparkSession.getActiveSession()
+try:
+    run(bad, "leak-2")
+finally:
+    spark.stop()
+    refused("a stopped session", spark)
+    builtin = {"spark.sql.extensions": "", "spark.sql.catalog.spark_catalog": "builtin"}
+    refused("a session without Delta", SparkSession.builder.config(map=builtin).getOrCreate())
 """
+
+
+class Keeping:
+    """The module `os` for PySpark, with a copy of each file that PySpark hands over to Spark and deletes."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+
+    @classmethod
+    def install(cls, folder: str) -> None:
+        context.os = cls(folder)  # type: ignore[attr-defined]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(os, name)
+
+    def unlink(self, path: str) -> None:
+        shutil.copy(path, self.folder)
+        os.unlink(path)
+
+
+def as_on_a_cluster(folder: Path) -> Path:
+    """A folder of settings with what the docs tell a cluster to take and nothing else: Spark logs as it does by itself."""
+    ours = (Path(pyspark.__file__).parent / "conf/spark-defaults.conf").read_text(encoding="utf-8").splitlines()
+    three = [line for line in ours if line.startswith(("spark.jars", "spark.sql.extensions", "spark.sql.catalog."))]
+    assert len(three) == 3
+    folder.mkdir()
+    (folder / "spark-defaults.conf").write_text("\n".join(three), encoding="utf-8")
+    return folder
 
 
 def submit(folder: Path, *plans: str) -> subprocess.CompletedProcess[str]:
@@ -60,9 +109,11 @@ def submit(folder: Path, *plans: str) -> subprocess.CompletedProcess[str]:
     options = [part for key, value in conf.items() for part in ("--conf", f"{key}={value}")]
     (folder / "jobs.py").write_text(JOBS, encoding="utf-8")
     job = [str(folder / "jobs.py"), str(ROOT / "jobs/pipeline.py"), NOW.isoformat(), *[str(folder / plan) for plan in plans]]
+    path = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[1])])
+    surroundings = {"PYSPARK_PYTHON": sys.executable, "PYTHONPATH": path, "SPARK_CONF_DIR": str(as_on_a_cluster(folder / "conf"))}
     done = subprocess.run(
         [str(Path(sys.executable).parent / "spark-submit"), *options, *job],
-        capture_output=True, text=True, timeout=580, cwd=folder, env=os.environ | {"PYSPARK_PYTHON": sys.executable},
+        capture_output=True, text=True, timeout=580, cwd=folder, env=os.environ | surroundings,
     )  # fmt: skip
     (folder / "jobs.stdout").write_text(done.stdout)
     (folder / "jobs.stderr").write_text(done.stderr)
@@ -75,12 +126,14 @@ def world(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("leaks")
     write_key(folder / "key", KEY)
     customers, purchases = people(300)
+    # A text where the plan wants a number: what cannot be computed with is in no message.
+    purchases = [(id, at, amount, f"said by {id}") for id, at, amount, _ in purchases]
     write_sources(spark, folder, [*customers, customer("twice"), customer("twice", 5.0)], purchases=purchases)
     write_source(spark, folder / "spoiled", [*customers, customer(ID)], CUSTOMER_SCHEMA)
     for file in (folder / "spoiled").glob("*.parquet"):
         file.unlink()
     small = {"privacy.epsilon": 3.0, "privacy.population_total": 6.0, "privacy.expected_customers": 500}
-    here = in_folder(folder) | small
+    here = in_folder(folder) | small | {"features.2.expression": "sum(cast(item as double))"}
     (folder / "plan.yaml").write_text(plan_yaml(here), encoding="utf-8")
     spoiled = {"sources.customers.path": f"{folder}/spoiled", "privacy.population": "spoiled"}
     (folder / "spoiled.yaml").write_text(plan_yaml(here | spoiled), encoding="utf-8")
@@ -138,6 +191,21 @@ def test_the_key_and_its_pads_stand_nowhere_in_any_form(world: Path, place: str)
                 assert written not in text, f"{name} as {form} in {path}"
 
 
+def test_nothing_is_handed_over_to_spark_on_disk(world: Path) -> None:
+    assert list((world / "handed_over").iterdir()) == []
+
+
+def test_a_copy_of_what_is_handed_over_on_disk_would_have_been_found(
+    spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a session without the encryption that the jobs turn on."""
+    monkeypatch.setattr(context, "os", Keeping(str(tmp_path)))
+    Pads.of(KEY, "offers", "customer", "test-1").table(spark)
+    found = b"".join(p.read_bytes() for p in tmp_path.iterdir())
+    assert secrets()["inner pad"] in found
+    assert secrets()["outer pad"] in found
+
+
 @pytest.mark.parametrize("place", PLACES)
 def test_ids_stand_nowhere(world: Path, place: str) -> None:
     files = places(world)[place]
@@ -153,10 +221,17 @@ def test_ids_stand_nowhere(world: Path, place: str) -> None:
                 assert written not in text, f"{id} as {form} in {path}"
 
 
+def test_what_is_logged_holds_no_statistics_of_files(world: Path) -> None:
+    """Delta notes those of every file of a table that it opens: the least and greatest values, and how many rows there are."""
+    for path in places(world)["output"]:
+        assert not re.search(r"numRecords|minValues|maxValues", contents(path).decode("utf-8", "replace")), path
+
+
 def test_the_search_would_have_found_what_it_looks_for(world: Path) -> None:
     assert any(ID.encode() in contents(p) for p in (world / "customers").rglob("*.parquet"))
     log = b"".join(contents(p) for p in places(world)["events"])
     assert b"SparkListenerSQLExecutionStart" in log
+    assert b"(TID " in b"".join(contents(p) for p in places(world)["output"])  # Spark's own lines about tasks are there
     assert b"_inner" in log
     assert b"test-1" in log
     assert base64.b64encode(b"xy" + KEY + b"z").find(forms(KEY)["base64 at 2"]) > 0
@@ -186,8 +261,16 @@ def test_the_failed_run_says_one_line_and_names_nobody(world: Path) -> None:
     assert "Traceback" not in printed
 
 
-def test_what_a_job_prints_and_logs_holds_no_sum_and_no_mean_of_its_customers(spark: Any, world: Path) -> None:
-    """Of everybody and of each segment; small sums, which a line number could equal, are left out."""
+def test_a_session_that_cannot_be_used_is_told_in_one_line(world: Path) -> None:
+    printed = (world / "jobs.stdout").read_text()
+    assert "a stopped session: this Spark session is stopped, or its server cannot be reached (" in printed
+    assert "a session without Delta: this Spark session has no Delta; run scripts/setup, or submit with --packages" in printed
+
+
+def test_what_a_job_prints_and_warns_of_holds_no_sum_and_no_mean_of_its_customers(spark: Any, world: Path) -> None:
+    """Of everybody and of each segment; small sums, which a line number could equal, are left out. So is what Spark notes by itself,
+    with thousands of sizes and durations, some of which would equal a sum by chance.
+    """
     tables = [
         spark.read.format("delta").load(f"{world}/restricted/{t}").where("run_id = 'leak-1'") for t in ("prepared", "segments")
     ]
@@ -199,6 +282,7 @@ def test_what_a_job_prints_and_logs_holds_no_sum_and_no_mean_of_its_customers(sp
             exact += [total] * (total >= 100_000) + [mean] * (mean != round(mean, 2))
     assert len(exact) > 2 * len(FEATURES)
     printed = "".join((world / f"jobs.{stream}").read_text() for stream in ("stdout", "stderr"))
+    printed = "\n".join(line for line in printed.splitlines() if " INFO " not in line)
     numbers = [float(n.replace(",", "")) for n in re.findall(r"\d[\d,]*(?:\.\d+)?", printed)]
     assert len(numbers) > 10
     assert [e for e in exact if any(abs(n - e) <= 1e-9 * e for n in numbers)] == []
