@@ -34,11 +34,6 @@ def checked_id(run_id: str) -> str:
     return run_id
 
 
-def utc(moment: datetime) -> datetime:
-    """The moment in UTC; one without a time zone is taken to be in UTC already."""
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
 def last_state(store: Store, run_id: str) -> Any | None:
     """The row of the run in `runs` that counts, None before it began: that of its end; else, of the newest day, one that says
     how it stopped.
@@ -90,6 +85,6 @@ def resumed(found: Any, plan: Plan, as_of: datetime | None) -> tuple[datetime, d
     if found.plan_fingerprint != fingerprint(plan):
         raise RunConflict("--run-id: this run was started with another plan; take another id, or the plan as it was")
     moment = started_as_of(found)
-    if as_of is not None and utc(as_of) != moment:
+    if as_of is not None and as_of != moment:
         raise RunConflict(f"--as-of: this run was started as of {moment.isoformat()}; take another id, or leave it out")
     return moment, json.loads(found.sources), found.status

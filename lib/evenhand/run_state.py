@@ -47,7 +47,6 @@ from evenhand.run_identity import (
     left_behind,
     new_id,
     resumed,
-    utc,
 )
 from evenhand.session import settings
 from evenhand.tables.arrow import timestamp
@@ -123,7 +122,7 @@ class Run:
             if found is None and left_over and (left := left_over.result()):
                 raise RunConflict(f"--run-id: {left} holds rows of run {run_id}, which is not in `runs`; take another id")
             if found is None:
-                moment, versions = utc(as_of) if as_of else datetime.now(UTC), newest.result()
+                moment, versions = as_of or datetime.now(UTC), newest.result()
             else:
                 moment, versions, status = resumed(found, plan, as_of)
                 if status in ENDED:

@@ -127,8 +127,8 @@ def test_what_is_harmless_is_allowed(text: str) -> None:
 
 
 def test_a_unit_is_no_column() -> None:
-    assert inspect_aggregate("max(timestampdiff(MONTH, at, as_of))").columns == ("at",)
-    assert inspect_aggregate("max(timestampdiff(MONTH, month, as_of))").columns == ("month",)
+    assert inspect_aggregate("max(timestampdiff(MONTH, at, as_of))") == ("at",)
+    assert inspect_aggregate("max(timestampdiff(MONTH, month, as_of))") == ("month",)
 
 
 @pytest.mark.parametrize("name", sorted([*SCALARS, *AGGREGATES]))

@@ -48,7 +48,7 @@ def reasons(plan: Plan) -> Iterator[tuple[str, str, str]]:
     for name, events in plan.sources.events.items():
         yield name, events.id, "whose event it is"
         yield name, events.time, "only events before the run's point in time count"
-        for column in inspect_condition(events.where).columns if events.where else ():
+        for column in inspect_condition(events.where) if events.where else ():
             yield name, column, f"which events count: {events.where}"
         for feature in plan.features:
             if feature.events == name:

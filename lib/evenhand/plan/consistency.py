@@ -56,7 +56,7 @@ def _features(plan: Plan) -> list[str]:
             problems.append(f"features.{i}.events: no event source {feature.events}; {_near(feature.events, known)}")
     used = {f.events for f in plan.features}
     for name, source in plan.sources.events.items():
-        for column in inspect_condition(source.where).columns if source.where else ():
+        for column in inspect_condition(source.where) if source.where else ():
             if attribute := protected.get(column.lower()):
                 problems.append(
                     f"sources.events.{name}.where: column {column} is the protected attribute {attribute}; "
@@ -174,4 +174,4 @@ def columns_of(feature: Feature) -> tuple[str, ...]:
     if feature.column is not None:
         return (feature.column,)
     assert feature.expression is not None
-    return inspect_aggregate(feature.expression).columns
+    return inspect_aggregate(feature.expression)

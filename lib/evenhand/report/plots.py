@@ -51,7 +51,7 @@ def _segments(facts: Facts) -> str:
 
 
 def _profiles(facts: Facts) -> str:
-    """The sign says what the color says: color alone must not carry it. Grey where the noise may have put the value there."""
+    """The sign says what the color says: color alone must not carry it. Gray where the noise may have put the value there."""
     rows, said = [], []
     for feature in facts.plan.features:
         title = (

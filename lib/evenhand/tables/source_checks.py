@@ -91,10 +91,10 @@ def _expressions(plan: Plan) -> Iterator[tuple[str, str, str, Sequence[str]]]:
     """Event source, place in the plan, SQL and columns of every expression."""
     for name, source in plan.sources.events.items():
         if source.where:
-            yield name, f"sources.events.{name}.where", source.where, inspect_condition(source.where).columns
+            yield name, f"sources.events.{name}.where", source.where, inspect_condition(source.where)
     for feature in plan.features:
         if feature.events and feature.expression:
-            columns = inspect_aggregate(feature.expression).columns
+            columns = inspect_aggregate(feature.expression)
             yield feature.events, f"features.{feature.name}.expression", feature.expression, columns
 
 

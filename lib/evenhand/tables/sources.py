@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from evenhand.errors import DataError, SourceError
-from evenhand.plan.columns import CONSENT, CUSTOMERS, needed_columns
+from evenhand.plan.columns import CONSENT, CUSTOMERS, needed_columns, source_tables
 from evenhand.plan.data import Table
 from evenhand.plan.expressions import quoted_column
 from evenhand.plan.models import Plan
@@ -35,10 +35,6 @@ class Sources:
     events: dict[str, DataFrame]
     versions: dict[str, int]
     expires: bool = True  # whether consent has a column that says until when
-
-
-def source_tables(plan: Plan) -> dict[str, Table]:
-    return {CUSTOMERS: plan.sources.customers, CONSENT: plan.sources.consent, **plan.sources.events}
 
 
 def pin_versions(spark: SparkSession, plan: Plan) -> dict[str, int]:

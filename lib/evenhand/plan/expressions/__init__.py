@@ -6,7 +6,6 @@ thing to the check and another to Spark; a function or a piece of syntax that is
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 
 from sqlglot import exp
@@ -21,7 +20,6 @@ __all__ = [
     "ExpressionError",
     "FoldOf",
     "Folded",
-    "Inspection",
     "condition_sql",
     "folded",
     "inspect_aggregate",
@@ -32,23 +30,16 @@ __all__ = [
 SOME_TIME = "timestamp_micros(0L)"  # for as_of, where only the form of an expression matters
 
 
-@dataclass(frozen=True)
-class Inspection:
-    """The columns that an expression reads, in order of appearance, `as_of` not among them."""
-
-    columns: tuple[str, ...]
-
-
 @cache
-def inspect_aggregate(text: str) -> Inspection:
-    """Columns of an aggregate over event rows; every column must stand inside an aggregate function."""
+def inspect_aggregate(text: str) -> tuple[str, ...]:
+    """Columns of an aggregate over event rows, in order of appearance, `as_of` not among them; every column must stand inside an aggregate function."""
     tree = parsed(text)
     _folded(tree, SOME_TIME)
     return _inspected(tree)
 
 
 @cache
-def inspect_condition(text: str) -> Inspection:
+def inspect_condition(text: str) -> tuple[str, ...]:
     """Columns of a condition on single rows, such as the `where` of an event source."""
     tree = parsed(text)
     Row(SOME_TIME).sql(tree)
@@ -73,5 +64,5 @@ def _folded(tree: exp.Expression, as_of_sql: str) -> Folded:
     return Folded(tuple(folds.found), result)
 
 
-def _inspected(tree: exp.Expression) -> Inspection:
-    return Inspection(tuple(dict.fromkeys(c.name for c in columns_in(tree))))
+def _inspected(tree: exp.Expression) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(c.name for c in columns_in(tree)))
