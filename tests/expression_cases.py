@@ -16,9 +16,27 @@ SCHEMA = (
     "s STRING, z STRING, n INT, k INT, l BIGINT, d DOUBLE, e DOUBLE, f FLOAT, c DECIMAL(38,10), m DECIMAL(10,2), b BOOLEAN, "
     "w BINARY, a ARRAY<INT>"
 )
-TIMES = ["t", "day"]  # made in SQL: Python has no dates beyond the year 9999
-COLUMNS = [part.split()[0] for part in SCHEMA.split(", ")] + TIMES
-MAIN = ["s", "n", "l", "d", "c", "t", "day", "b"]  # tried everywhere; the others where a function has one argument of that kind
+MADE = {  # in SQL: Python has no dates beyond the year 9999, and no longest interval
+    "t": "timestamp_micros(micros)",
+    "day": "date_from_unix_date(days)",
+    "v": "try_multiply(interval 1 microsecond, l)",
+    "y": "try_multiply(interval 1 month, n)",
+    "q": "if(b and hex(w) like 'FF%', cast(repeat('9', 38) as decimal(38, 0)), cast(n as decimal(38, 0)))",
+}
+COLUMNS = [part.split()[0] for part in SCHEMA.split(", ")] + list(MADE)
+MAIN = [
+    "s",
+    "n",
+    "l",
+    "d",
+    "c",
+    "t",
+    "day",
+    "b",
+    "v",
+    "y",
+    "q",
+]  # tried everywhere; the others where a function has one argument of that kind
 SOME = ["s", "n", "d", "t"]
 TEXTS = ["", " ", "now", "abc", "-1", "1e400", "NaN", "-Infinity", "2026-02-30", "2020-01-01 00:00:00", "٣", "\0", "a" * 3000]
 TEXTS += ["5881580-07-11", "-290308-12-21", "+294247-01-10T04:00:54.775807Z", "99999999999999999999", "true", "12:00", "%_"]
@@ -57,10 +75,10 @@ def frame(spark: Any, rows: list[tuple[Any, ...]], ids: list[str] | None = None)
     """The rows, each with an id where some are given."""
     with_id = [(i, *row) for i, row in zip(ids or ["everybody"] * len(rows), rows, strict=True)]
     made = spark.createDataFrame(with_id, f"{ID} STRING, {SCHEMA}, micros BIGINT, days INT")
-    return made.selectExpr("*", "timestamp_micros(micros) AS t", "date_from_unix_date(days) AS day").drop("micros", "days")
+    return made.selectExpr("*", *[f"{text} AS {name}" for name, text in MADE.items()]).drop("micros", "days")
 
 
-WRITTEN = {"i": ["2", "-2"], "f": ["'yyyy-MM-dd HH:mm:ss.SSS'", "'yyyy-MM-dd'"], "p": ["'%b_'"], "x": ["'^[0-9]{4}(a|-).*$'"], "u": ["MONTH", "MICROSECOND"]}  # fmt: skip
+WRITTEN = {"i": ["2", "0"], "f": ["'yyyy-MM-dd HH:mm:ss.SSS'", "'yyyy-MM-dd'"], "p": ["'%b_'"], "x": ["'^[0-9]{4}(a|-).*$'"], "u": ["MONTH", "MICROSECOND"]}  # fmt: skip
 TEXT_OF = {
     "date_part": ["'week'", "'second'"],
     "date_trunc": ["'WEEK'", "'millisecond'"],
@@ -102,7 +120,7 @@ def _calls(name: str, letters: str) -> Iterator[str]:
 
 def operator_calls() -> Iterator[str]:
     """Every operator and every piece of syntax, over columns of each type."""
-    pairs = [(c, c) for c in SOME] + [("n", "k"), ("d", "e"), ("s", "z"), ("l", "n"), ("c", "d"), ("s", "n"), ("s", "t"), ("t", "day"), ("day", "n"), ("t", "n"), ("m", "c")]  # fmt: skip
+    pairs = [(c, c) for c in SOME] + [("n", "k"), ("d", "e"), ("s", "z"), ("l", "n"), ("c", "d"), ("s", "n"), ("s", "t"), ("t", "day"), ("day", "n"), ("t", "n"), ("m", "c"), ("v", "v"), ("y", "y"), ("v", "n"), ("y", "d"), ("t", "v"), ("day", "y"), ("q", "q"), ("q", "n")]  # fmt: skip
     for operator in BINARY:
         yield from (f"{a} {operator} {b}" for a, b in pairs)
     for c in MAIN:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from threading import Lock
 from typing import Any
 
 from pyspark.sql import SparkSession
@@ -53,6 +54,9 @@ HARMLESS = re.compile(
     r")"
     r"|spark\.databricks\.delta\.(snapshotPartitions|optimizeWrite\.|autoCompact\.|optimize\.|vacuum\.|fileListing|snapshotCache)"
 )
+
+
+_AT_WORK, _LOCK = set[str](), Lock()  # the sessions in which a run is at work
 
 
 class SessionError(EvenhandError):
@@ -131,9 +135,37 @@ def _probed(spark: SparkSession) -> Exception | None:
 def settings(spark: SparkSession, time_zone: str) -> Iterator[None]:
     """What Evenhand's SQL needs of the session, and Spark's own default for all else that decides what is written; put back afterwards.
 
+    One run at a time in a session: what the first to end puts back would change what the other computes.
+
     Raises:
-        SessionError: the session does not let one of them be changed; nothing was written.
+        SessionError: a run is at work in the session, or it does not let a setting be changed; nothing was written.
     """
+    session = _identity(spark)
+    with _LOCK:
+        if session in _AT_WORK:
+            raise SessionError(
+                "another run is at work in this Spark session; give each a session of its own, by spark.newSession()"
+            )
+        _AT_WORK.add(session)
+    try:
+        with _given(spark, time_zone):
+            yield
+    finally:
+        _AT_WORK.discard(session)
+
+
+def _identity(spark: SparkSession) -> str:
+    """What Spark calls the session: several objects may stand for it."""
+    session: Any = spark
+    with suppress(AttributeError):  # of a client of Connect
+        return str(session.session_id)
+    with suppress(AttributeError, OSError, *SPARK_ERRORS):
+        return str(session._jsparkSession.sessionUUID())
+    return str(id(spark))
+
+
+@contextmanager
+def _given(spark: SparkSession, time_zone: str) -> Iterator[None]:
     before = dict(spark.conf.getAll)
     wanted: dict[str, str | None] = dict.fromkeys(filter(_decides, before))
     wanted |= NEEDED | {"spark.sql.session.timeZone": time_zone}

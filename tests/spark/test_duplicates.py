@@ -41,6 +41,19 @@ def test_a_tie_is_broken_by_the_row_and_not_by_chance(spark: Any) -> None:
     assert kept(spark, [("a", 1.0, 3), ("a", 2.0, 3)]) == [("a", 2.0, 3)]
 
 
+def test_a_tie_is_broken_by_bytes_whatever_the_collation(spark: Any) -> None:
+    """To a collation f and F are the same text: the one that came first would stay, and other customers' rows decide which does."""
+    rows = spark.createDataFrame([("a", "f", 3), ("a", "F", 3)], f"{ID} STRING, `se.x` STRING COLLATE UTF8_LCASE, updated INT")
+    for order in (rows.orderBy("updated", F.col("`se.x`").cast("string")), rows.orderBy(F.desc(F.col("`se.x`").cast("string")))):
+        assert [row[1] for row in keep_latest(order.coalesce(1), "updated").select(ID, "`se.x`").collect()] == ["f"]
+
+
+def test_a_value_that_is_missing_is_told_from_one_in_the_next_column(spark: Any) -> None:
+    rows = [("a", "x", None), ("a", None, "x"), ("b", None, None), ("b", None, None)]
+    frame = spark.createDataFrame(rows, f"{ID} STRING, one STRING, other STRING")
+    assert sorted(map(tuple, repeated(frame).collect())) == [("a", 2, True), ("b", 2, False)]
+
+
 def test_a_row_without_the_deciding_value_loses(spark: Any) -> None:
     assert kept(spark, [("a", 9.0, None), ("a", 1.0, -5)]) == [("a", 1.0, -5)]
     assert kept(spark, [("a", 9.0, math.nan), ("a", 1.0, -5.0)], "DOUBLE") == [("a", 1.0, -5.0)]

@@ -39,7 +39,7 @@ def computable(utc: Any) -> dict[str, str]:
     for text in all_calls():
         if (kind := fits(lambda text=text: rows.select(F.expr(condition_sql(text, AS_OF))).schema[0].dataType)) is not None:
             found[text] = kind.simpleString()
-    assert len(found) > 600
+    assert len(found) > 700
     return found
 
 
@@ -73,7 +73,7 @@ def fits(look: Callable[[], T]) -> T | None:
     try:
         return look()
     except AnalysisException as wrong:
-        if not str(wrong.getCondition()).startswith("DATATYPE_MISMATCH"):
+        if not str(wrong.getCondition()).startswith(("DATATYPE_MISMATCH", "INVALID_EXTRACT")):
             raise
         return None
 
@@ -106,6 +106,12 @@ def test_sums_of_money_are_exact(utc: Any) -> None:
     assert found["sum"] == 100.0
     assert found["mean"] == 20.0  # of the five that can be added up
     assert found["most"] == math.inf
+
+
+def test_of_nested_values_none_is_the_greatest(utc: Any) -> None:
+    """[0.0] and [-0.0] are equal and not the same: which of them stayed, the order of rows would decide."""
+    with pytest.raises(AnalysisException, match="DATATYPE_MISMATCH"):
+        aggregates(frame(utc, ordinary()), {"most": "length(string(max(a)))"}, AS_OF).schema  # noqa: B018
 
 
 def test_no_value_stops_an_expression_of_any_allowed_function(utc: Any, computable: dict[str, str]) -> None:

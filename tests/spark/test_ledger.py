@@ -85,6 +85,7 @@ def test_what_is_reserved_is_spent_and_covers_its_questions_only(ledger: Callabl
     one = ledger()
     assert not one.covers("run-1", "summary", 0.6)
     one.reserve("run-1", ASKED)
+    assert not one.paid_by_another("run-1")
     assert spending(one) == (3.0, 1.0, {"run-1": 1.0})
     assert one.covers("run-1", "summary", 0.6)
     assert not one.covers("run-1", "summary", 0.7)
@@ -93,7 +94,9 @@ def test_what_is_reserved_is_spent_and_covers_its_questions_only(ledger: Callabl
 
 
 def test_the_same_run_is_not_charged_twice_not_even_by_another_process(paid: Callable[..., Ledger]) -> None:
-    paid().reserve("run-1", ASKED)
+    again = paid()
+    again.reserve("run-1", ASKED)
+    assert again.paid_by_another("run-1")
 
 
 def test_an_exhausted_budget_spends_nothing_and_says_what_is_left(paid: Callable[..., Ledger]) -> None:

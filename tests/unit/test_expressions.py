@@ -117,7 +117,7 @@ HARMLESS = [
     "percentile(amount, 0.9) - percentile(amount, 0.1)", "sqrt(greatest(avg(x * x) - avg(x) * avg(x), 0))",
     "avg(distinct amount)", "bool_or(amount > 5)", "any(amount > 5)", "count(distinct item, amount)",
     "max(timestampdiff(HOUR, at, as_of))", "max(datediff(DAY, at, as_of))", "max(extract(year from at))",
-    "count(*) filter (where item in ('a', 'b'))", "sum(replace(item, ',', '.'))", "max(round(amount, -2))",
+    "count(*) filter (where item in ('a', 'b'))", "sum(replace(item, ',', '.'))", "max(round(amount, 2))",
 ]  # fmt: skip
 
 

@@ -96,3 +96,15 @@ def test_of_runs_side_by_side_the_last_to_end_lets_pyspark_tell_values_again() -
     assert all(logger.disabled for logger in loggers)
     other.__exit__(None, None, None)
     assert [logger.disabled for logger in loggers] == before
+
+
+def test_a_second_run_in_a_session_is_refused_until_the_first_has_ended() -> None:
+    """The one that ends first would put back settings on which it hangs whether the other stops on a value."""
+    session: Any = SimpleNamespace(conf=Held({}), session_id="one")
+    with settings(session, "UTC"):
+        with pytest.raises(SessionError, match="another run is at work in this Spark session"), settings(session, "UTC"):
+            pass
+        with settings(SimpleNamespace(conf=Held({}), session_id="another"), "UTC"):  # type: ignore[arg-type]
+            pass
+    with settings(session, "UTC"):
+        pass

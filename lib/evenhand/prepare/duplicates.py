@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import DoubleType, FloatType
+from pyspark.sql.types import DoubleType, FloatType, StringType
 
 from evenhand.plan.expressions import quoted_column
 from evenhand.prepare.consent import ID
@@ -20,7 +20,8 @@ ROW = "_row"
 
 def with_row(customers: DataFrame) -> DataFrame:
     """The rows with a hash of all their columns, `_row`, by which `unanimous` tells whether they say the same."""
-    return customers.withColumn(ROW, F.xxhash64(F.lit(0), *[F.col(quoted_column(c)) for c in customers.columns if c != ID]))
+    columns = [F.col(quoted_column(c)) for c in customers.columns if c != ID]
+    return customers.withColumn(ROW, F.xxhash64(F.lit(0), *columns, *[c.isNull() for c in columns]))  # the hash passes over nulls
 
 
 def unanimous(rows: DataFrame, columns: Sequence[str]) -> DataFrame:
@@ -41,6 +42,10 @@ def keep_latest(customers: DataFrame, by: str) -> DataFrame:
     A row without a value, or with NaN, which Spark takes for greater than any number, loses against one with a number.
     """
     others = [c for c in customers.columns if c != ID]
+    # By their bytes: of texts that a collation takes for the same, either might be the greatest.
+    customers = customers.withColumns(
+        {f.name: F.col(quoted_column(f.name)).cast("string") for f in customers.schema if isinstance(f.dataType, StringType)}
+    )
     deciding = F.col(quoted_column(by))
     if isinstance(customers.select(deciding).schema[0].dataType, DoubleType | FloatType):
         deciding = F.when(~F.isnan(deciding), deciding)

@@ -53,6 +53,8 @@ def _fold(fold: FoldOf, values: list[Column], kind: T.DataType, name: str) -> tu
     if fold.kind in ("sum", "avg"):
         return _added(fold, values[0], kind, name)
     value = values[0]
+    if fold.kind in ("min", "max") and isinstance(kind, T.ArrayType | T.StructType | T.MapType):
+        value = value.cast("double")  # refused by Spark for its type: of two that are equal and not the same, either might stay
     aggregate = {
         "count": lambda: F.count_distinct(*values) if fold.distinct else F.count(_all_there(values)),
         "count_if": lambda: F.count_if(value.try_cast("boolean")),
@@ -101,8 +103,8 @@ def _addend(value: Column, kind: T.DataType, distinct: bool) -> tuple[Column, st
 
 
 def _finite(value: Column) -> Column:
-    """Between two infinities there is nothing that a percentile could be."""
-    return F.when(F.abs(value) < F.lit(float("inf")), value)
+    """Between two infinities there is nothing that a percentile could be; 0.0 and -0.0 are one."""
+    return F.when(F.abs(value) < F.lit(float("inf")), value + F.lit(0.0))
 
 
 def _all_there(values: list[Column]) -> Column:

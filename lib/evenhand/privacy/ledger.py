@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -45,6 +46,7 @@ class Ledger:
         """`people` is whom the plan's population is, `private` whether the noise of this run is."""
         self._store, self._audit, self._privacy, self._now = store, audit, privacy, now
         self._people, self._private = people, private
+        self._name = secrets.token_hex(8)  # of this process, in the entries that it writes
         self._known: Book | None = None
         self._reserved: dict[str, dict[str, float]] = {}
         self._unlogged: dict[str, Loss] = {}
@@ -77,7 +79,7 @@ class Ledger:
             account.check_covers(loss, period_of(self._privacy.renews, self._now()))
 
     def reserve(self, run_id: str, questions: Mapping[str, float]) -> None:
-        """Spend what all questions of a run take at once; a run that already did is not charged again.
+        """Spend what all questions of a run take at once; a run that already did is not charged again (`paid_by_another`).
 
         It is charged to the period of the clock at this moment, not of the run's `as_of`, which whoever starts the run
         is free to choose; resumed later, it stays charged to that period.
@@ -109,6 +111,10 @@ class Ledger:
         if run_id not in logged:
             self._unlogged[run_id] = loss
         self._reserved[run_id] = dict(questions)
+
+    def paid_by_another(self, run_id: str) -> bool:
+        """Whether what is reserved for a run was paid by another process, in a start of the run before this one."""
+        return bool((self._known or self._look()).of_run[run_id].paid_by != self._name)
 
     def has_paid(self, run_id: str) -> bool:
         """Whether the ledger says now that a run has spent."""
@@ -150,6 +156,7 @@ class Ledger:
             "id_column": [people.id_column],
             "number": [number],
             "run_id": [run_id],
+            "paid_by": [self._name],
             "period": [period],
             "epsilon": [loss.epsilon],
             "delta": [loss.delta],

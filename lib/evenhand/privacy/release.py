@@ -19,7 +19,7 @@ import pyarrow as pa
 from pyspark.sql import Row
 from pyspark.sql import functions as F
 
-from evenhand.errors import ClosedDoor, IntegrityError
+from evenhand.errors import ClosedDoor, IntegrityError, RunConflict
 from evenhand.privacy.account import SLACK
 from evenhand.privacy.ledger import Ledger
 from evenhand.privacy.noise import Noise, NoiseSource
@@ -109,6 +109,7 @@ class Door:
         noisy = [add_noise(q.parts, vectors, self._noise) for q, vectors in zip(questions, exact, strict=True)]
         del exact
         self._store.append_once(RELEASES, self._answers(questions, noisy), f"{self._run_id}/{'+'.join(names)}")
+        self._before[1].update(names)
 
     @cached_property
     def _before(self) -> tuple[set[str], set[str]]:
@@ -134,6 +135,11 @@ class Door:
     def _spend(self, questions: Sequence[Question]) -> None:
         ledger, run_id = self._ledger, self._run_id
         ledger.reserve(run_id, self._questions)
+        if not self._resumed and ledger.paid_by_another(run_id):  # its lease and its answers are not where ours are
+            raise RunConflict(
+                f"--run-id: another process has begun run {run_id} with this open zone and another restricted one; plans on the same "
+                "people share both; nothing was released"
+            )
         for question in questions:
             if any(part.unit != ledger.unit for part in question.parts):
                 raise ClosedDoor(f"{question.name} is not priced in {ledger.unit}, as the run is")

@@ -51,7 +51,8 @@ BUDGET = TableSpec(
     "budget",
     "open",
     "population STRING, customers_table STRING, customers_location STRING, id_column STRING, number BIGINT, run_id STRING, "
-    "period STRING, epsilon DOUBLE, delta DOUBLE, total DOUBLE, delta_total DOUBLE, renews STRING, not_private BOOLEAN, at TIMESTAMP",
+    "paid_by STRING, period STRING, epsilon DOUBLE, delta DOUBLE, total DOUBLE, delta_total DOUBLE, renews STRING, not_private BOOLEAN, "
+    "at TIMESTAMP",
     by_run=False,
 )
 BUDGET_ENTRIES = TableSpec(

@@ -10,6 +10,8 @@ TIMESTAMP = "timestamp_micros(try_cast(try_cast(unix_micros(try_cast({} as times
 DAYS = "try_cast(try_cast({} as decimal(6, 0)) as int)"
 MONTHS = "try_cast(try_cast({} as decimal(4, 0)) as int)"
 SECONDS = "try_cast(try_cast({} as decimal(12, 0)) as bigint)"
+# A number, of the type that it has. Of an interval Spark refuses this for its type: abs fails on the longest one, whatever is set.
+NUMBER = "if(true, {}, 0Y)"
 # A text to be read by a format: without a sign, behind which Java takes a year of any length, and fails on it.
 UNSIGNED = "regexp_extract(try_cast({} as string), '^(?!.*[+])(?!.*(?<![0-9])-).*$', 0)"
 

@@ -39,9 +39,13 @@ def kinds(name: str, signature: str, arguments: Sequence[exp.Expression]) -> str
 def written_out(kind: str, node: exp.Expression, name: str) -> str:
     """An argument that must stand in the plan, so that it is the same for every row, and known to be sound."""
     if kind == "i":
-        if not (text := _whole(node)) or abs(int(text)) > MOST_DIGITS:
-            raise ExpressionError(f"{name} takes a whole number from -{MOST_DIGITS} to {MOST_DIGITS} there, written out")
-        return text
+        digits = node.this if isinstance(node, exp.Literal) and not node.is_string and node.this.isdecimal() else ""
+        # Not fewer than none: rounded up so, the longest DECIMAL is no DECIMAL any more, and Spark fails.
+        if not digits or int(digits) > MOST_DIGITS:
+            raise ExpressionError(
+                f"{name} takes a whole number from 0 to {MOST_DIGITS} there, written out; to whole hundreds, write round(x / 100) * 100"
+            )
+        return str(digits)
     if not (isinstance(node, exp.Literal) and node.is_string):
         raise ExpressionError(
             f"{name} takes a text there that is written out, such as 'yyyy-MM-dd' or 'a%'; another may fail on a row"
@@ -51,11 +55,6 @@ def written_out(kind: str, node: exp.Expression, name: str) -> str:
     if kind == "x":
         refuse_pattern(node.this)
     return text_sql(node.this)
-
-
-def _whole(node: exp.Expression) -> str:
-    sign, number = ("-", node.this) if isinstance(node, exp.Neg) else ("", node)
-    return sign + number.this if isinstance(number, exp.Literal) and not number.is_string and number.this.isdecimal() else ""
 
 
 def unit(node: exp.Expression, name: str) -> str:

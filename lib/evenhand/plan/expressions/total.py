@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from sqlglot import exp
 
 from evenhand.plan.expressions.errors import ExpressionError
-from evenhand.plan.expressions.forms import DATE, DAYS, MONTHS, SECONDS, TIMESTAMP, UNSIGNED, converted, quoted_column
+from evenhand.plan.expressions.forms import DATE, DAYS, MONTHS, NUMBER, SECONDS, TIMESTAMP, UNSIGNED, converted, quoted_column
 from evenhand.plan.expressions.functions import AGGREGATES, ALLOWED, BY_ORDER, CASTS, DIFFERENCES, OF_THE_RUN, SAME_AS, SCALARS
 from evenhand.plan.expressions.nodes import WRITERS
 from evenhand.plan.expressions.signatures import arguments_of, kinds, unit, written_out
@@ -92,6 +92,8 @@ class Row:
             as_type = "date" if name == "to_date" else "timestamp"
             time = converted(written[0], as_type)
             return f"unix_seconds({time})" if name == "unix_timestamp" else time
+        if name == "abs":
+            written[0] = NUMBER.format(written[0])
         if name == "replace" and len(arguments[2].this) > len(arguments[1].this):
             raise ExpressionError("replace takes a text that is no longer than what it replaces; else texts may outgrow memory")
         text = f"{name}({', '.join(written)})"
