@@ -67,8 +67,8 @@ def prepare_step(run: Run) -> None:
         run.say("prepare: sources.consent has no column expires_at; a grant holds until it is withdrawn")
     # The same line whatever the data: a warning only where somebody's objection is lost would tell that there is one.
     run.say(
-        "prepare: an objection or a withdrawal that matches no customer is not heeded; whether there are any, and why, stands in "
-        f"{run.store.address(catalog.INPUT_QUALITY)} under run {run.run_id}, and only there: look before the segments are used"
+        "prepare: an objection or a withdrawal that matches no customer is not heeded; before the segments are used, look whether there "
+        f"are any, and why: SELECT * FROM {run.store.address(catalog.INPUT_QUALITY)} WHERE run_id = '{run.run_id}' AND count > 0"
     )
 
 

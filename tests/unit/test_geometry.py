@@ -68,6 +68,17 @@ def test_there_and_back_is_within_one_step(feature: Feature, share: float) -> No
     assert unit(steps - 1, feature) - rounding <= value <= unit(steps + 1, feature) + rounding
 
 
+@given(features(), st.floats(0, 1))
+def test_the_ends_of_what_may_have_been_rounded_hold_the_value(feature: Feature, share: float) -> None:
+    """In bounds far too wide nearly all values are one step: half of it is a figure of nobody's."""
+    low, high = feature.limits
+    value = min(low + share * (high - low), high)
+    fixed = to_fixed(np.array([value]), [feature]).astype(np.float64)
+    least, most = (float(to_unit(fixed, [feature], end)[0]) for end in (-1, 1))
+    slack = 1e-9 * max(abs(low), abs(high), 1.0)
+    assert least - slack <= value <= most + slack
+
+
 @given(features(), st.integers(0, STEPS - 1))
 def test_back_and_there_is_the_same_integer(feature: Feature, steps: int) -> None:
     assert fixed(unit(steps, feature), feature) == steps

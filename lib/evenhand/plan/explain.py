@@ -47,6 +47,7 @@ def explain(plan: Plan) -> str:
     ]
     if warnings := advice(plan):
         parts += ["", "Before you spend", *(line for w in warnings for line in _wrapped(w))]
+    parts += ["", *_wrapped("Columns, tables and the key are looked at when a run starts, before anything is written or spent.")]
     return "\n".join(parts)
 
 

@@ -119,9 +119,12 @@ def offset_factors(halves: NDArray[np.int64], unit: Unit) -> NDArray[np.int64]:
     return factors
 
 
-def to_unit(fixed: NDArray[np.float64], features: list[Feature]) -> NDArray[np.float64]:
-    """Fixed point back to the plan's units, shape (..., features). Half a step is added, since fixed point rounds down."""
-    share = np.clip((fixed + 0.5) / STEPS, 0.0, 1.0)
+def to_unit(fixed: NDArray[np.float64], features: list[Feature], end: float = 0.0) -> NDArray[np.float64]:
+    """Fixed point back to the plan's units, shape (..., features). Half a step is added, since fixed point rounds down.
+
+    Of the ends of an interval, `end` -1 is the least and 1 the greatest that may have been rounded so.
+    """
+    share = np.clip((fixed + 0.5 + end / 2) / STEPS, 0.0, 1.0)
     columns = []
     for j, feature in enumerate(features):
         low, high = feature.limits

@@ -113,8 +113,8 @@ def _in_words(error: ErrorDetails, raw: Mapping[str, Any]) -> str:
         case "extra_forbidden":
             known = _keys_beside(error["loc"])
             near = get_close_matches(str(error["loc"][-1]), known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(known)}"
-            return f"{path}: unknown key; {hint}"
+            hint = f"; did you mean {near[0]}?" if near else f"; known keys: {', '.join(known)}" if known else ""
+            return f"{path}: unknown key{hint}"
         case "missing":
             return f"{path}: missing, must be stated"
         case "value_error":

@@ -43,7 +43,7 @@ def summary_rows(found: Summary, intervals: BoxIntervals, plan: Plan) -> pa.Tabl
     columns = {"box": found.boxes[shown], "noisy_count": found.weights[shown].astype(np.int64)}
     for end in ("low", "high"):
         columns[f"noisy_count_{end}"] = getattr(intervals, f"count_{end}")[shown]
-        ends = to_unit(getattr(intervals, f"mean_{end}")[shown], plan.features)
+        ends = to_unit(getattr(intervals, f"mean_{end}")[shown], plan.features, -1 if end == "low" else 1)
         columns[f"means_{end}"] = pa.array(ends.tolist(), pa.list_(pa.float64()))
     return pa.table(columns | {name: means[:, j] for j, name in enumerate(plan.feature_names)})
 

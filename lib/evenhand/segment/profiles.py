@@ -58,7 +58,7 @@ def read_profiles(release: Release, plan: Plan) -> Profiles:
     means = sums / np.maximum(sizes, 1.0), *quotient_ends(sums - slack, sums + slack, least[:, None], sizes + wide)
     # Inside the bounds whatever the noise.
     fixed = [np.clip(m, -MIDDLE, MIDDLE - 1) + MIDDLE for m in means]
-    value, value_low, value_high = (to_unit(m, plan.features) for m in fixed)
+    value, value_low, value_high = (to_unit(m, plan.features, end) for m, end in zip(fixed, (0, -1, 1), strict=True))
     value = np.where(fixed[2] - fixed[1] > MOST_WIDTH * STEPS, np.nan, value)
     suppressed = small_segments(release, plan)
     return Profiles(size, low, high, share, share_low, share_high, value, value_low, value_high, suppressed)
