@@ -32,6 +32,7 @@ from evenhand.segment.assign import CENTER_BITS, assign, rounded_centers
 from evenhand.segment.check import checked
 from evenhand.segment.choose_k import choose_k
 from evenhand.segment.cluster import Fit, best_fit
+from evenhand.segment.distances import read_distances
 from evenhand.segment.everybody import read_everybody
 from evenhand.segment.intervals import center_ends, cost_ends, silhouette_ends
 from evenhand.segment.label import labels
@@ -106,8 +107,7 @@ def segment_step(run: Run) -> None:
         run.write_later(catalog.FAIRNESS_TRADEOFF, lambda: tradeoff_rows(found.tradeoff()))
     elif ends is None:
         ends = center_ends(counted, boxes, centers / 2**CENTER_BITS, summary)
-    names = labels(centers / 2**CENTER_BITS, points, plan.features, ends)
-    for_assess = [run.write_later(catalog.SEGMENT_CENTERS, center_rows(centers, names, ends, plan))]
+    for_assess = [run.write_later(catalog.SEGMENT_CENTERS, center_rows(centers, ends, plan))]
     if fair_map is not None:
         for_assess.append(run.write_later(catalog.MITIGATION_BOUNDS, bounded_rows(found.bounds)))
         for_assess.append(run.write_later(catalog.ASSIGNMENT_MAP, map_rows(fair_map)))
@@ -130,13 +130,14 @@ def assess_step(run: Run) -> None:
     `prepared` and the centers to profiles and fairness statistics [open], then one commit in `runs`.
     """
     prepared, plan = prepared_of(run), run.bounded
-    centers, names = read_centers(centers_of(run))
+    centers = read_centers(centers_of(run))
     last = run.beside(lambda: read_last(run.store, plan, run.run_id, run.noise.private))
     fair_map = map_of(run)
     assigned, about = with_segment(prepared, centers, fair_map, plan), assignment_fingerprint(centers, fair_map)
     release = run.door.release(segment_tallies(assigned, len(centers), plan, about))
     profiles, fairness = read_profiles(release, plan), assess_fairness(release, plan, centers, last.result())
-    run.write_later(catalog.SEGMENT_PROFILES, profile_rows(profiles, names, plan))
+    distances = read_distances(release, plan)
+    run.write_later(catalog.SEGMENT_PROFILES, profile_rows(profiles, distances, labels(distances, plan.features), plan))
     outside = (
         outside_fullest(run.door.release(histograms(prepared, plan)), plan) if Method.of(plan).marginals else {}
     )  # read back

@@ -223,7 +223,7 @@ def _assigned(result: Result) -> Any:
 def _on_rows(result: Result, case: Case) -> tuple[float, float]:
     """Sum of squared distances to the customers' own centers in the unit cube, and the balance of the worst segment."""
     found = _assigned(result).select(*case.features, case.attribute, "segment").toPandas()
-    centers = read_centers(result.centers)[0] / 2**CENTER_BITS / STEPS
+    centers = read_centers(result.centers) / 2**CENTER_BITS / STEPS
     points = (found[case.features].to_numpy() + 0.5) / STEPS
     cost = float(((points - centers[found.segment - 1]) ** 2).sum())
     table = np.array([np.bincount(found.segment[found[case.attribute] == g] - 1, minlength=len(centers)) for g in (0, 1)])

@@ -131,7 +131,7 @@ def test_assessing_without_the_map_is_refused(spark: Any, world: Path, result: R
 def test_some_customers_are_divided_by_the_hash_and_the_stored_map_says_so(result: Result) -> None:
     fair_map = read_map(result.store.read(catalog.ASSIGNMENT_MAP, "balanced-1"))
     assert fair_map.moved.any()
-    centers, _ = read_centers(result.centers)
+    centers = read_centers(result.centers)
     prepared = result.store.read(catalog.PREPARED, "balanced-1")
     again = {bytes(r.pseudonym): r.segment for r in with_segment(prepared, centers, fair_map, result.plan).collect()}
     assert again == {bytes(r.pseudonym): r.segment for r in result.segments.collect()}
@@ -142,7 +142,7 @@ def test_a_share_of_a_segment_goes_where_the_map_sends_it_and_all_others_stay(re
     shape, k = stored.moved.shape, stored.prices.shape[1]
     moves = Moves.none(shape)
     moves.far[:, 0, 1:3] = [0.25, 0.5]
-    centers, _ = read_centers(result.centers)
+    centers = read_centers(result.centers)
     prepared = result.store.read(catalog.PREPARED, "balanced-1")
     fewer = Moves.none(shape)
     fewer.far[:, 0, 1:3] = [0.1, 0.5]
@@ -237,7 +237,7 @@ def test_shares_that_no_assignment_can_meet_are_refused_with_the_range_that_they
 def test_group_blind_assigns_without_reading_a_group(spark: Any, world: Path) -> None:
     blind = plan_of(world, {"method": "group_blind"}, **{"fairness.intersections": [["gender", "age_band"]]})
     result = run(blind, spark, as_of=NOW, run_id="blind-1", noise=NoNoise())
-    centers, _ = read_centers(result.centers)
+    centers = read_centers(result.centers)
     prepared = result.store.read(catalog.PREPARED, "blind-1")
     assigned = with_segment(prepared, centers, None, blind).select("pseudonym", "segment")
     plan = assigned._jdf.queryExecution().executedPlan().toString()

@@ -162,7 +162,7 @@ def agreeing(figures: dict[str, float], numbers: np.ndarray) -> list[str]:
 def real_figures(world: World, points: np.ndarray, segments: np.ndarray) -> dict[str, float]:
     """Means, deviations, inertias and exact centers, in fixed point, in the unit cube and in the plan's units."""
     plan, found = world.result.plan, dict[str, float]()
-    centers = read_centers(world.result.centers)[0] / 2**CENTER_BITS
+    centers = read_centers(world.result.centers) / 2**CENTER_BITS
     for who, mask in {"all": segments > 0, **{f"segment {s}": segments == s for s in range(1, K + 1)}}.items():
         if not mask.any():  # a segment that the noise made
             continue

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_report import LABELS, alternatives, facts, profile
+from test_report import LABELS, alternatives, deviations, facts, profile
 
 from accuracy_evenhand import StandIn
 from evenhand.plan.load import parse_plan
@@ -20,13 +20,13 @@ from evenhand.privacy import tallies
 from evenhand.privacy.noise import SeededNoise
 from evenhand.report import plots
 from evenhand.report.doubts import do_not_act, miscounted
-from evenhand.report.everyone import Typical
 from evenhand.report.facts import Facts
 from evenhand.report.findings import headline
 from evenhand.report.offers import _is_sure
 from evenhand.report.page import glance, render
 from evenhand.report.summary import summary_text
 from evenhand.rows.segments import everybody_rows, profile_rows
+from evenhand.segment.distances import read_distances
 from evenhand.segment.everybody import read_everybody
 from evenhand.segment.profiles import read_profiles
 from sample import plan_yaml
@@ -39,12 +39,19 @@ def terminal(made: Facts) -> str:
 
 
 def households(**visits: tuple[float | None, float, float]) -> Facts:
-    """The facts with other values of visits by segment, everybody at 5 (4.5 to 5.5)."""
+    """The facts with other values of visits by segment, everybody at 5 (4.5 to 5.5), a deviation is 2."""
     made = facts()
     rows = [r for r in made.profiles if r["measure"] != "visits"]
     for name, (value, low, high) in visits.items():
-        rows.append(profile(int(name[1:]), "visits", 0.0) | {"value": value, "low": low, "high": high})
+        away = deviations(((low + high if value is None else 2 * value) / 2 - 5) / 2, (low - 5.5) / 2, (high - 4.5) / 2)
+        rows.append(profile(int(name[1:]), "visits", 0.0) | {"value": value, "low": low, "high": high} | away)
     return replace(made, profiles=rows)
+
+
+def all_open() -> Facts:
+    """The facts of segments that may all be on either side of everybody."""
+    made = facts()
+    return replace(made, profiles=[row | deviations(1.25, -0.1, None) for row in made.profiles])
 
 
 def heat_map(made: Facts, monkeypatch: pytest.MonkeyPatch) -> dict[int, dict[str, Any]]:
@@ -68,11 +75,11 @@ def test_the_text_alternative_does_not_say_low_of_what_may_be_high() -> None:
     text = alternatives(made, "Typical value")[0]
     assert "segment 2 has high visits (15)" in text and "low visits" not in text
     page = render(made)
-    assert "<td>0 to 16</td>" in page and "Gray: the ranges of the segment and of everybody meet" in page
+    assert "<td>0 to 16</td>" in page and "Gray: the noise may have put the value above or below everybody" in page
 
 
 def test_where_the_noise_leaves_everything_open_the_map_is_gray() -> None:
-    made = replace(facts(), everyone=dict.fromkeys(facts().plan.feature_names, Typical(5.0, 0.0, 20.0, 2.0)))
+    made = all_open()
     drawn = html.unescape(plots.plots_of(made)["profiles"])
     assert "No segment is surely far from everybody" in drawn and "▲" not in drawn
     assert drawn.count('fill="#d9d9d9"') == len(LABELS) * len(made.plan.features)
@@ -99,7 +106,7 @@ def test_do_not_act_stands_before_the_segments() -> None:
 
 
 def test_a_run_in_which_nothing_is_surely_different_is_not_to_be_acted_on() -> None:
-    made = replace(facts(), everyone=dict.fromkeys(facts().plan.feature_names, Typical(5.0, 0.0, 20.0, 2.0)))
+    made = all_open()
     assert "no segment is surely different from everybody" in str(do_not_act(made))
     assert do_not_act(facts()) is None
 
@@ -168,7 +175,9 @@ def test_a_typical_value_that_may_be_anything_is_not_published_and_the_spread_is
         exact[tallies.SQUARES] = (offsets**2).sum(axis=0)
         return StandIn.of(exact, tallies._parts(3, of), SeededNoise(1))
 
-    few = profile_rows(read_profiles(released(40, 0.1), plan), list("abc"), plan).to_pylist()
+    few = profile_rows(
+        read_profiles(released(40, 0.1), plan), read_distances(released(40, 0.1), plan), list("abc"), plan
+    ).to_pylist()
     values = [r for r in few if r["measure"] in plan.feature_names and not r["suppressed"]]
     assert values and all(r["value"] is None and r["low"] < r["high"] for r in values)
     found = everybody_rows(read_everybody(released(100_000, 100.0), plan, 3), {}, plan).to_pylist()

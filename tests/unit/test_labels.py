@@ -1,76 +1,109 @@
-"""Segments in words: different segments have different words, and an average one is called so."""
+"""Segments in words: different segments have different words, an average one is called so, and nothing is said that noise may have made."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
+import pytest
 
-from evenhand.plan.geometry import STEPS
 from evenhand.plan.load import parse_plan
-from evenhand.privacy.summary import Summary
-from evenhand.segment.label import AVERAGE, UNCLEAR, labels
+from evenhand.segment.distances import Distances
+from evenhand.segment.label import AVERAGE, HIDDEN, UNCLEAR, labels
 from sample import plan_yaml
 
-FEATURES = parse_plan(plan_yaml({"features.0.words": {"low": "new here", "high": "faithful"}})).features
-MIDDLE = STEPS / 2
+OWN = {"features.0.words": {"low": "new here", "high": "faithful"}}
+FEATURES = parse_plan(plan_yaml(OWN)).features
+PLAIN = parse_plan(plan_yaml()).features
 
 
-def summary(spread: float = 1000.0) -> Summary:
-    """Everybody's mean is the middle of each feature, the standard deviation is `spread`."""
-    points = np.array([[MIDDLE - spread] * 3, [MIDDLE + spread] * 3])
-    return Summary(np.array([0, 1]), np.array([10.0, 10.0]), points, private=True)
+def at(*rows: tuple[float, ...], reach: float = 0.1, sizes: tuple[float, ...] = ()) -> Distances:
+    """Segments so many deviations from everybody, each to within `reach`."""
+    value = np.array(rows, dtype=np.float64)
+    between = value[:, None] - value
+    pairs = np.sign(between) * np.maximum(np.abs(between) - 2 * reach, 0.0) if np.isfinite(reach) else 0 * between
+    return Distances(value, value - reach, value + reach, pairs, np.array(sizes or np.arange(len(value), 0, -1.0)))
 
 
-def at(*deviations: float) -> np.ndarray:
-    return MIDDLE + 1000.0 * np.array(deviations)
-
-
-def told(*centers: np.ndarray) -> list[str]:
-    return labels(np.stack(centers), summary(), FEATURES)
+def told(*rows: tuple[float, ...], reach: float = 0.1) -> list[str]:
+    return labels(at(*rows, reach=reach), FEATURES)
 
 
 def test_the_words_of_the_plan_are_used_and_a_feature_without_words_says_low_or_high() -> None:
-    assert told(at(-2, 0, 0), at(2, 0, 0), at(0, 2, 0)) == ["new here", "faithful", "high spent"]
+    assert told((-1, 0, 0), (1, 0, 0), (0, 1, 0)) == ["new here", "faithful", "high spent"]
 
 
 def test_the_most_telling_feature_comes_first() -> None:
-    assert told(at(0.5, -3, 1)) == ["low spent, high visits, faithful"]
+    assert told((0.5, -1.1, 1)) == ["low spent, high visits, faithful"]
+
+
+def test_very_stands_where_the_whole_interval_is_far_away_and_not_before_the_plan_s_own_words() -> None:
+    assert told((2, 1.4, -1.25)) == ["faithful, very high spent, low visits"]
+    assert labels(at((-2, 1.4, -1.25)), PLAIN) == ["very low tenure, very high spent, low visits"]
+    assert labels(at((-2, 1.4, -1.25), reach=0.3), PLAIN) == ["very low tenure, high spent, low visits"]
 
 
 def test_a_segment_like_everybody_is_called_average() -> None:
-    assert told(at(0.1, -0.2, 0.3)) == [AVERAGE]
+    assert told((0.1, -0.2, 0.3)) == [AVERAGE]
 
 
-def test_segments_that_are_alike_in_words_are_numbered() -> None:
-    assert told(at(2, 0, 0), at(3, 0, 0), at(0, 0, 0)) == ["faithful (1)", "faithful (2)", AVERAGE]
+@pytest.mark.parametrize(("reach", "words"), [(0.1, AVERAGE), (0.6, UNCLEAR), (np.inf, UNCLEAR)])
+def test_average_is_said_only_of_what_the_noise_leaves_near_everybody(reach: float, words: str) -> None:
+    assert told((0.3, 0, 0), reach=reach) == [words]
 
 
-def test_labels_are_all_different_whatever_the_centers() -> None:
+def test_a_feature_whose_deviation_may_be_nothing_says_nothing_about_a_segment() -> None:
+    found = at((0.1, 0.0, 0.0))
+    found.high[0, 2] = np.inf
+    assert labels(found, FEATURES) == [AVERAGE]
+    found.high[:], found.low[:] = np.inf, -np.inf
+    assert labels(found, FEATURES) == [UNCLEAR]
+
+
+def test_a_feature_that_may_be_on_either_side_of_everybody_is_not_spoken_of() -> None:
+    found = at((1, 1, 0), (1, 0, 0), (0.1, 0, 0))
+    found.low[0, 0], found.low[1, 0] = -0.1, 0.0
+    assert labels(found, FEATURES) == ["high spent", UNCLEAR, AVERAGE]
+
+
+def test_segments_of_the_same_words_in_another_order_are_told_apart_by_what_surely_differs() -> None:
+    assert told((1.1, 1, 0), (0.9, 1.1, 0.35), (0, 0, 0)) == [
+        "faithful, high spent (lower visits)",
+        "faithful, high spent (higher visits)",
+        AVERAGE,
+    ]
+
+
+def test_further_words_come_before_a_comparison() -> None:
+    features = parse_plan(
+        plan_yaml({"features.3": {"name": "points", "why": "t", "column": "points", "bounds": [0, 100], "missing": 0}})
+    ).features
+    found = at((1.1, 1, 0.9, 0.5), (0.9, 1, 1.1, -0.6))
+    assert labels(found, features) == [
+        "high tenure, high spent, high visits, high points",
+        "high visits, high spent, high tenure, low points",
+    ]
+
+
+def test_segments_that_nothing_surely_tells_apart_are_numbered_the_largest_first() -> None:
+    assert told((1, 0, 0), (1.1, 0, 0), (0, 0, 0)) == ["faithful (1)", "faithful (2)", AVERAGE]
+    assert labels(at((1, 0, 0), (1.1, 0, 0), sizes=(10, 90)), FEATURES) == ["faithful (2)", "faithful (1)"]
+    assert told((1, 0, 0), (2, 0, 0), (3, 0, 0)) == ["faithful (1)", "faithful (2)", "faithful (3)"]
+
+
+def test_two_segments_of_which_nothing_can_be_told_are_not_compared() -> None:
+    found = at((0.3, 0, 0), (-0.3, 0, 0), reach=0.2)
+    found.high[:, 1] = 0.9
+    assert labels(found, FEATURES) == [f"{UNCLEAR} (1)", f"{UNCLEAR} (2)"]
+
+
+def test_a_segment_that_is_not_shown_is_not_described() -> None:
+    found = at((1, 0, 0), (-1, 0, 0), (0, 1, 0))
+    for figure in (found.value, found.low, found.high, found.size):
+        figure[1:] = np.nan
+    assert labels(found, FEATURES) == ["faithful", f"{HIDDEN} (1)", f"{HIDDEN} (2)"]
+
+
+def test_labels_are_all_different_whatever_the_segments_and_never_the_same_set_of_words() -> None:
     random = np.random.default_rng(2)
-    for _ in range(50):
-        found = told(*(at(*row) for row in random.normal(0, 1, (12, 3))))
-        assert len(set(found)) == 12
-
-
-def test_far_is_measured_in_deviations_of_the_customers_not_of_the_points_that_stand_for_them() -> None:
-    """Boxes' means are nearer to each other than the customers in them; 0.5 deviations of the means are 0.25 of the customers'."""
-    crowded = replace(summary(), around=np.full((2, 3), 3 * 1000.0**2))
-    assert labels(np.stack([at(0.5, 0, 0), at(0, 2, 0)]), crowded, FEATURES) == [AVERAGE, "high spent"]
-
-
-def test_a_feature_that_may_be_on_either_side_of_everybody_s_mean_is_not_spoken_of() -> None:
-    centers = np.stack([at(1, 2, 0), at(1, 0, 0), at(0, 0, 0)])
-    reach = np.array([1500.0, 500.0, 10.0])
-    assert labels(centers, summary(), FEATURES, (centers - reach, centers + reach)) == ["high spent", UNCLEAR, AVERAGE]
-
-
-def test_no_word_stands_for_all_segments_where_the_boxes_are_off() -> None:
-    """Everybody's mean by the boxes is a deviation below what the people in the segments say of the third feature."""
-    centers, reach = np.stack([at(-1, 0, 1.0), at(1, 0, 1.1)]), np.array([50.0, 50.0, 200.0])
-    assert labels(centers, summary(), FEATURES, (centers - reach, centers + reach)) == ["new here", "faithful"]
-
-
-def test_a_feature_that_is_the_same_for_everybody_breaks_nothing() -> None:
-    same = Summary(np.array([0]), np.array([10.0]), np.array([[MIDDLE] * 3]), private=True)
-    assert labels(np.full((1, 3), MIDDLE), same, FEATURES) == [AVERAGE]
+    for _ in range(100):
+        found = told(*map(tuple, random.normal(0, 1, (12, 3))))
+        assert len({frozenset(label.split(", ")) for label in found}) == 12

@@ -63,7 +63,7 @@ def facts(**changes: Any) -> Facts:
         not_private=False,
         profiles=profiles,
         customers={"value": 3600.0, "low": 3550.0, "high": 3650.0},
-        everyone=dict.fromkeys(plan.feature_names, Typical(5.0, 4.5, 5.5, 2.0)),
+        everyone=dict.fromkeys(plan.feature_names, Typical(5.0, 4.5, 5.5)),
         outside={"visits": 0.4},
         fits=[
             {
@@ -107,7 +107,12 @@ def profile(segment: int, measure: str, value: float) -> dict[str, Any]:
         "low": value * 0.9,
         "high": value * 1.1,
     }
-    return row | {"unit": "", "suppressed": False}
+    return row | {"unit": "", "suppressed": False} | deviations(1.25, 0.8, 1.6)
+
+
+def deviations(value: float | None, low: float | None, high: float | None) -> dict[str, float | None]:
+    """How far a profile row says that a segment is from everybody."""
+    return {"deviations": value, "deviations_low": low, "deviations_high": high}
 
 
 def figures(name: str, value: float) -> dict[str, float]:
@@ -223,10 +228,9 @@ def test_a_suppressed_segment_shows_no_figure() -> None:
 def test_a_run_of_which_no_segment_or_no_box_is_shown_still_gives_a_page() -> None:
     made = facts()
     hidden = [row | {"value": None, "low": None, "high": None, "suppressed": True} for row in made.profiles]
-    page = render(replace(made, profiles=hidden, everyone=everybody(hidden, {}, made.plan)))
+    page = render(replace(made, profiles=hidden, everyone=everybody(hidden, made.plan)))
     assert "against everybody. No figures shown." in page and "everybody</th>" not in page
-    spread = dict.fromkeys(made.plan.feature_names, 0.0)
-    assert "everybody</th>" in render(replace(made, everyone=everybody(made.profiles, spread, made.plan)))
+    assert "everybody</th>" in render(replace(made, everyone=everybody(made.profiles, made.plan)))
 
 
 @pytest.mark.parametrize(

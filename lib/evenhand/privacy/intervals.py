@@ -33,7 +33,7 @@ def sum_reach(terms: Floats, excess: Floats | float, level: float) -> Floats:
     """
     squares = np.asarray(terms, dtype=np.float64) ** 2
     variance, z = squares.sum(axis=0), NormalDist().inv_cdf((1 + level) / 2)
-    kurtosis = excess * (squares**2).sum(axis=0) / np.maximum(variance, 1e-300) ** 2
+    kurtosis = excess * (squares**2).sum(axis=0) / np.maximum(variance, 1e-150) ** 2
     return np.sqrt(variance) * (z + (z**3 - 3 * z) * np.minimum(kurtosis, excess) / 24)  # type: ignore[no-any-return]
 
 

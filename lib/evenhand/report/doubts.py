@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from evenhand.plan.advice import is_far_too_small, needed_epsilon
 from evenhand.plan.models import Plan
-from evenhand.report.facts import Facts
+from evenhand.report.facts import Facts, sure_deviations
 
 # What a run comes to depends on customers × ε: with twice or half as many, --check would have said something else. Less is
 # within what a public estimate can be wrong by.
@@ -26,7 +26,7 @@ def do_not_act(facts: Facts) -> str | None:
             f"{len(facts.labels)} segments; it would take ε of {needed_epsilon(plan):.2g} or more. What stands below is mostly noise."
         )
     rows = [row for feature in plan.features for row in facts.measure(feature.name)]
-    if not any(facts.surely_apart(row) for row in rows):
+    if not any(sure_deviations(row) is not None for row in rows):
         return "no segment is surely different from everybody in any feature. The noise alone may have made what stands below."
     return None
 

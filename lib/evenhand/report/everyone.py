@@ -15,39 +15,24 @@ from evenhand.report.words import Row, Rows
 
 @dataclass(frozen=True)
 class Typical:
-    """A feature's mean over everybody in the segments that are shown, with the range of the noise, in the plan's units.
-
-    `deviation` is the standard deviation of customers, on the feature's scale, as large as the noise lets it be: so nothing
-    is farther from everybody than it is said to be.
-    """
+    """A feature's mean over everybody in the segments that are shown, with the range of the noise, in the plan's units."""
 
     value: float
     low: float
     high: float
-    deviation: float
-
-    def away(self, value: float, feature: Feature) -> float:
-        """How many standard deviations a value is above everybody's mean, on the feature's scale."""
-        return (_scaled(value, feature) - _scaled(self.value, feature)) / (self.deviation or 1.0)
-
-    def is_apart(self, row: Row) -> bool:
-        """Whether a segment's mean is surely above or below: the noise may not have put it there."""
-        return bool(row["low"] > self.high or row["high"] < self.low)
 
 
-def everybody(profiles: Rows, deviations: dict[str, float], plan: Plan) -> dict[str, Typical]:
+def everybody(profiles: Rows, plan: Plan) -> dict[str, Typical]:
     """By feature, from the segments' profiles: their means weighted by their sizes. Empty where no segment is shown."""
     shown = [row for row in profiles if not row["suppressed"]]
     sizes = [row for row in shown if row["measure"] == "size"]
     total = sum(row["value"] for row in sizes)
     if total <= 0:
         return {}
-    return {
-        f.name: _typical([r for r in shown if r["measure"] == f.name], sizes, total, deviations[f.name], f) for f in plan.features
-    }
+    return {f.name: _typical([r for r in shown if r["measure"] == f.name], sizes, total, f) for f in plan.features}
 
 
-def _typical(rows: Rows, sizes: Rows, total: float, deviation: float, feature: Feature) -> Typical:
+def _typical(rows: Rows, sizes: Rows, total: float, feature: Feature) -> Typical:
     """The segments' noise is independent: their parts in the range add up as squares, those of a mean and of its weight do not."""
     by_segment = {row["segment"]: _on_scale(row, feature) for row in rows}
     of = [(size, by_segment[size["segment"]]) for size in sizes]
@@ -57,7 +42,7 @@ def _typical(rows: Rows, sizes: Rows, total: float, deviation: float, feature: F
         math.hypot(*(size["value"] * (row[end] - row["value"]) / total for size, row in of)) for end in ("low", "high")
     )
     low, high = _in_units(mean - below - weights, feature), _in_units(mean + above + weights, feature)
-    return Typical(_in_units(mean, feature), low, high, deviation)
+    return Typical(_in_units(mean, feature), low, high)
 
 
 def _on_scale(row: Row, feature: Feature) -> dict[str, float]:

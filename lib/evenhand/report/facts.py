@@ -128,14 +128,16 @@ class Facts:
 
         return sorted((row for row in self.fairness if row["attribute"] == table), key=evenness)
 
-    def surely_apart(self, row: Row) -> bool:
-        """Whether a segment's typical value of a feature is surely not that of everybody."""
-        typical = self.everyone.get(row["measure"])  # of nobody there is none
-        return typical is not None and not row["suppressed"] and typical.is_apart(row)
-
     def measure(self, name: str) -> Rows:
         """The profile rows of one measure, by segment: size, share, or a feature."""
         return [row for row in self.profiles if row["measure"] == name]
+
+
+def sure_deviations(row: Row) -> float | None:
+    """How far a profile row is from everybody's mean; None where it may be on either side, or nothing is shown."""
+    low, high = row["deviations_low"], row["deviations_high"]
+    apart = not row["suppressed"] and ((low is not None and low > 0) or (high is not None and high < 0))
+    return float(row["deviations"]) if apart else None
 
 
 def in_words(groups: dict[str, list[str]]) -> dict[str, str]:

@@ -14,7 +14,7 @@ from evenhand.report.everyone import everybody
 from evenhand.report.facts import Facts
 from evenhand.report.offers import reached, unsure
 from evenhand.report.words import METRIC_NAMES, Row, Rows
-from evenhand.rows.segments import CUSTOMERS, OUTSIDE, SPREAD
+from evenhand.rows.segments import CUSTOMERS, OUTSIDE
 from evenhand.run_identity import last_state, started_as_of
 from evenhand.tables import catalog
 from evenhand.tables.store import Store
@@ -75,7 +75,7 @@ def gather(store: Store, plan: Plan, run_id: str) -> Facts:
         state["not_private"],
         profiles,
         next(row for row in everyone if row["figure"] == CUSTOMERS),
-        everybody(profiles, {row["feature"]: row["high"] for row in everyone if row["figure"] == SPREAD}, plan),
+        everybody(profiles, plan),
         {row["feature"]: row["high"] for row in everyone if row["figure"] == OUTSIDE},
         [f for f in fits if f["silhouette"] is None],
         [f for f in fits if f["silhouette"] is not None],

@@ -17,7 +17,7 @@ def reached(store: Store, plan: Plan, run_id: str) -> dict[str, list[int]]:
     """The numbers of the segments that get each offer, by its name."""
     if not plan.fairness.offers:
         return {}
-    centers, _ = read_centers(store.read(catalog.SEGMENT_CENTERS, run_id))
+    centers = read_centers(store.read(catalog.SEGMENT_CENTERS, run_id))
     return {o.name: (np.flatnonzero(chosen_segments(o, centers, plan)) + 1).tolist() for o in plan.fairness.offers}
 
 

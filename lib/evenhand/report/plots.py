@@ -17,7 +17,7 @@ import altair as alt
 import vl_convert
 
 from evenhand.plan.groups import group_tables
-from evenhand.report.facts import Facts
+from evenhand.report.facts import Facts, sure_deviations
 from evenhand.report.words import Rows, estimate, interval, isolated, number, percents, sure_distance
 from evenhand.segment.label import NOTICEABLE
 
@@ -51,7 +51,10 @@ def _segments(facts: Facts) -> str:
 
 
 def _profiles(facts: Facts) -> str:
-    """The sign says what the color says: color alone must not carry it. Gray where the noise may have put the value there."""
+    """The sign says what the color says: color alone must not carry it. Gray where the noise may have put the value there.
+
+    Labels speak of what has a sign, and of nothing else.
+    """
     rows, said = [], []
     for feature in facts.plan.features:
         title = (
@@ -60,7 +63,7 @@ def _profiles(facts: Facts) -> str:
         for row in facts.measure(feature.name):
             if row["suppressed"]:
                 continue
-            away = facts.everyone[feature.name].away(row["value"], feature) if facts.surely_apart(row) else None
+            away = sure_deviations(row)
             shown = (
                 interval(row)
                 if row["value"] is None

@@ -17,12 +17,14 @@ from evenhand.rows.typed import number, typed
 from evenhand.segment.assign import CENTER_BITS, Centers
 from evenhand.segment.choose_k import Choice
 from evenhand.segment.cluster import Fit
+from evenhand.segment.distances import Distances
 from evenhand.segment.everybody import Everybody
 from evenhand.segment.intervals import Ends
 from evenhand.segment.profiles import Profiles
 
 Floats = NDArray[np.float64]
 CUSTOMERS, SPREAD, ENDS = "customers", "standard deviation", ("value", "low", "high")
+DEVIATIONS = "deviations", "deviations_low", "deviations_high"
 OUTSIDE = "share outside of the fullest eighth of the bounds"
 
 
@@ -48,20 +50,20 @@ def summary_rows(found: Summary, intervals: BoxIntervals, plan: Plan) -> pa.Tabl
     return pa.table(columns | {name: means[:, j] for j, name in enumerate(plan.feature_names)})
 
 
-def center_rows(fixed: Centers, labels: list[str], ends: tuple[Floats, Floats] | None, plan: Plan) -> pa.Table:
+def center_rows(fixed: Centers, ends: tuple[Floats, Floats] | None, plan: Plan) -> pa.Table:
     """The ends of the centers in the plan's order of features, null where they are no means of their customers."""
     units = to_unit(fixed / 2**CENTER_BITS, plan.features)
-    columns = {"segment": np.arange(1, len(fixed) + 1), "label": labels, "fixed_point": fixed.tolist()}
+    columns = {"segment": np.arange(1, len(fixed) + 1), "fixed_point": fixed.tolist()}
     for end, of in zip(("low", "high"), ends or (None, None), strict=True):
         listed = [None] * len(fixed) if of is None else to_unit(of, plan.features).tolist()
         columns[f"centers_{end}"] = pa.array(listed, pa.list_(pa.float64()))
     return pa.table(columns | {name: units[:, j] for j, name in enumerate(plan.feature_names)})
 
 
-def read_centers(stored: DataFrame) -> tuple[Centers, list[str]]:
-    """The centers as they were rounded, shape (k, features), and the segments' labels."""
-    found = stored.orderBy("segment").select("fixed_point", "label").collect()
-    return np.array([row.fixed_point for row in found], dtype=np.int64), [row.label for row in found]
+def read_centers(stored: DataFrame) -> Centers:
+    """The centers as they were rounded, shape (k, features)."""
+    found = stored.orderBy("segment").select("fixed_point").collect()
+    return np.array([row.fixed_point for row in found], dtype=np.int64)
 
 
 def fit_rows(
@@ -85,12 +87,18 @@ def fit_rows(
     return typed(table, dict.fromkeys(figures, pa.float64()) | {"k": pa.int32()})
 
 
-def profile_rows(found: Profiles, labels: list[str], plan: Plan) -> pa.Table:
-    """Long: a row a segment and measure; a suppressed segment keeps its rows, without figures. A value that says nothing is null."""
-    measures = [("size", "customers", found.size, found.size_low, found.size_high)]
-    measures += [("share", "", found.share, found.share_low, found.share_high)]
+def profile_rows(found: Profiles, distances: Distances, labels: list[str], plan: Plan) -> pa.Table:
+    """Long: a row a segment and measure; a suppressed segment keeps its rows, without figures. A value that says nothing is null.
+
+    `deviations` of a feature are from everybody's mean; an end is null where the noise bounds nothing.
+    """
+    nothing = np.full((3, len(labels)), np.nan)
+    measures = [("size", "customers", (found.size, found.size_low, found.size_high), nothing)]
+    measures += [("share", "", (found.share, found.share_low, found.share_high), nothing)]
     for j, feature in enumerate(plan.features):
-        measures.append((feature.name, feature.unit, found.value[:, j], found.value_low[:, j], found.value_high[:, j]))
+        values = found.value[:, j], found.value_low[:, j], found.value_high[:, j]
+        away = np.stack([distances.value[:, j], distances.low[:, j], distances.high[:, j]])
+        measures.append((feature.name, feature.unit, values, away))
     table: list[dict[str, object]] = [
         {
             "segment": s + 1,
@@ -99,13 +107,14 @@ def profile_rows(found: Profiles, labels: list[str], plan: Plan) -> pa.Table:
             "value": None if found.suppressed[s] else number(value[s]),
             "low": None if found.suppressed[s] else float(low[s]),
             "high": None if found.suppressed[s] else float(high[s]),
+            **{name: number(end[s]) for name, end in zip(DEVIATIONS, away, strict=True)},
             "unit": unit,
             "suppressed": bool(found.suppressed[s]),
         }
-        for measure, unit, value, low, high in measures
+        for measure, unit, (value, low, high), away in measures
         for s, label in enumerate(labels)
     ]
-    return typed(table, {"value": pa.float64(), "low": pa.float64(), "high": pa.float64()})
+    return typed(table, dict.fromkeys((*ENDS, *DEVIATIONS), pa.float64()))
 
 
 def everybody_rows(found: Everybody, outside: Mapping[str, tuple[float, float, float]], plan: Plan) -> pa.Table:

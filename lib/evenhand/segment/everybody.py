@@ -34,11 +34,19 @@ class Everybody:
 def read_everybody(release: Release, plan: Plan, segments: int) -> Everybody:
     """Post-processing of the assessment's release."""
     total, reach = float(release[SIZE].sum()), sum_half_width(release.noise(SIZE), segments, LEVEL)
-    found, errors = variances(release, plan, segments)
     step = np.array([_width(*f.limits, f.scale) / STEPS for f in plan.features])
-    low, high = (np.sqrt(np.maximum(end, 0.0)) * step for end in (found - REACH * errors, found + REACH * errors))
-    value = np.where(found >= STANDS_OUT * errors, np.sqrt(np.maximum(found, 0.0)) * step, np.nan)
+    value, low, high = (figure * step for figure in spreads(release, plan, segments))
     return Everybody((max(total, 0.0), max(total - reach, 0.0), max(total + reach, 0.0)), (value, low, high))
+
+
+def spreads(release: Release, plan: Plan, segments: int) -> tuple[Floats, Floats, Floats]:
+    """The standard deviation of each feature over everybody in steps of fixed point, (features,) each: value, from and to.
+
+    No noise that happens to make a variance negative brings its end below what the noise alone may hide.
+    """
+    found, errors = variances(release, plan, segments)
+    low, high = (np.sqrt(np.maximum(end, 0.0)) for end in (found - REACH * errors, np.maximum(found, 0.0) + REACH * errors))
+    return np.where(found >= STANDS_OUT * errors, np.sqrt(np.maximum(found, 0.0)), np.nan), low, high
 
 
 def _width(low: float, high: float, scale: str) -> float:

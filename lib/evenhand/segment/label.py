@@ -2,52 +2,84 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
+
 import numpy as np
 from numpy.typing import NDArray
 
 from evenhand.plan.features import Feature
-from evenhand.privacy.summary import Summary
-from evenhand.segment.cluster import squared_distances
+from evenhand.segment.distances import Distances
 
 Floats = NDArray[np.float64]
 WORDS = 3
 NOTICEABLE = 0.4  # standard deviations from everybody's mean
+# "Very large" (Sawilowsky, "New effect size rules of thumb", 2009). Of a normal distribution one in nine is so far above its mean.
+VERY = 1.2
+LARGE = 0.8  # (Cohen, "Statistical power analysis for the behavioral sciences", 1988); who is surely nearer is close to average
 AVERAGE = "close to average"
-UNCLEAR = "too noisy to tell"  # something is far from average, but by less than the noise may have moved it
+UNCLEAR = "too noisy to tell"  # nothing is surely far from average, and something may be
+HIDDEN = "not described"  # no figure of it is shown
 
 
-def labels(centers: Floats, summary: Summary, features: list[Feature], ends: tuple[Floats, Floats] | None = None) -> list[str]:
-    """One label a segment, all different; centers (k, features) in fixed point, `ends` from and to of them.
+def labels(distances: Distances, features: list[Feature]) -> list[str]:
+    """One label a segment, all different.
 
-    A feature is spoken of where its center is surely on one side of everybody's mean: of the boxes' mean, and of the centers'
-    own, with the noise that both have. So no word can stand for all segments.
+    A feature is named where the segment is surely on that side of everybody, and `NOTICEABLE` deviations away or more. So no
+    word stands for all segments. Segments of the same words, in whatever order, get further ones; then it is said what surely
+    tells two of them apart; or they are numbered, the largest first.
     """
-    deviation = np.where(summary.deviation > 0, summary.deviation, 1.0)
-    away = (centers - summary.mean) / deviation
-    noticed = np.abs(away) >= NOTICEABLE
-    told = noticed if ends is None else noticed & _apart(centers, summary, ends)
-    empty = [UNCLEAR if any_noticed else AVERAGE for any_noticed in np.max(noticed, axis=1)]
-    rows = np.where(told, away, 0.0)
-    found = [_label(row, features, WORDS) or nothing for row, nothing in zip(rows, empty, strict=True)]
+    named = [_named(away, sure, features) for away, sure in zip(distances.value, distances.sure, strict=True)]
+    told = [words[:WORDS] for words in named]
     for count in range(WORDS + 1, len(features) + 1):
-        if len(set(found)) == len(found):
-            break
-        longer = [_label(row, features, count) or nothing for row, nothing in zip(rows, empty, strict=True)]
-        found = [new if found.count(old) > 1 else old for new, old in zip(longer, found, strict=True)]
-    return [f"{text} ({found[: i + 1].count(text)})" if found.count(text) > 1 else text for i, text in enumerate(found)]
+        alike = Counter(map(frozenset, told))
+        told = [words[:count] if alike[frozenset(old)] > 1 else old for words, old in zip(named, told, strict=True)]
+    told = [words or [nothing] for words, nothing in zip(told, _of_no_words(distances), strict=True)]
+    same = defaultdict(list)
+    for segment, words in enumerate(told):
+        same[frozenset(words)].append(segment)
+    found = [", ".join(words) for words in told]
+    for segments in (group for group in same.values() if len(group) > 1):
+        base = found[segments[0]]
+        sides = {} if base in (UNCLEAR, HIDDEN) else _sides(segments, distances, features)
+        for segment, more in (sides or _numbers(segments, distances)).items():
+            found[segment] = f"{base} ({more})"
+    return found
 
 
-def _apart(centers: Floats, summary: Summary, ends: tuple[Floats, Floats]) -> NDArray[np.bool_]:
-    """Which centers are, by their ends, surely above or below everybody's mean, shape (k, features)."""
-    nearest = squared_distances(summary.points, centers).argmin(axis=1)
-    shares = np.bincount(nearest, summary.weights, len(centers))[:, None] / max(float(summary.weights.sum()), 1.0)
-    mean = (shares * centers).sum(axis=0)
-    below, above = (np.sqrt(((shares * (end - centers)) ** 2).sum(axis=0)) for end in ends)
-    low, high = np.minimum(summary.mean, mean - below), np.maximum(summary.mean, mean + above)
-    return (ends[1] < low) | (ends[0] > high)  # type: ignore[no-any-return]
+def _named(away: Floats, sure: Floats, features: list[Feature]) -> list[str]:
+    """The words for all features that are surely on one side and noticeably away, the farthest first."""
+    told = np.where(sure == 0, 0.0, away)
+    order = np.argsort(-np.abs(told), kind="stable")
+    return [_word(features[j], float(sure[j])) for j in order if abs(told[j]) >= NOTICEABLE]
 
 
-def _label(away: Floats, features: list[Feature], count: int) -> str:
-    """The words of the features that are most deviations away, none for those that are not at all."""
-    order = np.argsort(-np.abs(away), kind="stable")[:count]
-    return ", ".join(features[j].in_words.high if away[j] > 0 else features[j].in_words.low for j in order if away[j] != 0)
+def _word(feature: Feature, sure: float) -> str:
+    """The plan's own words stand as they are: nothing is "very bought lately"."""
+    word = feature.in_words.high if sure > 0 else feature.in_words.low
+    return f"very {word}" if feature.words is None and abs(sure) >= VERY else word
+
+
+def _of_no_words(distances: Distances) -> list[str]:
+    """What a segment is called of which no feature is named. A feature whose deviation may be nothing says nothing of it."""
+    farthest = np.maximum(np.abs(distances.low), np.abs(distances.high))
+    bounded = np.isfinite(farthest)
+    near = (np.abs(distances.value) < NOTICEABLE) & (farthest < LARGE)
+    average = bounded.any(axis=1) & (near | ~bounded).all(axis=1)
+    found = np.where(np.isnan(distances.size), HIDDEN, np.where(average, AVERAGE, UNCLEAR))
+    return [str(words) for words in found]
+
+
+def _sides(same: list[int], distances: Distances, features: list[Feature]) -> dict[int, str]:
+    """Of two segments in which feature they surely differ most, to be added to each; empty where they do in none."""
+    if len(same) != 2:
+        return {}
+    between = np.nan_to_num(distances.pairs[same[0], same[1]])
+    j = int(np.argmax(np.abs(between)))
+    name, sides = features[j].name.replace("_", " "), ("higher", "lower") if between[j] > 0 else ("lower", "higher")
+    return {segment: f"{side} {name}" for segment, side in zip(same, sides, strict=True)} if between[j] != 0 else {}
+
+
+def _numbers(same: list[int], distances: Distances) -> dict[int, str]:
+    """The largest first."""
+    sizes = np.nan_to_num(distances.size)
+    return {segment: str(i) for i, segment in enumerate(sorted(same, key=lambda s: -sizes[s]), start=1)}

@@ -49,16 +49,27 @@ def read_profiles(release: Release, plan: Plan) -> Profiles:
     noisy = release[SIZE].astype(np.float64)
     reach, wide = (release.noise(SIZE).half_width(level) for level in (LEVEL, EACH_OF_TWO))
     size, high = np.maximum(noisy, 0.0), np.maximum(noisy + reach, 0.0)
-    low, least = (np.where(noisy >= plan.privacy.minimum_cell + r, np.maximum(noisy - r, 0.0), 0.0) for r in (reach, wide))
+    low, least = (_size_from(noisy, r, plan) for r in (reach, wide))
     share = size / np.maximum(size.sum(), 1.0)
     share_low, share_high = share_bounds(noisy, release.noise(SIZE))
     share_low, share_high = np.where(least > 0, np.fmin(share_low, share), 0.0), np.fmax(share_high, share)
-    sums, sizes = release[SUMS].reshape(len(noisy), -1).astype(np.float64), noisy[:, None]
-    slack = release.noise(SUMS).half_width(EACH_OF_TWO)
-    means = sums / np.maximum(sizes, 1.0), *quotient_ends(sums - slack, sums + slack, least[:, None], sizes + wide)
-    # Inside the bounds whatever the noise.
-    fixed = [np.clip(m, -MIDDLE, MIDDLE - 1) + MIDDLE for m in means]
+    fixed = mean_ends(release, plan)
     value, value_low, value_high = (to_unit(m, plan.features, end) for m, end in zip(fixed, (0, -1, 1), strict=True))
     value = np.where(fixed[2] - fixed[1] > MOST_WIDTH * STEPS, np.nan, value)
     suppressed = small_segments(release, plan)
     return Profiles(size, low, high, share, share_low, share_high, value, value_low, value_high, suppressed)
+
+
+def mean_ends(release: Release, plan: Plan) -> tuple[Floats, Floats, Floats]:
+    """The means of the segments and their ends in fixed point, shape (segments, features) each; inside the bounds whatever the noise."""
+    noisy, wide = release[SIZE].astype(np.float64), release.noise(SIZE).half_width(EACH_OF_TWO)
+    sums, sizes, least = release[SUMS].reshape(len(noisy), -1).astype(np.float64), noisy[:, None], _size_from(noisy, wide, plan)
+    slack = release.noise(SUMS).half_width(EACH_OF_TWO)
+    low, high = quotient_ends(sums - slack, sums + slack, least[:, None], sizes + wide)
+    value, low, high = (np.clip(m, -MIDDLE, MIDDLE - 1) + MIDDLE for m in (sums / np.maximum(sizes, 1.0), low, high))
+    return value, low, high
+
+
+def _size_from(noisy: Floats, reach: float, plan: Plan) -> Floats:
+    """From how many customers on; of a segment that only the noise may have lifted above the plan's minimum, from nobody."""
+    return np.where(noisy >= plan.privacy.minimum_cell + reach, np.maximum(noisy - reach, 0.0), 0.0)

@@ -75,7 +75,7 @@ PRIVATE_SUMMARY = TableSpec(
 SEGMENT_CENTERS = TableSpec(
     "segment_centers",
     "open",
-    "segment INT, label STRING, fixed_point ARRAY<BIGINT>, centers_low ARRAY<DOUBLE>, centers_high ARRAY<DOUBLE>, run_id STRING",
+    "segment INT, fixed_point ARRAY<BIGINT>, centers_low ARRAY<DOUBLE>, centers_high ARRAY<DOUBLE>, run_id STRING",
 )
 SEGMENT_FITS = TableSpec(
     "segment_fits",
@@ -86,8 +86,8 @@ SEGMENT_FITS = TableSpec(
 SEGMENT_PROFILES = TableSpec(
     "segment_profiles",
     "open",
-    "segment INT, label STRING, measure STRING, value DOUBLE, low DOUBLE, high DOUBLE, unit STRING, suppressed BOOLEAN, "
-    "run_id STRING",
+    "segment INT, label STRING, measure STRING, value DOUBLE, low DOUBLE, high DOUBLE, deviations DOUBLE, deviations_low DOUBLE, "
+    "deviations_high DOUBLE, unit STRING, suppressed BOOLEAN, run_id STRING",
 )
 # How many customers there are, and the standard deviation of each feature on its scale.
 EVERYBODY = TableSpec("everybody", "open", "figure STRING, feature STRING, value DOUBLE, low DOUBLE, high DOUBLE, run_id STRING")
