@@ -55,7 +55,7 @@ def center_rows(fixed: Centers, ends: tuple[Floats, Floats] | None, plan: Plan) 
     units = to_unit(fixed / 2**CENTER_BITS, plan.features)
     columns = {"segment": np.arange(1, len(fixed) + 1), "fixed_point": fixed.tolist()}
     for end, of in zip(("low", "high"), ends or (None, None), strict=True):
-        listed = [None] * len(fixed) if of is None else to_unit(of, plan.features).tolist()
+        listed = [None] * len(fixed) if of is None else to_unit(of, plan.features, -1 if end == "low" else 1).tolist()
         columns[f"centers_{end}"] = pa.array(listed, pa.list_(pa.float64()))
     return pa.table(columns | {name: units[:, j] for j, name in enumerate(plan.feature_names)})
 
