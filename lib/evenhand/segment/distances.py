@@ -81,7 +81,8 @@ def read_distances(release: Release, plan: Plan) -> Distances:
 
 def _meet(release: Release, plan: Plan, shown: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Of which segments that are shown the interval meets that of everybody in them, as the page has both; (shown, features)."""
-    value, low, high = (of[shown] for of in mean_ends(release, plan))
+    # As they are published: the ends as far out as what fixed point has rounded.
+    value, low, high = (of[shown] + end / 2 for of, end in zip(mean_ends(release, plan), (0, -1, 1), strict=True))
     sizes, reach = np.maximum(release[SIZE][shown, None].astype(np.float64), 0.0), release.noise(SIZE).half_width(LEVEL)
     share = sizes / max(float(sizes.sum()), 1.0)
     mean = (share * value).sum(axis=0)
