@@ -59,7 +59,7 @@ def main() -> None:
 
 
 def _one_size(rows: int, inertia: bool, keep: bool) -> tuple[list[Measure], dict[str, float], float]:
-    folder = Path("bench") / f"speed-{rows}"
+    folder = Path("bench").resolve() / f"speed-{rows}"  # a path in a plan begins in the plan's folder
     if not (folder / "consent" / "_delta_log").exists():
         _spark("speed_data.py", "3g", str(folder), str(rows))
     for old in ("restricted", "open", "stock", "reports"):
