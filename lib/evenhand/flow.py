@@ -51,9 +51,8 @@ def prepare_step(run: Run) -> None:
     Sources to `prepared` [restricted]. Spends nothing, or what it takes to find the bounds that the plan leaves out.
     """
     plan, sources = run.plan, run.sources
-    if (
-        run.store.rows(catalog.INPUT_QUALITY, run.run_id) is not None
-    ):  # written last, and with rows whether anybody may be used or not
+    # Written last, and with rows whether anybody may be used or not.
+    if run.store.rows(catalog.INPUT_QUALITY, run.run_id) is not None:
         return
     refuse_other_key(plan.pseudonyms, run.keys)
     pads = pads_of(plan)
@@ -138,9 +137,8 @@ def assess_step(run: Run) -> None:
     profiles, fairness = read_profiles(release, plan), assess_fairness(release, plan, centers, last.result())
     distances = read_distances(release, plan)
     run.write_later(catalog.SEGMENT_PROFILES, profile_rows(profiles, distances, labels(distances, plan.features), plan))
-    outside = (
-        outside_fullest(run.door.release(histograms(prepared, plan)), plan) if Method.of(plan).marginals else {}
-    )  # read back
+    # The answer that the step before has had, read back.
+    outside = outside_fullest(run.door.release(histograms(prepared, plan)), plan) if Method.of(plan).marginals else {}
     run.write_later(catalog.EVERYBODY, everybody_rows(read_everybody(release, plan, len(centers)), outside, plan))
     run.write_later(catalog.FAIRNESS_STATS, fairness_stats(fairness))
     run.write_later(catalog.FAIRNESS_GROUPS, fairness_groups(fairness))

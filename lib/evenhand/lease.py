@@ -145,7 +145,7 @@ def _holder(row: Any) -> Holder:
 
 
 def machine() -> str:
-    """The machine, as far as process numbers go: host, boot, process namespace. Where the text is the same, a number means the same process."""
+    """Host, boot and process namespace. Two processes with the same text know each other by their process numbers."""
     found = [socket.gethostname()]
     with suppress(OSError):
         found += [Path("/proc/sys/kernel/random/boot_id").read_text().strip(), os.readlink("/proc/self/ns/pid")]

@@ -109,7 +109,7 @@ class Door:
         noisy = [add_noise(q.parts, vectors, self._noise) for q, vectors in zip(questions, exact, strict=True)]
         del exact
         self._store.append_once(RELEASES, self._answers(questions, noisy), f"{self._run_id}/{'+'.join(names)}")
-        self._before[1].update(names)
+        self._before[1].update(names)  # so that a later step of this process reads them back
 
     @cached_property
     def _before(self) -> tuple[set[str], set[str]]:
