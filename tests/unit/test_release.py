@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from evenhand.errors import ClosedDoor, EvenhandError
+from evenhand.errors import ClosedDoor, EvenhandError, RunConflict
 from evenhand.privacy import release
+from evenhand.privacy.noise import NoNoise
 from evenhand.privacy.question import Part
 from evenhand.privacy.release import Release
 
@@ -77,3 +79,21 @@ def test_the_scale_is_sensitivity_over_epsilon_and_not_a_rounding_error_less(sen
 def test_what_is_not_the_stated_vector_of_integers_gets_no_noise_and_no_release(values: np.ndarray) -> None:
     with pytest.raises(ClosedDoor, match="part count"):
         release._checked(PART, values)
+
+
+@pytest.mark.parametrize(
+    ("resumed", "paid_by_another", "refused"), [(False, True, True), (True, True, False), (False, False, False)]
+)
+def test_a_run_that_another_process_has_paid_draws_nothing_unless_it_is_resumed(
+    resumed: bool, paid_by_another: bool, refused: bool
+) -> None:
+    """With one open zone and two restricted ones neither process sees the lease or the answers of the other."""
+    ledger: Any = SimpleNamespace(
+        reserve=lambda run_id, questions: None, paid_by_another=lambda run_id: paid_by_another, log=lambda run_id: None
+    )
+    door = release.Door(None, ledger, NoNoise(), "r1", {}, resumed)  # type: ignore[arg-type]
+    if refused:
+        with pytest.raises(RunConflict, match="another process has begun run r1 with this open zone and another restricted one"):
+            door._spend([])
+    else:
+        door._spend([])

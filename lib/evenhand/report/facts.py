@@ -30,7 +30,7 @@ class Facts:
     everyone: dict[str, Typical]  # by feature; empty where no segment is shown
     outside: dict[
         str, float
-    ]  # by feature, the largest share that may be outside of an eighth of its bounds; empty without histograms
+    ]  # by feature, the share at most that lies outside of an eighth of its bounds; empty without histograms
     fits: Rows
     curve: Rows
     fairness: Rows
