@@ -28,9 +28,7 @@ class Facts:
     profiles: Rows
     customers: Row  # how many, with the range of the noise
     everyone: dict[str, Typical]  # by feature; empty where no segment is shown
-    outside: dict[
-        str, float
-    ]  # by feature, the share at most that lies outside of an eighth of its bounds; empty without histograms
+    outside: dict[str, float]  # by feature, the share at most outside of an eighth of its bounds; empty without histograms
     fits: Rows
     curve: Rows
     fairness: Rows
