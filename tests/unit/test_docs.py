@@ -14,7 +14,7 @@ from evenhand.command import main
 STEPS = ("prepare", "segment", "assess", "report")
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
@@ -24,6 +24,44 @@ def test_files_named_on_a_page_are_there(page: Path) -> None:
     named = re.findall(r"(?:scripts|jobs|conf|docs|tests)/[\w./-]*\w", commands)
     named += [str((page.parent / link).relative_to(ROOT)) for link in re.findall(r"\]\((?!http)([^)#]+)[^)]*\)", text)]
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_every_link_into_a_page_finds_its_heading(page: Path) -> None:
+    links = re.findall(r"\]\((?!http)([^)#\s]*)#([^)\s]+)\)", prose(page))
+    pages = [(page.parent / path if path else page, anchor) for path, anchor in links]
+    assert [(path.name, anchor) for path, anchor in pages if path.suffix == ".md" and anchor not in anchors(path)] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_every_fence_is_closed_and_every_row_of_a_table_has_as_many_cells_as_its_head(page: Path) -> None:
+    assert len(re.findall(r"^ *```", page.read_text(encoding="utf-8"), flags=re.M)) % 2 == 0
+    tables = re.findall(r"(?:^\|.*\n)+", prose(page) + "\n", flags=re.M)
+    assert [row for table in tables for row in table.splitlines() if cells(row) != cells(table.splitlines()[0])] == []
+    assert [table for table in tables if not re.match(r"\|.*\n\|(?: ?:?-+:? ?\|)+\n", table)] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_a_page_has_one_title_and_skips_no_level_of_headings(page: Path) -> None:
+    levels = [len(marks) for marks in re.findall(r"^(#+) ", prose(page), flags=re.M)]
+    assert levels[:1] == [1]
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+
+
+def prose(page: Path) -> str:
+    """A page without what stands in its fences."""
+    return re.sub(r"^ *```.*?^ *```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+
+
+def anchors(page: Path) -> set[str]:
+    """The headings of a page as GitHub makes addresses of them: letters, digits and hyphens, in lower case."""
+    headings = [re.sub(r"[`*]|\[|\]\([^)]*\)", "", text) for text in re.findall(r"^#+ (.+)$", prose(page), flags=re.M)]
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def cells(row: str) -> int:
+    return len(re.findall(r"(?<!\\)\|", row))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
