@@ -6,9 +6,27 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import BinaryType, StringType
 
+from evenhand.plan.expressions import quoted_column
+from evenhand.plan.models import Plan
+
 ID = "_evenhand_id"  # the customer's id, until it becomes a pseudonym; no source has a column of that name
 LATEST = "_latest"
 EARLIEST = -(2**62)  # some 146,000 years before 1970, in microseconds; what is said to be older counts as that old
+
+
+def may_be_used(rows: DataFrame, consent: DataFrame, plan: Plan, as_of: Column) -> DataFrame:
+    """The rows, with their `_evenhand_id`, of the people who may be used at that moment for the plan's purpose.
+
+    Who they are is decided here alone, by every run and by whatever hands people out later. `consent` is that of
+    `tables.sources.Sources`: further events, such as objections kept elsewhere, are added to it before.
+    """
+    decisions = latest_decision(identified(consent, plan.sources.consent.id), plan.purpose, as_of, plan.opt_in)
+    return keep_allowed(rows, decisions, plan.opt_in)
+
+
+def identified(rows: DataFrame, id_column: str) -> DataFrame:
+    """The rows with their id under `_evenhand_id` too; an expression of the plan may still name the column itself."""
+    return rows.withColumn(ID, F.col(quoted_column(id_column)))
 
 
 def has_id(rows: DataFrame) -> Column:

@@ -14,7 +14,7 @@ from evenhand.plan.expressions import quoted_column
 from evenhand.plan.features import Feature
 from evenhand.plan.geometry import to_fixed
 from evenhand.plan.models import Plan
-from evenhand.prepare.consent import ID, has_id, keep_allowed, latest_decision
+from evenhand.prepare.consent import ID, has_id, identified, may_be_used
 from evenhand.prepare.duplicates import ROW, keep_latest, unanimous, with_row
 from evenhand.prepare.features import as_integers, event_features, group_code
 from evenhand.prepare.pseudonym import with_pseudonym
@@ -28,7 +28,7 @@ def prepared_customers(sources: Sources, plan: Plan, as_of: datetime, pads: Data
     0 to 65,535), one INT a protected attribute (the group's position in the plan).
     """
     now = timestamp(as_of)
-    allowed = allowed_of(customers(sources, plan), sources, plan, now)
+    allowed = may_be_used(customers(sources, plan), sources.consent, plan, now)
     for name, source in plan.sources.events.items():
         positions = [i for i, f in enumerate(plan.features) if f.events == name]
         features = [plan.features[i] for i in positions]
@@ -37,12 +37,6 @@ def prepared_customers(sources: Sources, plan: Plan, as_of: datetime, pads: Data
     columns = ["imputed", "clipped", *plan.feature_names, *plan.attribute_names]
     ready = allowed.withColumnsRenamed({"_imputed": "imputed", "_clipped": "clipped"}).select(ID, *columns)
     return with_pseudonym(ready, pads, plan.pseudonyms.key_id)
-
-
-def allowed_of(rows: DataFrame, sources: Sources, plan: Plan, as_of: Column) -> DataFrame:
-    """The rows of the customers who may be included: who they are is decided here alone, whatever is then found out of them."""
-    decisions = latest_decision(identified(sources.consent, plan.sources.consent.id), plan.purpose, as_of, plan.opt_in)
-    return keep_allowed(rows, decisions, plan.opt_in)
 
 
 def customers(sources: Sources, plan: Plan) -> DataFrame:
@@ -76,11 +70,6 @@ def with_ids(sources: Sources, plan: Plan) -> DataFrame:
     """The customer rows whose id is neither null nor empty; the others are nobody whose consent could be looked up."""
     rows = identified(sources.customers, plan.sources.customers.id)
     return rows.where(has_id(rows))
-
-
-def identified(rows: DataFrame, id_column: str) -> DataFrame:
-    """The rows with their id under `_evenhand_id` too; an expression of the plan may still name the column itself."""
-    return rows.withColumn(ID, F.col(quoted_column(id_column)))
 
 
 def timestamp(moment: datetime) -> Column:

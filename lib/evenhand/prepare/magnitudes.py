@@ -10,8 +10,8 @@ from pyspark.sql import functions as F
 from evenhand.plan.data import KeepLatest
 from evenhand.plan.expressions import quoted_column
 from evenhand.plan.models import Plan
-from evenhand.prepare.consent import ID
-from evenhand.prepare.customers import allowed_of, identified, timestamp, timestamp_sql, with_ids
+from evenhand.prepare.consent import ID, identified, may_be_used
+from evenhand.prepare.customers import timestamp, timestamp_sql, with_ids
 from evenhand.prepare.duplicates import ROW, keep_latest, unanimous, with_row
 from evenhand.prepare.features import event_features
 from evenhand.privacy.bounds import magnitude
@@ -25,7 +25,7 @@ def magnitudes(sources: Sources, plan: Plan, as_of: datetime) -> DataFrame:
     The same customers and the same values as in `prepared`.
     """
     now = timestamp(as_of)
-    rows = allowed_of(customer_magnitudes(sources, plan), sources, plan, now)
+    rows = may_be_used(customer_magnitudes(sources, plan), sources.consent, plan, now)
     for name, source in plan.sources.events.items():
         features = [f for f in plan.to_find if f.events == name]
         if features:

@@ -12,8 +12,8 @@ from evenhand.plan.columns import CONSENT, CUSTOMERS, id_columns
 from evenhand.plan.data import KeepLatest
 from evenhand.plan.expressions import quoted_column
 from evenhand.plan.models import Plan
-from evenhand.prepare.consent import has_id
-from evenhand.prepare.customers import identified, with_ids
+from evenhand.prepare.consent import has_id, identified
+from evenhand.prepare.customers import with_ids
 from evenhand.prepare.duplicates import repeated
 from evenhand.prepare.features import is_ruled_out
 from evenhand.prepare.unmatched import EVENT, GRANT, OBJECTION, said_in_consent, unmatched

@@ -13,8 +13,8 @@ from pyspark.sql.types import StringType
 
 from evenhand.plan.columns import CONSENT, id_columns
 from evenhand.plan.models import Plan
-from evenhand.prepare.consent import ID, has_id
-from evenhand.prepare.customers import identified, with_ids
+from evenhand.prepare.consent import ID, has_id, identified
+from evenhand.prepare.customers import with_ids
 from evenhand.tables.ids import folded, trimmed
 from evenhand.tables.sources import Sources
 
