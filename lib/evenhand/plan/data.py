@@ -16,10 +16,15 @@ from evenhand.plan.places import PlanPath
 class Table(Model):
     """A Delta table, by `path` or by catalog `name`, now or at a stated `version` or `timestamp`."""
 
-    path: PlanPath | None = None
-    name: Text | None = None
-    version: int | None = Field(default=None, ge=0)
-    timestamp: datetime | None = None
+    path: PlanPath | None = Field(default=None, description="The folder of the Delta table. Either this or `name`.")
+    name: Text | None = Field(default=None, description="The table's name in the catalog. Either this or `path`.")
+    version: int | None = Field(
+        default=None, ge=0, description="The version of the table that is read; the newest unless stated. Not beside `timestamp`."
+    )
+    timestamp: datetime | None = Field(
+        default=None,
+        description="The table is read as it was then; without an offset in `time_zone`. Not beside `version`.",
+    )
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -37,25 +42,32 @@ class Table(Model):
 class KeepLatest(Model):
     """Of several rows with one id the one with the greatest value in `keep_latest_by` stays."""
 
-    keep_latest_by: Column
+    keep_latest_by: Column = Field(
+        description="A column with a timestamp, a date or a number. Of the rows of an id the one with the greatest value counts."
+    )
 
 
 class Customers(Table):
     """The customer table: one row a customer."""
 
-    id: Column
-    # Of an id with several rows: one where all say the same, none where they contradict each other, unless the plan says which.
+    id: Column = Field(description="The column with the customer's id.")
     duplicates: Annotated[Annotated[Literal["leave_out"], Tag("plain")] | Annotated[KeepLatest, Tag("by-keys")], EitherForm] = (
-        "leave_out"
+        Field(
+            default="leave_out",
+            description="What becomes of an id on several rows. `leave_out`: it is one customer where the rows say the same in all "
+            "columns that the plan reads, and nobody where they contradict each other.",
+        )
     )
 
 
 class Events(Table):
     """A table with many rows a customer. Rows at or after the run's `as_of` are not read."""
 
-    id: Column
-    time: Column
-    where: Text | None = None
+    id: Column = Field(description="The column with the customer's id.")
+    time: Column = Field(description="When the event was. Only rows before `as_of` count; one without a time does not.")
+    where: Text | None = Field(
+        default=None, description="A condition that a row must meet. It may not read a protected attribute."
+    )
 
     @field_validator("where")
     @classmethod
@@ -66,32 +78,48 @@ class Events(Table):
 
 
 class Consent(Table):
-    """The consent events, in the columns of the design: purpose, state, recorded_at, expires_at and the id."""
+    """The consent events, with the columns `purpose`, `state`, `recorded_at`, the id, and `expires_at` unless grants never expire."""
 
-    id: Column = "customer_id"
+    id: Column = Field(default="customer_id", description="The column with the customer's id.")
 
 
 class Ids(Model):
     """How ids are brought into one form before they are compared, in every source alike; as they are unless stated."""
 
-    trim: bool = False  # blanks at either end
-    casefold: bool = False  # in upper case, in which ß is SS
-    normalize: Literal["NFC"] | None = None  # one form for a letter with its marks (Unicode Standard Annex 15)
+    trim: bool = Field(default=False, description="Blanks at either end do not count.")
+    casefold: bool = Field(default=False, description="Case does not count. Ids become upper case, in which ß is SS.")
+    normalize: Literal["NFC"] | None = Field(  # Unicode Standard Annex 15
+        default=None, description="One Unicode form for a letter with its marks."
+    )
 
 
 class Sources(Model):
-    customers: Customers
-    consent: Consent
-    events: dict[Name, Events] = Field(default_factory=dict)
-    ids: Ids = Ids()
+    """The Delta tables that may be read."""
+
+    customers: Customers = Field(description="The customer table: one row a customer.")
+    consent: Consent = Field(
+        description="The consent events, with the columns `purpose`, `state`, `recorded_at`, the id, and `expires_at` unless grants "
+        "never expire."
+    )
+    events: dict[Name, Events] = Field(
+        default_factory=dict, description="Tables with many rows a customer, such as purchases, by a name of your own."
+    )
+    ids: Ids = Field(default=Ids(), description="How ids of every source are brought into one form before they are compared.")
 
 
 class Pseudonyms(Model):
     """Where the key is: a reference, never the key. `key_id` stands beside each pseudonym, so that keys can change."""
 
-    key_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,40}$")]
-    key_file: PlanPath | None = None
-    key_env: Annotated[str, StringConstraints(pattern=r"^[A-Z_][A-Z0-9_]*$")] | None = None
+    key_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,40}$")] = Field(
+        description="The name of the key. It stands beside each pseudonym; a new key needs a new name."
+    )
+    key_file: PlanPath | None = Field(
+        default=None,
+        description="A file of at least 32 bytes that only its owner can read. Either this or `key_env`; never the key itself.",
+    )
+    key_env: Annotated[str, StringConstraints(pattern=r"^[A-Z_][A-Z0-9_]*$")] | None = Field(
+        default=None, description="The name of the environment variable that holds the key. Either this or `key_file`."
+    )
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
@@ -103,9 +131,13 @@ class Pseudonyms(Model):
 class Output(Model):
     """Where the two zones are: a folder (`path`) or a catalog schema (`schema`) each, and the folder for reports."""
 
-    restricted: Place
-    open: Place
-    reports: PlanPath = Field(default="reports", validate_default=True)
+    restricted: Place = Field(description="The zone of the tables about people, under pseudonyms.")
+    open: Place = Field(description="The zone of the tables that passed the noise. It lies apart from the restricted zone.")
+    reports: PlanPath = Field(
+        default="reports",
+        validate_default=True,
+        description="The folder of the reports, on the driver's own file system and apart from the restricted zone.",
+    )
 
     @model_validator(mode="after")
     def _apart(self) -> Self:
@@ -120,10 +152,14 @@ class Output(Model):
 
 
 class Place(Model):
+    """A zone: a folder, or a schema of the catalog."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
-    path: PlanPath | None = None
-    catalog_schema: Text | None = Field(default=None, alias="schema")
+    path: PlanPath | None = Field(default=None, description="The folder of the zone's tables. Either this or `schema`.")
+    catalog_schema: Text | None = Field(
+        default=None, alias="schema", description="The catalog's schema for the zone's tables. Either this or `path`."
+    )
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:

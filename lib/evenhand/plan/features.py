@@ -14,23 +14,35 @@ from evenhand.plan.expressions import inspect_aggregate
 class Words(Model):
     """How a segment is described that is low or high in the feature, for instance "buys seldom", "buys often"."""
 
-    low: Text
-    high: Text
+    low: Text = Field(description="Said of a segment that is low in the feature.")
+    high: Text = Field(description="Said of a segment that is high in the feature.")
 
 
 class Feature(Model):
     """One number a customer: a column of the customer table, or an aggregate `expression` over an event table."""
 
-    name: Name
-    why: Text
-    column: Column | None = None
-    events: Name | None = None
-    expression: Text | None = None
-    bounds: tuple[Number, Number] | None = None  # public; without them they are found privately, from split.bounds
-    scale: Literal["linear", "log"] = "linear"  # log is log1p(value - lower bound)
-    missing: Number
-    unit: str = ""
-    words: Words | None = None
+    name: Name = Field(description="What the feature is called in tables and reports.")
+    why: Text = Field(description="Why the purpose needs it, for those who sign the plan.")
+    column: Column | None = Field(
+        default=None, description="A column of the customer table. Either this, or `events` with `expression`."
+    )
+    events: Name | None = Field(default=None, description="The event source, by its name under `sources.events`.")
+    expression: Text | None = Field(
+        default=None, description="An aggregate over a customer's events, in SQL. `as_of` stands for the run's point in time."
+    )
+    bounds: tuple[Number, Number] | None = Field(
+        default=None,
+        description="Between which values customers are told apart; a value outside is clipped. Public, from the business and not "
+        "from a look at the data. Left out, the bounds are found with noise, from `privacy.split.bounds`.",
+    )
+    scale: Literal["linear", "log"] = Field(
+        default="linear", description="`log` is log1p(value - lower bound), for features with a long tail."
+    )
+    missing: Number = Field(description="What a missing value counts as. It lies within the bounds.")
+    unit: str = Field(default="", description="The unit in reports, such as days.")
+    words: Words | None = Field(
+        default=None, description="How a segment is described that is low or high in the feature. Made of `name` unless stated."
+    )
     # What the noise said, once it did. No part of the plan: not in its text, its fingerprint or its canonical form.
     _found: tuple[float, float] | None = PrivateAttr(default=None)
 
@@ -91,8 +103,8 @@ class Feature(Model):
 class Reference(Model):
     """Shares of groups outside of this run, for instance in the census, that segments are held against."""
 
-    name: Text
-    shares: dict[Text, Share]
+    name: Text = Field(description="Where the shares are from.")
+    shares: dict[Text, Share] = Field(description="The share of each group, by its name. Together they are at most 1.")
 
     @field_validator("shares")
     @classmethod
@@ -124,17 +136,31 @@ class Attribute(Model):
     it is no group then, and whoever is there all the same is counted in `fallback`.
     """
 
-    name: Name
-    why: Text
-    column: Column
-    groups: dict[Text, list[Value]] | None = None
-    bands: list[Number] | None = Field(default=None, min_length=1)
-    others: Text | None = "other"
-    unknown: Text | None = "unknown"
-    # What is even: a group's share among all customers of this run unless another reference is stated.
+    name: Name = Field(description="What the attribute is called in tables and reports.")
+    why: Text = Field(description="Why it is measured, for those who sign the plan.")
+    column: Column = Field(description="The column of the customer table. No feature and no condition may read it.")
+    groups: dict[Text, list[Value]] | None = Field(
+        default=None,
+        description="The values that belong to each group, by the group's name. Public and fixed. Either this or `bands`.",
+    )
+    bands: list[Number] | None = Field(
+        default=None,
+        min_length=1,
+        description="Ascending cuts of a number, which make one group more than there are cuts. Either this or `groups`.",
+    )
+    others: Text | None = Field(
+        default="other",
+        description="The name of the group of all values that no group names. `null` where nobody can have one. Of no meaning with `bands`.",
+    )
+    unknown: Text | None = Field(
+        default="unknown", description="The name of the group of those without a value. `null` where there can be nobody."
+    )
     reference: Annotated[
         Annotated[Literal["customers", "last_run"], Tag("plain")] | Annotated[Reference, Tag("by-keys")], EitherForm
-    ] = "customers"
+    ] = Field(
+        default="customers",
+        description="What is even: the group's share among all `customers` of this run, its share in the `last_run`, or stated shares.",
+    )
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:

@@ -34,8 +34,8 @@ def _zones() -> frozenset[str]:
 class KRange(Model):
     """The number of segments is chosen on the private summary, at no further budget."""
 
-    at_least: int = Field(ge=2)
-    at_most: int = Field(le=100)
+    at_least: int = Field(ge=2, description="The smallest number that is tried.")
+    at_most: int = Field(le=100, description="The largest number that is tried.")
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -45,10 +45,18 @@ class KRange(Model):
 
 
 class Segments(Model):
-    k: Annotated[Annotated[int, Field(ge=2, le=100), Tag("plain")] | Annotated[KRange, Tag("by-keys")], EitherForm]
-    mllib_seeds: int = Field(default=2, ge=1, le=20)  # how many MLlib fits compete
-    restarts: int = Field(default=24, ge=1, le=1000)  # how many k-means++ restarts compete with them
-    when_useless: Literal["block", "publish"] = "block"  # when expected to be worse than one segment for everybody
+    """How many segments there are, and how they are searched for."""
+
+    k: Annotated[Annotated[int, Field(ge=2, le=100), Tag("plain")] | Annotated[KRange, Tag("by-keys")], EitherForm] = Field(
+        description="The number of segments. Of a range the number with the greatest silhouette on the private summary is taken."
+    )
+    mllib_seeds: int = Field(default=2, ge=1, le=20, description="How many MLlib fits compete.")
+    restarts: int = Field(default=24, ge=1, le=1000, description="How many k-means++ restarts compete with them.")
+    when_useless: Literal["block", "publish"] = Field(
+        default="block",
+        description="What happens when the segments are expected to describe customers worse than one segment for everybody: "
+        "`block` publishes nothing; `publish` insists, and the reason stands in `runs`.",
+    )
 
     @property
     def candidates(self) -> range:
@@ -58,19 +66,28 @@ class Segments(Model):
 class Plan(Model):
     """One run's contract. `evenhand.load_plan` reads it, `fingerprint` names it."""
 
-    name: Name
-    purpose: Name
-    description: Text
-    legal_basis: Literal["consent", "legitimate_interest"]  # opt-in, or opt-out (GDPR art. 6(1)(a) and (f), 21)
-    time_zone: Text = "UTC"  # in which dates are cut
-    sources: Sources
-    features: list[Feature] = Field(min_length=1, max_length=60)
-    protected: list[Attribute] = Field(min_length=1, max_length=20)
-    segments: Segments
-    privacy: Privacy
-    pseudonyms: Pseudonyms
-    fairness: Fairness = Fairness()
-    output: Output
+    name: Name = Field(description="What the plan is called in files, tables and reports.")
+    purpose: Name = Field(
+        description="The purpose in the consent events. It is part of every pseudonym, so that two purposes cannot be joined."
+    )
+    description: Text = Field(description="What the segments are for, in a sentence.")
+    legal_basis: Literal["consent", "legitimate_interest"] = Field(  # GDPR art. 6(1)(a) and (f), 21
+        description="`consent` is opt-in: no event means no. `legitimate_interest` is opt-out: no event means yes, and any state "
+        "but `granted` means no."
+    )
+    time_zone: Text = Field(default="UTC", description="In which dates are cut, such as Europe/Berlin.")
+    sources: Sources = Field(description="The Delta tables that may be read.")
+    features: list[Feature] = Field(
+        min_length=1, max_length=60, description="What is said of a customer in numbers. Segments are learned from these alone."
+    )
+    protected: list[Attribute] = Field(
+        min_length=1, max_length=20, description="The attributes whose groups are compared. They are measured and never features."
+    )
+    segments: Segments = Field(description="How many segments there are, and how they are searched for.")
+    privacy: Privacy = Field(description="The privacy budget of a run, and of the people over all runs.")
+    pseudonyms: Pseudonyms = Field(description="Where the key of the pseudonyms is.")
+    fairness: Fairness = Field(default=Fairness(), description="What counts as even, and what is done about unevenness.")
+    output: Output = Field(description="Where the tables and reports go.")
 
     @field_validator("time_zone")
     @classmethod

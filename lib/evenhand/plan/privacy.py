@@ -22,10 +22,15 @@ class Split(Model):
     divide what is left. A tenth of ε = 1 finds a range among some 2,500 customers; of several features each gets its part of it.
     """
 
-    bounds: Share = 0.1
-    summary: Share = 0.6
-    profiles: Share = 0.2
-    fairness: Share = 0.2
+    bounds: Share = Field(
+        default=0.1,
+        description="For finding the bounds that features leave out. Taken first, and only where there are such features, which divide it evenly.",
+    )
+    summary: Share = Field(default=0.6, description="For learning where the segments are, with mitigation.")
+    profiles: Share = Field(default=0.2, description="For the sizes and typical values of the segments.")
+    fairness: Share = Field(
+        default=0.2, description="For the fairness statistics. `summary`, `profiles` and `fairness` add up to 1."
+    )
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -41,8 +46,11 @@ MOST_EXPECTED_TO_FAIL = 0.1  # customers: δ is a chance for each of them that t
 class Moved(Model):
     """Why people are no longer counted as the ledger has counted them; it stands in the audit log of each run."""
 
-    before: Text = Field(alias="from")  # as the ledger knows it: a population, or a customer table's place or id, or an id column
-    reason: Text
+    before: Text = Field(
+        alias="from",
+        description="What the ledger knows: a population, a customer table's place or Delta id, or an id column. The refusal names it.",
+    )
+    reason: Text = Field(description="Why these are the same people.")
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
@@ -50,19 +58,35 @@ class Moved(Model):
 class Privacy(Model):
     """The privacy budget of this run, and of the population over all runs."""
 
-    epsilon: Number = Field(gt=0, le=100)
-    population: Name
-    # None: the population stays with the customer table and the id column that its ledger knows, and these with it.
-    population_moved: Moved | None = None
-    population_total: Number = Field(gt=0, le=1000)  # over all runs, or over those of one period when it renews
-    # None: pure ε, the stronger promise. With a δ, ε may be exceeded with that chance; it pays for many features only.
-    delta: Number | None = Field(default=None, gt=0, le=1e-3)
-    population_delta: Number = Field(default=0.0, ge=0, le=1e-2)  # as population_total; 0 lets no run spend any δ
-    renews: Renews = "never"  # with another value the promise is per calendar period; over several their ε add up
-    # A public estimate; the exact number is never used to decide anything. Far beyond everybody it is a slip of the pen.
-    expected_customers: int = Field(ge=1, le=10**12)
-    split: Split = Split()
-    minimum_cell: int = Field(default=20, ge=0)  # noisy counts below it are suppressed
+    epsilon: Number = Field(gt=0, le=100, description="What this run may spend. Smaller is more private, and noisier.")
+    population: Name = Field(description="The name under which the ledger knows these people. It stays the same over all plans.")
+    population_moved: Moved | None = Field(
+        default=None, description="Only where the ledger knows the people under another name, table or id column."
+    )
+    population_total: Number = Field(
+        gt=0, le=1000, description="What all runs on these people may spend together; of a plan that `renews`, in one period."
+    )
+    delta: Number | None = Field(
+        default=None,
+        gt=0,
+        le=1e-3,
+        description="The chance with which ε may be exceeded: Gaussian noise, and a weaker promise. It pays for very many features only.",
+    )
+    population_delta: Number = Field(
+        default=0.0, ge=0, le=1e-2, description="As `population_total`, for `delta`. At 0 no run may spend any."
+    )
+    renews: Renews = Field(
+        default="never",
+        description="When the total begins anew, by calendar in UTC. The promise is then per period, and over several what they spent adds up.",
+    )
+    expected_customers: int = Field(  # far beyond everybody it is a slip of the pen
+        ge=1,
+        le=10**12,
+        description="A public estimate of how many customers there will be. It decides how the segments are learned; the exact number "
+        "decides nothing. A run says so where the noisy count is less than half or more than twice as many.",
+    )
+    split: Split = Field(default=Split(), description="How ε is divided.")
+    minimum_cell: int = Field(default=20, ge=0, description="Counts that are below it, noise included, are not shown.")
 
     @model_validator(mode="after")
     def _covers_one_run(self) -> Self:

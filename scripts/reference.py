@@ -1,0 +1,178 @@
+"""The tables of docs/plan.md, made from the plan's models.
+
+    python scripts/reference.py            # writes them anew
+    python scripts/reference.py --check    # exit code 1 where a page and the code differ
+
+A page says where a table goes by two comments, `<!-- keys of features -->` and `<!-- end -->`; all else on it is written by hand.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from evenhand.plan.base import Column, Model, Name, Number, Share, Text
+from evenhand.plan.features import Value
+from evenhand.plan.models import Plan
+from evenhand.plan.places import PlanPath
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+OPEN, END = r"<!-- (keys of \w+) -->\n", "<!-- end -->"
+# One name of the code each. What a name is must be said once on the page.
+KINDS: list[tuple[Any, str]] = [
+    (Name, "name"),
+    (Text, "text"),
+    (Column, "column"),
+    (Number, "number"),
+    (Share, "share"),
+    (PlanPath, "path"),
+    (Value, "value"),
+    (int, "whole number"),
+    (float, "number"),
+    (bool, "true or false"),
+    (str, "text"),
+]
+LIMITS = {Ge: ("at least", "ge"), Gt: ("above", "gt"), Le: ("at most", "le"), Lt: ("below", "lt")}
+
+
+def keys(model: type[Model], path: str = "") -> Iterator[tuple[str, str, str, str]]:
+    """Key, type, default and meaning of every key of a model and of those below it, in the order of the code."""
+    hints = get_type_hints(model, include_extras=True)
+    for name, field in model.model_fields.items():
+        key = path + (field.alias or name)
+        if not field.description:
+            raise SystemExit(f"reference: {model.__name__}.{name} has no description")
+        yield key, kind(hints[name], field), default(field), field.description
+        for suffix, inner in models(hints[name]):
+            yield from keys(inner, key + suffix + ".")
+
+
+def models(hint: Any, suffix: str = "") -> Iterator[tuple[str, type[Model]]]:
+    """The models inside a type, each with what a path to it needs: `[]` for an item of a list, `.NAME` for a name of one's own."""
+    if isinstance(hint, type) and issubclass(hint, Model):
+        yield suffix, hint
+    elif get_origin(hint) is Annotated:
+        yield from models(get_args(hint)[0], suffix)
+    elif get_origin(hint) is list:
+        yield from models(get_args(hint)[0], suffix + "[]")
+    elif get_origin(hint) is dict:
+        yield from models(get_args(hint)[1], suffix + ".NAME")
+    elif get_origin(hint) in (Union, UnionType):
+        for one in get_args(hint):
+            yield from models(one, suffix)
+
+
+def kind(hint: Any, field: FieldInfo | None = None) -> str:
+    """A type in a reader's words, with its limits: lists as [name, …], mappings as {name: number}."""
+    found = next((word for known, word in KINDS if hint == known), "")
+    if get_origin(hint) is Annotated and not found:
+        inner, *extras = get_args(hint)
+        found = kind(inner) + limits([m for extra in extras for m in getattr(extra, "metadata", [])])
+    found = found or _composed(hint)
+    return found + (limits(field.metadata) if field and get_origin(hint) is not Annotated or hint == Number and field else "")
+
+
+def _composed(hint: Any) -> str:
+    of, inner = get_origin(hint), get_args(hint)
+    if of is Literal:
+        return " or ".join(f"`{value}`" for value in inner)
+    if of is list:
+        return f"[{kind(inner[0])}, …]"
+    if of is dict:
+        return f"{{{kind(inner[0])}: {kind(inner[1])}}}"
+    if of is tuple:
+        return f"[{', '.join(kind(one) for one in inner)}]"
+    if of in (Union, UnionType):
+        return " or ".join(kind(one) for one in inner if one is not NoneType)
+    if isinstance(hint, type) and issubclass(hint, Model):
+        return "keys"
+    if hint is datetime:
+        return "timestamp"
+    raise SystemExit(f"reference: no words for the type {hint}; add them to KINDS")
+
+
+def limits(metadata: list[Any]) -> str:
+    of = {type(m): m for m in metadata}
+    if Ge in of and Le in of:
+        found = [f"{figure(of[Ge].ge)} to {figure(of[Le].le)}"]
+    else:
+        found = [f"{word} {figure(getattr(of[t], end))}" for t, (word, end) in LIMITS.items() if t in of]
+    if MinLen in of and MaxLen in of:
+        found.append(f"{of[MinLen].min_length} to {of[MaxLen].max_length} of them")
+    elif MinLen in of and of[MinLen].min_length > 0:
+        found.append("not empty")
+    elif MaxLen in of:
+        found.append(f"at most {of[MaxLen].max_length} of them")
+    return f" ({', '.join(found)})" if found else ""
+
+
+def figure(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
+
+
+def default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "**required**"
+    value = field.get_default(call_default_factory=True)
+    if value is None or value is PydanticUndefined or isinstance(value, Model) or value in ([], {}, ""):
+        return "–"
+    return f"`{str(value).lower() if isinstance(value, bool) else f'{value:g}' if isinstance(value, float) else value}`"
+
+
+def keys_of(section: str) -> str:
+    """The table of one section of the plan; `plan` is what stands beside the sections."""
+    rows = list(keys(Plan))
+    inside = {key for key, *_ in rows if "." in key or "[" in key}
+    sections = {key.split(".")[0].removesuffix("[]") for key in inside}
+    wanted = [row for row in rows if _section(row[0], sections) == section]
+    if not wanted:
+        raise SystemExit(f"reference: docs/plan.md asks for the keys of {section}; known: plan, {', '.join(sorted(sections))}")
+    return _table(("key", "type", "default", "meaning"), [(f"`{key}`", *rest) for key, *rest in wanted])
+
+
+def _section(key: str, sections: set[str]) -> str:
+    first = key.split(".")[0].removesuffix("[]")
+    return first if first in sections else "plan"
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
+
+
+def page(text: str, parts: Mapping[str, Any]) -> str:
+    """A page with the tables that it asks for as the code has them."""
+
+    def made(asked: re.Match[str]) -> str:
+        what, _, of = asked[1].partition(" of ")
+        return f"<!-- {asked[1]} -->\n\n{parts[what](of)}\n{END}"
+
+    return re.sub(OPEN + r".*?" + END, made, text, flags=re.S)
+
+
+def main(arguments: list[str]) -> int:
+    differing = []
+    for name in ("plan.md",):
+        path = DOCS / name
+        old = path.read_text(encoding="utf-8")
+        new = page(old, {"keys": keys_of})
+        if new != old:
+            differing.append(name)
+            if "--check" not in arguments:
+                path.write_text(new, encoding="utf-8")
+    for name in differing:
+        print(f"docs/{name} {'differs from the code; run python scripts/reference.py' if '--check' in arguments else 'written'}")
+    return int(bool(differing) and "--check" in arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
