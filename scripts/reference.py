@@ -76,9 +76,9 @@ def kind(hint: Any, field: FieldInfo | None = None) -> str:
     found = next((word for known, word in KINDS if hint == known), "")
     if get_origin(hint) is Annotated and not found:
         inner, *extras = get_args(hint)
-        found = kind(inner) + limits([m for extra in extras for m in getattr(extra, "metadata", [])])
-    found = found or _composed(hint)
-    return found + (limits(field.metadata) if field and get_origin(hint) is not Annotated or hint == Number and field else "")
+        return kind(inner) + limits([m for extra in extras for m in getattr(extra, "metadata", [])])
+    is_said = hint in (Name, Text, Column, Share)  # with its limits, once, at the head of the page
+    return (found or _composed(hint)) + ("" if field is None or is_said else limits(field.metadata))
 
 
 def _composed(hint: Any) -> str:

@@ -1,0 +1,60 @@
+"""The pages that say what a plan may hold and what a run writes say what the code does."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from evenhand.plan.load import parse_plan
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/plan.md").read_text(encoding="utf-8"), flags=re.S)
+
+
+def test_every_key_and_every_column_stands_on_its_page_as_the_code_has_it() -> None:
+    done = subprocess.run(
+        [sys.executable, "scripts/reference.py", "--check"], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_key_without_a_meaning_or_an_older_page_is_not_taken(tmp_path: Path) -> None:
+    code = (ROOT / "scripts/reference.py").read_text(encoding="utf-8")
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "scripts/reference.py").write_text(code, encoding="utf-8")
+    (tmp_path / "docs").mkdir()
+    for page in ("plan.md",):
+        text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+        (tmp_path / "docs" / page).write_text(text.replace("| `segments.restarts` |", "| `segments.tries` |"), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, tmp_path / "scripts/reference.py", "--check"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stdout == "docs/plan.md differs from the code; run python scripts/reference.py\n"
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda text: text.split(":")[0])
+def test_what_the_page_shows_of_a_plan_can_stand_in_one(example: str) -> None:
+    plan = yaml.safe_load((ROOT / "conf/demo.yaml").read_text(encoding="utf-8"))
+    shown = yaml.safe_load(example)
+    assert len(shown) == 1
+    merge(plan, shown)
+    if "sources" not in shown:  # a source that no feature uses is refused, and a feature needs its source
+        plan["features"] += [{"name": "bought", "why": "x", "events": "purchases", "expression": "count(*)", "missing": 0}]
+    if "fairness" in shown:
+        plan["protected"] = [a for a in plan["protected"] if a["name"] in ("gender", "age_band")]
+    assert parse_plan(yaml.safe_dump(plan)).name == "demo"
+
+
+def merge(into: dict[str, Any], shown: dict[str, Any]) -> None:
+    for key, value in shown.items():
+        if isinstance(value, dict) and isinstance(into.get(key), dict):
+            merge(into[key], value)
+        else:
+            into[key] = value
