@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 from evenhand.arguments import checked_noise, checked_plan, checked_say, checked_steps, point_in_time
 from evenhand.ended import ended
 from evenhand.errors import AdviceWarning
-from evenhand.flow import STEPS
+from evenhand.flow import DOING, STEPS
 from evenhand.plan.advice import advice
 from evenhand.plan.models import Plan
 from evenhand.privacy.noise import NoiseSource, OpenDPNoise
@@ -79,7 +79,7 @@ def _run(
         else:
             say(f"run {this.run_id}: resumed, as of {this.as_of:%Y-%m-%d %H:%M} UTC; it goes on with the step {this.stands_at}")
         for number, step in enumerate(steps, 1):
-            say(f"[{number}/{len(steps)}] {step}: {(STEPS[step].__doc__ or '').strip().splitlines()[0]}")
+            say(f"[{number}/{len(steps)}] {DOING[step]}")
             this.steps.append(step)
             STEPS[step](this)
         return Result(this.bounded, this.store, this.run_id)

@@ -64,11 +64,11 @@ def prepare_step(run: Run) -> None:
         kept = run.store.read(catalog.PREPARED, run.run_id)
         run.write_later(catalog.INPUT_QUALITY, lambda: input_quality(kept, sources, plan))
     if not sources.expires:
-        run.say("prepare: sources.consent has no column expires_at; a grant holds until it is withdrawn")
+        run.say("sources.consent has no column expires_at, so consent counts until it is withdrawn")
     # The same line whatever the data: a warning only where somebody's objection is lost would tell that there is one.
     run.say(
-        "prepare: an objection or a withdrawal that matches no customer is not heeded; before the segments are used, look whether there "
-        f"are any, and why: SELECT * FROM {run.store.address(catalog.INPUT_QUALITY)} WHERE run_id = '{run.run_id}' AND count > 0"
+        "An objection or a withdrawal with an unknown customer id has no effect. Before anybody uses the segments, look for such rows: "
+        f"SELECT * FROM {run.store.address(catalog.INPUT_QUALITY)} WHERE run_id = '{run.run_id}' AND count > 0"
     )
 
 
@@ -96,7 +96,7 @@ def segment_step(run: Run) -> None:
     if Method.of(plan).checks:
         best, points = checked(run.door, prepared, best, points, counted.noise(COUNT).like_laplace, plan)
         candidates = [best, *(fit for fit in candidates if fit is not best)]
-    run.say(f"learned: {k} segments, {best.method}")
+    run.say(f"learned {k} segments; {best.method} described the customers best")
     moved, fair_map = refined(run.door, prepared, rounded_centers(best.centers), points, plan), None
     centers, ends = moved.centers, moved.ends
     if mitigation is not None:
@@ -196,4 +196,11 @@ def _needed(run: Run, spec: catalog.TableSpec, step: str) -> DataFrame:
     return found
 
 
+# What a step is doing, for whoever waits for it.
+DOING = {
+    "prepare": "Selecting permitted customers and columns, replacing ids",
+    "segment": "Learning segments from a private summary, assigning customers",
+    "assess": "Measuring what segments are like and whether they treat groups evenly",
+    "report": "Writing the page",
+}
 STEPS = {"prepare": prepare_step, "segment": segment_step, "assess": assess_step, "report": report_step}

@@ -75,7 +75,7 @@ def test_the_text_alternative_does_not_say_low_of_what_may_be_high() -> None:
     text = alternatives(made, "Typical value")[0]
     assert "segment 2 has high visits (15)" in text and "low visits" not in text
     page = render(made)
-    assert "<td>0 to 16</td>" in page and "Gray: the noise may have put the value above or below everybody" in page
+    assert "<td>0 to 16</td>" in page and "Gray means that noise may have put the value on either side" in page
 
 
 def test_where_the_noise_leaves_everything_open_the_map_is_gray() -> None:
@@ -102,12 +102,12 @@ def test_do_not_act_stands_before_the_segments() -> None:
     for view in VIEWS:
         lost = view(facts(plan={"privacy.epsilon": 0.3}))
         assert lost.lower().index("do not act on this") < lost.index(LABELS[1])
-    assert headline(facts(plan={"privacy.epsilon": 0.3}))[0] == "3 segments were made, mostly of noise."
+    assert headline(facts(plan={"privacy.epsilon": 0.3}))[0] == "3 segments were made, mostly from noise."
 
 
 def test_a_run_in_which_nothing_is_surely_different_is_not_to_be_acted_on() -> None:
     made = all_open()
-    assert "no segment is surely different from everybody" in str(do_not_act(made))
+    assert "no segment is surely different from all customers" in str(do_not_act(made))
     assert do_not_act(facts()) is None
 
 
@@ -122,10 +122,7 @@ def counted(low: float, high: float, **plan: Any) -> Facts:
 def test_a_plan_for_eighty_times_as_many_customers_is_noticed(view: Callable[[Facts], str]) -> None:
     """801 households, where the plan expects 65,000: by its own numbers ε = 1 would do."""
     said = " ".join(re.sub(r"<[^>]+>", "", view(counted(712.3, 888.8, expected_customers=65_000))).split())
-    assert (
-        "The plan expects about 65,000 customers; there are 710 to 890, so the noise is larger beside them than --check said."
-        in said
-    )
+    assert "The plan expects about 65,000 customers, but there are 710 to 890: noise matters more than --check said." in said
     assert "State expected_customers: 800 in the next plan." in said
     assert re.search(r"do not act on this: ε = 1 is far too little for about 890 customers", said, re.I)
     assert "712 to" not in said and "to 888" not in said
@@ -141,7 +138,7 @@ def test_less_than_twice_as_many_or_within_the_noise_is_not(low: float, high: fl
 
 def test_far_more_customers_than_expected_are_told_and_do_no_harm() -> None:
     made = counted(240_100, 240_900)
-    assert "there are 240,000 to 250,000, so with the true number more could be learned" in str(miscounted(made))
+    assert "there are 240,000 to 250,000: more could be learned with the true number" in str(miscounted(made))
     assert do_not_act(made) is None and "State expected_customers: 240000 in" in terminal(made)
 
 
@@ -156,7 +153,7 @@ def test_an_offer_says_of_which_segments_the_noise_may_have_decided() -> None:
     rows = {s: {"centers_low": [low, 0.0, 0.0], "centers_high": [high, 1.0, 1.0]} for s, (low, high) in ends.items()}
     assert [s for s, row in rows.items() if not _is_sure(plan.fairness.offers[0], row, plan)] == [2]  # type: ignore[arg-type]
     page = render(facts(plan={"fairness.offers": [offer]}, offers={"gift": [1, 2]}, unsure_offers={"gift": [2]}))
-    assert "2 (not seen for long); of 2 the noise may have decided</td>" in page
+    assert "2 (not seen for long); for 2 noise may have decided</td>" in page
     assert "may have decided</td>" not in render(facts(plan={"fairness.offers": [offer]}, offers={"gift": [1, 2]}))
 
 

@@ -62,7 +62,7 @@ def test_a_feature_that_fills_little_of_its_bounds_is_warned_of_and_no_other() -
     for seed in range(5):
         said = warned(seed, epsilon=10.0)
         assert len(said) == 1
-        assert "an eighth of the bounds of spent, so it hardly counts in the segments; narrower bounds would" in said[0]
+        assert "an eighth of the bounds of spent, so it hardly counts in the segments. Narrower bounds would" in said[0]
     assert not warned(seed=1, epsilon=0.1)  # nothing can be told there
 
 

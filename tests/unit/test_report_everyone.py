@@ -49,7 +49,7 @@ def test_everybody_is_a_row_of_the_table_and_log_scales_are_marked() -> None:
     page = render(log_world())
     table = page.split("Typical values by segment")[1].split("</table>")[0]
     assert ">spent (log)</th>" in table and ">tenure</th>" in table
-    assert re.search(r">everybody</th><td>[^<]*</td><td>32 \(\d+ to \d+\)</td>", table)
+    assert re.search(r">all customers</th><td>[^<]*</td><td>32 \(\d+ to \d+\)</td>", table)
 
 
 def test_the_heat_map_does_not_speak_by_color_alone() -> None:
@@ -62,7 +62,7 @@ def test_a_segment_that_is_not_shown_is_not_in_everybody() -> None:
     made = log_world()
     rows = [r | {"value": None, "low": None, "high": None, "suppressed": True} if r["segment"] == 3 else r for r in made.profiles]
     assert everybody(rows, made.plan)["spent"].value < 15
-    assert "everybody in the segments shown" in render(replace(made, profiles=rows))
+    assert "all customers in the segments shown" in render(replace(made, profiles=rows))
 
 
 def test_the_range_of_everybody_s_mean_holds_the_true_one() -> None:

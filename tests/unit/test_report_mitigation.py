@@ -54,21 +54,21 @@ def page() -> str:
 def test_the_page_says_what_was_done_why_and_at_what_price(page: str) -> None:
     assert "The offer must reach &lt;both&gt; sexes alike." in page
     assert "which may be unlawful" in page
-    assert "too small for a bound: other; too small for these figures: other" in page
+    assert "Too small for a bound: other. Too small for these figures: other" in page
     price = '<th scope="row">price of fairness</th><td>at most 1.100</td><td>at most 1.148</td>'
-    ratio = "representation ratio of the worst group and segment</th><td>0.31 (0.28 to 0.34)</td><td>0.81 (0.73 to 0.89)</td>"
+    ratio = "a group in a segment (representation ratio)</th><td>0.31 (0.28 to 0.34)</td><td>0.81 (0.73 to 0.89)</td>"
     assert price in page
     assert f"{ratio}<td>0.70 (0.60 to 0.75)</td>" in page  # and as published
-    assert "lowest over highest selection rate, gift</th><td>0.41 (0.37 to 0.45)</td><td>0.91 (0.82 to 1.00)</td>" in page
-    assert "lowest over highest selection rate, voucher</th><td>no segment gets it, or all do</td>" in page
+    assert "the group with the most (selection ratio), gift</th><td>0.41 (0.37 to 0.45)</td><td>0.91 (0.82 to 1.00)</td>" in page
+    assert "the group with the most (selection ratio), voucher</th><td>no segment gets it, or all do</td>" in page
     assert "<td>0.03 (0.027 or more)</td>" in page
 
 
 def test_an_intersection_stands_beside_its_attributes_and_has_no_bound_of_its_own() -> None:
     crossed = [row | {"attribute": "gender × age_band", "left_out": ["other × 65 and over"]} for row in BEFORE_AND_AFTER]
     page = render(facts(plan=MITIGATION, tradeoff=[*POINTS, *crossed]))
-    assert "Before and after, by gender; too small for a bound: other" in page
-    assert "Before and after, by gender × age band; too small for these figures: other × 65 and over</caption>" in page
+    assert "Before and after, by gender. Too small for a bound: other" in page
+    assert "Before and after, by gender × age band. Too small for these figures: other × 65 and over</caption>" in page
 
 
 def test_the_curve_is_there_as_a_picture_as_text_and_as_a_table(page: str) -> None:
@@ -94,8 +94,8 @@ def test_group_blind_has_no_curve_and_the_page_is_whole() -> None:
 def test_bounds_that_were_loosened_stand_on_the_page_with_the_range_that_they_must_hold(feasible: str, word: str) -> None:
     page = " ".join(render(facts(plan=MITIGATION, tradeoff=POINTS, bounds=[BOUND | {"feasible": feasible}])).split())
     assert f"the bounds asked for, 45.0% to 55.0% of every segment, {word}." in page
-    assert "female are 40.2% (39.7% to 40.7%) of everybody" in page
-    assert "bounds that hold the whole of this range can be met. 40.2% to 55.0% was used." in page
+    assert "female are 40.2% (39.7% to 40.7%) of all customers" in page
+    assert "Bounds around this whole range can be met. 40.2% to 55.0% was used instead." in page
     assert ("may just reach what was asked" in page) == (feasible == "cannot tell")
     met = render(facts(plan=MITIGATION, tradeoff=POINTS, bounds=[BOUND | {"asked_low": 0.3, "used_low": 0.3, "feasible": "yes"}]))
     assert "be met" not in met and "<td>30.0% to 55.0%</td><td>30.0% to 55.0%</td>" in met

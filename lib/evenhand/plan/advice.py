@@ -60,8 +60,8 @@ def crowded(outside: Mapping[str, float], plan: Plan) -> list[str]:
     `outside` is by feature the largest share that may be anywhere else.
     """
     return [
-        f"Nine in ten customers or more are in an eighth of the bounds of {f.name}, so it hardly counts in the segments; narrower "
-        f"bounds {'' if f.scale == 'log' else 'or scale: log '}would tell them apart."
+        f"At least nine in ten customers lie within an eighth of the bounds of {f.name}, so it hardly counts in the segments. Narrower "
+        f"bounds {'' if f.scale == 'log' else 'or scale: log '}would tell customers apart by it."
         for f in plan.features
         if outside.get(f.name, 1.0) <= FEW_OUTSIDE
     ]

@@ -23,11 +23,11 @@ def do_not_act(facts: Facts) -> str | None:
     if is_far_too_small(plan):
         return (
             f"ε = {epsilon:g} is far too little for about {plan.privacy.expected_customers:,} customers, {len(plan.features)} features and "
-            f"{len(facts.labels)} segments; it would take ε of {needed_epsilon(plan):.2g} or more. What stands below is mostly noise."
+            f"{len(facts.labels)} segments; it would take ε of {needed_epsilon(plan):.2g} or more. The figures below are mostly noise."
         )
     rows = [row for feature in plan.features for row in facts.measure(feature.name)]
     if not any(sure_deviations(row) is not None for row in rows):
-        return "no segment is surely different from everybody in any feature. The noise alone may have made what stands below."
+        return "no segment is surely different from all customers in any feature. Noise alone may have made the figures below."
     return None
 
 
@@ -37,11 +37,9 @@ def miscounted(facts: Facts) -> str | None:
     if low <= MISCOUNTED * expected and high >= expected / MISCOUNTED:
         return None
     counted = f"{_rounded(low, math.floor):,} to {_rounded(high, math.ceil):,}"
-    effect = (
-        "the noise is larger beside them than --check said" if high < expected else "with the true number more could be learned"
-    )
+    effect = "noise matters more than --check said" if high < expected else "more could be learned with the true number"
     return (
-        f"The plan expects about {expected:,} customers; there are {counted}, so {effect}. State expected_customers: "
+        f"The plan expects about {expected:,} customers, but there are {counted}: {effect}. State expected_customers: "
         f"{_rounded((low + high) / 2, round)} in the next plan."
     )
 

@@ -96,6 +96,18 @@ class Facts:
         """The offers that no segment gets, or all do."""
         return sorted({offer for row in self.verdicts for offer in row["unjudged_offers"]})
 
+    def group_measures(self, table: str) -> list[tuple[str, str | None]]:
+        """What is known of the groups of an attribute or intersection, with the offer that it is about if it is about one."""
+        return list(dict.fromkeys((row["measure"], row["offer"]) for row in self.groups if row["attribute"] == table))
+
+    def by_group(self, table: str) -> dict[str, dict[tuple[str, str | None], Row]]:
+        """The figures of each group of an attribute or intersection, by what they measure."""
+        found: dict[str, dict[tuple[str, str | None], Row]] = {}
+        for row in self.groups:
+            if row["attribute"] == table:
+                found.setdefault(row["group"], {})[row["measure"], row["offer"]] = row
+        return found
+
     @property
     def has_changes(self) -> bool:
         return any(row["change"] is not None for row in self.verdicts)

@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
-from evenhand.fairness.judgment import AT_LEAST, CANNOT_TELL, UNEVEN
+from collections import Counter
+
+from evenhand.fairness.judgment import AT_LEAST, CANNOT_TELL, EVEN, UNEVEN
+from evenhand.fairness.possible import OF_ASSOCIATION, OF_BALANCE
+from evenhand.fairness.reference import CUSTOMERS
 from evenhand.report.doubts import do_not_act
 from evenhand.report.facts import Facts
-from evenhand.report.words import METRIC_NAMES, NOT_SHOWN, Row, estimate, isolated, percents, sure_distance
+from evenhand.report.words import (
+    METRIC_NAMES,
+    NOT_SHOWN,
+    Form,
+    Row,
+    Rows,
+    among,
+    away_from_even,
+    estimate,
+    isolated,
+    sure_distance,
+)
 
+NAMES = {  # of the statistics whose limit the sizes of groups may set
+    "balance": "balance",
+    "cramers_v": "Cramér's V",
+    "mutual_information": "mutual information",
+}
 NAMED = 4  # groups in a headline; all stand below
 
 
@@ -14,7 +34,7 @@ def headline(facts: Facts) -> list[str]:
     """Two sentences for somebody who reads nothing else; of segments that nobody should act on only how many were made."""
     segments = f"{len(facts.labels)} segments"
     first = (
-        f"{segments} were made, mostly of noise."
+        f"{segments} were made, mostly from noise."
         if do_not_act(facts)
         else f"The customers fall into {segments}{_largest(facts)}."
     )
@@ -26,7 +46,7 @@ def _largest(facts: Facts) -> str:
     shown = sorted((r for r in facts.measure("share") if not r["suppressed"]), key=lambda row: -float(row["value"]))
     if not shown or any(row["high"] >= shown[0]["low"] for row in shown[1:]):
         return ""
-    return f"; the largest, “{isolated(shown[0]['label'])}”, is {percents(shown[0])} of them"
+    return f"; the largest, “{isolated(shown[0]['label'])}”, is {Form.of(shown, percent=True).about(shown[0])} of them"
 
 
 def fairness_words(facts: Facts) -> list[str]:
@@ -39,13 +59,13 @@ def fairness_words(facts: Facts) -> list[str]:
     unclear = sorted(table for table, found in verdicts.items() if CANNOT_TELL in found and table not in {*uneven, *untold})
     parts = []
     if uneven:
-        parts.append(f"they do not treat everybody evenly by {_listed(uneven)}")
+        parts.append(f"the segments surely treat people unevenly by {_listed(uneven)}")
     if untold:
-        parts.append(f"nothing can be told from noise and chance for {_listed(untold)}")
+        parts.append(f"for {_listed(untold)} nothing can be said, because noise and chance are too large")
     if unclear:
-        parts.append(f"for {_listed(unclear)} not every statistic can be told from noise and chance")
+        parts.append(f"for {_listed(unclear)} some statistics are too uncertain to judge")
     if not parts:
-        parts = [f"every statistic is within its threshold{_left_out(facts)}"]
+        parts = [f"every statistic is surely within its limit{_left_out(facts)}"]
     return [f"Fairness: {'; '.join(parts)}.", *(_where(facts, table) for table in uneven)]
 
 
@@ -65,17 +85,22 @@ def _left_out(facts: Facts) -> str:
 
 def _where(facts: Facts, table: str) -> str:
     """The cell that is farthest from even for sure, if one is; else the statistics that are uneven."""
-    by = f"By {table.replace('_', ' ')}"
     cell = _surest(facts, table)
     if cell is not None:
-        of_shown = ", of what is shown," if table in facts.judged_unseen else ""
-        ratio = estimate(cell, "representation_ratio", "representation_ratio_low", "representation_ratio_high")
+        high = cell["representation_ratio_high"]
+        side = "under" if high is not None and high < 1 else "over"
+        shown = "of the figures shown, " if table in facts.judged_unseen else ""
         return (
-            f"{by} the farthest from even{of_shown} is “{isolated(cell['group'])}” in segment {cell['segment']} "
-            f"({isolated(facts.labels[cell['segment']])}): {ratio} times as many as an even share would be."
+            f"By {table.replace('_', ' ')}, {shown}the group “{isolated(cell['group'])}” is most clearly {side}-represented in segment "
+            f"{cell['segment']} ({isolated(facts.labels[cell['segment']])}): "
+            f"{away_from_even(cell, _share(facts.references[table]))}."
         )
     rows = [row for row in facts.verdicts if row["attribute"] == table and row["verdict"] == UNEVEN]
-    return f"{by} uneven is: {'; '.join(_statistic(row) for row in rows)}."
+    return f"By {table.replace('_', ' ')} these are uneven: {'; '.join(_statistic(row) for row in rows)}."
+
+
+def _share(reference: str) -> str:
+    return "its share of all customers" if reference == CUSTOMERS else f"its share {among(reference)}"
 
 
 def _surest(facts: Facts, table: str) -> Row | None:
@@ -90,5 +115,37 @@ def _surest(facts: Facts, table: str) -> Row | None:
 def _statistic(row: Row) -> str:
     """ "balance of the worst segment 0.10 (0.08 to 0.12), at least 0.2 asked"."""
     of = f" for {row['offer'].replace('_', ' ')}" if row["offer"] else ""
-    asked = f"at {'least' if row['metric'] in AT_LEAST else 'most'} {row['threshold']:g} asked"
-    return f"{METRIC_NAMES[row['metric']]}{of} {estimate(row) or f'({NOT_SHOWN})'}, {asked}"
+    asked = f"at {'least' if row['metric'] in AT_LEAST else 'most'} {row['threshold']:.3g} would be even"
+    return f"{METRIC_NAMES[row['metric']]}{of}: {estimate(row) or NOT_SHOWN}, where {asked}"
+
+
+def verdict_counts(rows: Rows) -> str:
+    """ "2 uneven, 5 even, 1 cannot tell", the sure ones first."""
+    counts = Counter(row["verdict"] for row in rows)
+    return ", ".join(f"{counts[said]} {said}" for said in (UNEVEN, EVEN, CANNOT_TELL) if counts[said])
+
+
+def adapted(facts: Facts) -> list[str]:
+    """Why a limit on the page is not that of the plan, a sentence each: the sizes of groups and segments set what can be reached."""
+    found = []
+    for row in facts.verdicts:
+        if row["metric"] not in NAMES or row["threshold"] is None:
+            continue
+        asked = float(getattr(facts.plan.fairness.thresholds, row["metric"]))
+        if row["threshold"] == asked:
+            continue
+        by, limit = (
+            f"By {row['attribute'].replace('_', ' ')} the plan's limit for {NAMES[row['metric']]}",
+            f"{row['threshold']:.2g}",
+        )
+        if row["metric"] == "balance":
+            found.append(
+                f"{by}, {asked:g}, cannot be reached: the smallest group is that small among all customers. So {limit} is even here, "
+                f"{OF_BALANCE:.0%} of the balance of all customers."
+            )
+        else:
+            found.append(
+                f"{by}, {asked:g}, could not be missed: a small group hardly moves this figure, however it is treated. So at most {limit} is "
+                f"even here, {OF_ASSOCIATION:.0%} of the largest value that the sizes of groups and segments allow."
+            )
+    return found

@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select
 from markupsafe import Markup
 
 from evenhand.errors import OutputError
-from evenhand.fairness.assess import SHARE
+from evenhand.fairness.assess import COST, SHARE
 from evenhand.fairness.judgment import AT_LEAST
 from evenhand.plan.advice import advice, crowded
 from evenhand.plan.columns import reasons, source_tables
@@ -23,11 +23,11 @@ from evenhand.plan.models import Plan
 from evenhand.plan.periods import EACH
 from evenhand.report.doubts import do_not_act, miscounted
 from evenhand.report.facts import Facts, in_words
-from evenhand.report.findings import fairness_words, headline
+from evenhand.report.findings import adapted, fairness_words, headline, verdict_counts
 from evenhand.report.gather import gather
 from evenhand.report.offers import rule
 from evenhand.report.plots import plots_of
-from evenhand.report.words import ALONE, METRIC_NAMES, NOT_SHOWN, TOO_SMALL, estimate, interval, isolated, percents
+from evenhand.report.words import ALONE, METRIC_NAMES, NOT_SHOWN, PLAIN, TOO_SMALL, Form, among, estimate, isolated, percents
 from evenhand.segment.label import NOTICEABLE
 from evenhand.tables.store import Store
 
@@ -97,9 +97,13 @@ def _context(facts: Facts) -> dict[str, object]:
         "not_shown": NOT_SHOWN,
         "too_small": TOO_SMALL,
         "alone": ALONE,
+        "forms": {f.name: Form.of([row for row in facts.measure(f.name) if not row["suppressed"]]) for f in plan.features},
+        "costs": Form.of(facts.fits, ("cost", "cost_low", "cost_high")),
         "everyone": {name: asdict(typical) for name, typical in facts.everyone.items()},
         "noticeable": NOTICEABLE,
         "share_of_customers": SHARE,
+        "cost": COST,
+        "plain": PLAIN,
     }
 
 
@@ -113,11 +117,13 @@ def _template(name: str) -> Template:
         lstrip_blocks=True,
     )
     environment.globals |= {
-        "interval": interval,
+        "form": Form.of,
+        "among": among,
+        "verdict_counts": verdict_counts,
         "percents": percents,
         "estimate": estimate,
         "metric_names": METRIC_NAMES,
         "at_least": AT_LEAST,
     }
-    environment.filters |= {"isolated": isolated, "in_words": in_words}
+    environment.filters |= {"isolated": isolated, "in_words": in_words, "adapted": adapted}
     return environment.get_template(name)

@@ -18,7 +18,7 @@ import vl_convert
 
 from evenhand.plan.groups import group_tables
 from evenhand.report.facts import Facts, sure_deviations
-from evenhand.report.words import Rows, estimate, interval, isolated, number, percents, sure_distance
+from evenhand.report.words import Rows, among, estimate, interval, isolated, number, percents, sure_distance
 from evenhand.segment.label import NOTICEABLE
 
 WRAP, LEGEND, NARROW = 30, 22, 11  # characters in a line: of a segment's name, of a group's, below a column of the heat map
@@ -104,7 +104,7 @@ def _fairness(facts: Facts, table: str, worst_first: bool) -> str:
         )
         rows.sort(key=lambda r: (segments.index(r["name"]), groups.index(r["group"])))
     order = "the segment with the worst case first" if worst_first else "by segment"
-    text = f"Representation ratio of each group of {table} in each segment, {order}; 1 is even. {_farthest(facts, cells)}."
+    text = f"Representation ratio of each group of {table} in each segment, {order}; 1 means the same share as {among(facts.references[table])}. {_farthest(facts, cells)}."
     threshold = facts.plan.fairness.thresholds.representation_ratio
     band = [{"from": threshold, "to": 1 / threshold}]
     count = len({r["group"] for r in rows})
@@ -120,8 +120,8 @@ def _farthest(facts: Facts, cells: Rows) -> str:
         for r in sure
     )
     if named:
-        return f"Farthest from even: {named}"
-    return "The range of every figure holds 1" if cells else "No figures shown"
+        return f"Most clearly uneven: {named}"
+    return "No figure is surely different from 1" if cells else "No figures shown"
 
 
 def _inside(ratio: float | None) -> float:

@@ -9,9 +9,9 @@ from evenhand.plan.advice import crowded
 from evenhand.plan.groups import group_tables
 from evenhand.report.doubts import do_not_act, miscounted
 from evenhand.report.facts import Facts
-from evenhand.report.words import NOT_SHOWN, number, percent
+from evenhand.report.words import NOT_SHOWN, Form
 
-WIDTH = 110
+WIDTH = 80
 
 
 def summary_text(facts: Facts, report: Path) -> str:
@@ -23,27 +23,32 @@ def summary_text(facts: Facts, report: Path) -> str:
     doubts += crowded(facts.outside, facts.plan)
     lines += [line for doubt in doubts for line in textwrap.wrap(doubt, WIDTH)]
     shares = {row["segment"]: row for row in facts.measure("share")}
-    for row in facts.measure("size"):
-        if row["suppressed"]:
-            about = NOT_SHOWN
-        else:
-            about = f"{percent(shares[row['segment']]['value']):>6}  about {number(row['value'], row['high'] - row['low']):>9}"
-        lines.append(f"  {row['segment']:>3}  {about}  {row['label']}"[:WIDTH])
+    sizes = facts.measure("size")
+    counted, part = Form.of(sizes, least=1), Form.of(list(shares.values()), percent=True)
+    for row in sizes:
+        about = f"{part.about(shares[row['segment']])}, {counted.about(row)} customers" if not row["suppressed"] else NOT_SHOWN
+        lines += _hanging(f"{row['segment']:>3}  {row['label']}: {about}", "       ")
     for table in group_tables(facts.plan):
         of = [row for row in facts.verdicts if row["attribute"] == table.name]
         by_verdict = {v: [_metric(row) for row in of if row["verdict"] == v] for v in ("uneven", "cannot tell", "even")}
         said = "; ".join(f"{v}: {', '.join(metrics)}" for v, metrics in by_verdict.items() if metrics)
-        lines += textwrap.wrap(f"{table.name}: {said}", WIDTH, initial_indent="  ", subsequent_indent="      ")
+        lines += _hanging(f"{table.name.replace('_', ' ')}: {said}", "      ")
     budget, epsilon, delta = facts.budget, facts.plan.privacy.epsilon, facts.plan.privacy.delta
     and_delta = f" and δ = {delta:g}" if delta else ""
     delta_left = f", δ = {budget.delta_left:g} of {budget.delta_total:g}" if delta else ""
     more = budget.runs_left(epsilon, delta)
     until = f", renews {budget.renews}" if budget.renews else ""
-    lines.append(
-        f"  privacy: ε = {epsilon:g}{and_delta} spent, {budget.left:g} of {budget.total:g} left ({more} such run{'s' if more != 1 else ''}){delta_left}{until}"
+    lines += _hanging(
+        f"privacy: ε = {epsilon:g}{and_delta} spent, {budget.left:g} of {budget.total:g} left "
+        f"({more} such run{'s' if more != 1 else ''}){delta_left}{until}",
+        "      ",
     )
     lines.append(f"report: {report}")
     return "\n".join(lines)
+
+
+def _hanging(text: str, indent: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent=indent)
 
 
 def _metric(row: dict[str, object]) -> str:
