@@ -1,9 +1,9 @@
-"""The tables of docs/plan.md, made from the plan's models.
+"""The tables of docs/plan.md and docs/tables.md, made from the plan's models and the catalog.
 
     python scripts/reference.py            # writes them anew
     python scripts/reference.py --check    # exit code 1 where a page and the code differ
 
-A page says where a table goes by two comments, `<!-- keys of features -->` and `<!-- end -->`; all else on it is written by hand.
+A page says where a table goes by two comments, such as `<!-- keys of features -->` and `<!-- end -->`; all else is written by hand.
 """
 
 from __future__ import annotations
@@ -24,9 +24,11 @@ from evenhand.plan.base import Column, Model, Name, Number, Share, Text
 from evenhand.plan.features import Value
 from evenhand.plan.models import Plan
 from evenhand.plan.places import PlanPath
+from evenhand.tables.catalog import ALL, TableSpec
+from evenhand.tables.meanings import MEANINGS, Meaning
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-OPEN, END = r"<!-- (keys of \w+) -->\n", "<!-- end -->"
+OPEN, END = r"<!-- ((?:keys|tables) of \w+) -->\n", "<!-- end -->"
 # One name of the code each. What a name is must be said once on the page.
 KINDS: list[tuple[Any, str]] = [
     (Name, "name"),
@@ -144,6 +146,37 @@ def _section(key: str, sections: set[str]) -> str:
     return first if first in sections else "plan"
 
 
+def tables_of(zone: str) -> str:
+    """Every table of a zone, with its columns."""
+    return "\n".join(_described(spec) for spec in ALL if spec.zone == zone)
+
+
+def _described(spec: TableSpec) -> str:
+    if spec.name not in MEANINGS:
+        raise SystemExit(f"reference: nothing says what the table {spec.name} means; add it to lib/evenhand/tables/meanings.py")
+    meaning, columns = MEANINGS[spec.name], columns_of(spec)
+    rows = [(f"`{name}`", f"`{kind}`", _of(meaning, spec.name, name)) for name, kind in columns.items()]
+    if unknown := set(meaning.columns) - set(columns):
+        raise SystemExit(f"reference: {spec.name} has no column {', '.join(sorted(unknown))}")
+    more = f"\n{meaning.more}\n" if meaning.more else ""
+    return f"### {spec.name}\n\n{meaning.table}\n\n{_table(('column', 'type', 'meaning'), rows)}{more}"
+
+
+def _of(meaning: Meaning, table: str, column: str) -> str:
+    try:
+        return meaning.of(column)
+    except KeyError:
+        raise SystemExit(
+            f"reference: nothing says what {table}.{column} means; add it to lib/evenhand/tables/meanings.py"
+        ) from None
+
+
+def columns_of(spec: TableSpec) -> dict[str, str]:
+    """The types of a table's columns, by name; a comma inside of a type does not part two columns."""
+    fields = re.split(r", (?![^<]*>)", spec.columns)
+    return {name.strip("`"): kind for name, kind in (each.split(" ", 1) for each in fields)}
+
+
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     lines = [head, ("---",) * len(head), *rows]
     return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
@@ -161,10 +194,10 @@ def page(text: str, parts: Mapping[str, Any]) -> str:
 
 def main(arguments: list[str]) -> int:
     differing = []
-    for name in ("plan.md",):
+    for name in ("plan.md", "tables.md"):
         path = DOCS / name
         old = path.read_text(encoding="utf-8")
-        new = page(old, {"keys": keys_of})
+        new = page(old, {"keys": keys_of, "tables": tables_of})
         if new != old:
             differing.append(name)
             if "--check" not in arguments:

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from evenhand.plan.load import parse_plan
+from evenhand.tables.catalog import TableSpec
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/plan.md").read_text(encoding="utf-8"), flags=re.S)
@@ -29,7 +30,7 @@ def test_a_key_without_a_meaning_or_an_older_page_is_not_taken(tmp_path: Path) -
     (tmp_path / "scripts").mkdir()
     (tmp_path / "scripts/reference.py").write_text(code, encoding="utf-8")
     (tmp_path / "docs").mkdir()
-    for page in ("plan.md",):
+    for page in ("plan.md", "tables.md"):
         text = (ROOT / "docs" / page).read_text(encoding="utf-8")
         (tmp_path / "docs" / page).write_text(text.replace("| `segments.restarts` |", "| `segments.tries` |"), encoding="utf-8")
     done = subprocess.run(
@@ -37,6 +38,17 @@ def test_a_key_without_a_meaning_or_an_older_page_is_not_taken(tmp_path: Path) -
     )
     assert done.returncode == 1
     assert done.stdout == "docs/plan.md differs from the code; run python scripts/reference.py\n"
+
+
+def test_a_column_without_a_meaning_stops_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    import reference
+
+    spec = TableSpec("segments", "restricted", "segment INT, shoe_size MAP<INT, ARRAY<DOUBLE>>, run_id STRING")
+    assert reference.columns_of(spec) == {"segment": "INT", "shoe_size": "MAP<INT, ARRAY<DOUBLE>>", "run_id": "STRING"}
+    monkeypatch.setattr(reference, "ALL", (spec,))
+    with pytest.raises(SystemExit, match=r"nothing says what segments\.shoe_size means"):
+        reference.tables_of("restricted")
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda text: text.split(":")[0])
