@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from pyspark.sql import functions as F
@@ -38,19 +38,24 @@ def last_state(store: Store, run_id: str) -> Any | None:
     """The row of the run in `runs` that counts, None before it began: that of its end; else, of the newest day, one that says
     how it stopped.
 
-    With `as_of` in microseconds: a timestamp that is collected is in the driver's time zone and does not say so.
+    With `as_of` and `at` in microseconds: a timestamp that is collected is in the driver's time zone and does not say so.
     """
     if not store.exists(RUNS):
         return None
     last = store.read(RUNS, run_id).orderBy(
         F.col("status").isin(*ENDED).desc(), F.col("at").desc(), F.col("status") == RUNNING, "status"
     )
-    return last.withColumn("as_of", F.unix_micros("as_of")).first()
+    return last.withColumns({name: F.unix_micros(name) for name in ("as_of", "at")}).first()
 
 
 def started_as_of(state: Any) -> datetime:
     """The `as_of` of a run's state, in UTC."""
     return datetime.fromtimestamp(state.as_of / 1_000_000, UTC)
+
+
+def written_on(state: Any) -> date:
+    """The day of a run's state, in UTC."""
+    return datetime.fromtimestamp(state.at / 1_000_000, UTC).date()
 
 
 def left_behind(store: Store, run_id: str) -> str | None:

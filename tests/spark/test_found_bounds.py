@@ -91,7 +91,7 @@ def test_a_run_finds_its_bounds_once_and_every_step_goes_on_with_them(spark: Any
     assert "2.5 (tenure) + 2.5 (spent)" in entries["bounds"].composition
     assert sum(e.epsilon for e in entries.values()) == pytest.approx(50.0)
     assert {r.plan_fingerprint for r in first.store.read(catalog.RUNS, "r1").collect()} == {fingerprint(without)}
-    assert "were found privately: tenure 0 to 32, spent 0 to" in first.report.read_text(encoding="utf-8")
+    assert "<td>0 to 32 (found privately)</td>" in first.report.read_text(encoding="utf-8")
 
     # Resumed: nothing is drawn again, and the figures are the same. Each is the first to ask for bounds: what is prepared is kept.
     for steps in (["prepare", "segment"], ["assess"], ["report"]):

@@ -6,7 +6,7 @@ import html
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,8 @@ def facts(**changes: Any) -> Facts:
         as_of=datetime(2026, 3, 1, tzinfo=UTC),
         versions={"customers": 3, "consent": 1, "purchases": 9},
         not_private=False,
+        version="1.2.3",
+        made=date(2026, 3, 2),
         profiles=profiles,
         customers={"value": 3600.0, "low": 3550.0, "high": 3650.0},
         everyone=dict.fromkeys(plan.feature_names, Typical(5.0, 4.5, 5.5)),
@@ -409,7 +411,10 @@ def shares(*ranges: tuple[float, float, float]) -> Facts:
 def test_the_headline_names_the_largest_segment_with_its_range_and_only_where_it_surely_is() -> None:
     sure = shares((0.2, 0.15, 0.25), (0.5, 0.45, 0.55), (0.3, 0.28, 0.44))
     assert "the largest, “not seen for long”, is 45% to 55% of them" in headline(sure)[0]
-    assert headline(shares((0.844, 0.0, 1.0), (0.1, 0.0, 1.0), (0.056, 0.0, 1.0)))[0] == "The customers fall into 3 segments."
+    assert (
+        headline(shares((0.844, 0.0, 1.0), (0.1, 0.0, 1.0), (0.056, 0.0, 1.0)))[0]
+        == "About 3,600 customers fall into 3 segments."
+    )
 
 
 def judged(**verdicts: list[str]) -> Facts:
@@ -445,7 +450,7 @@ def test_a_run_that_is_not_published_says_so_first_and_why(view: Callable[[Facts
     blocked = view(replace(facts(), status="blocked", reasons=["age_band: balance 0.10 [0.08, 0.12], threshold 0.2"]))
     assert "<strong>Blocked.</strong>" in blocked
     assert "<li>age band: balance 0.10 [0.08, 0.12], threshold 0.2</li>" in blocked
-    assert blocked.index("<strong>Blocked.") < blocked.index("The customers fall into")
+    assert blocked.index("<strong>Blocked.") < blocked.index("customers fall into")
     assert "<strong>Running.</strong>" in view(replace(facts(), status="running"))
     assert 'class="banner"><p><strong>' not in view(facts())
 
@@ -454,7 +459,7 @@ def test_a_run_without_private_noise_is_not_said_to_protect_anybody() -> None:
     private, made = base_page(), render(facts(not_private=True))
     for promise in ("protects each", "differentially private", "What is promised"):
         assert promise in private and promise not in made, promise
-    assert made.index("Not private.") < made.index("The customers fall into")
+    assert made.index("Not private.") < made.index("customers fall into")
 
 
 def test_tables_that_are_folded_are_printed() -> None:

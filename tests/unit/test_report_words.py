@@ -113,3 +113,21 @@ def test_the_last_lines_fit_eighty_columns_and_no_label_is_cut() -> None:
     text = summary_text(made, Path("r.html"))
     assert max(map(len, text.splitlines())) <= 80
     assert len(re.findall(long, " ".join(text.split()))) == 3
+
+
+def test_every_feature_stands_on_the_page_with_how_it_is_computed_and_why() -> None:
+    page = render(facts(plan={"features.2.why": "who comes often", "features.2.bounds": [0, 16000], "features.2.unit": "a year",
+                              "sources.events.purchases.where": "amount > 0"}))  # fmt: skip
+    assert (
+        '<th scope="row">visits</th><td><code>count(*)</code> over purchases</td><td>0 to 16,000 a year</td><td>0</td>'
+        "<td>who comes often</td>" in page
+    )
+    assert "<td><code>years</code> of the customer table</td><td>0 to 20</td>" in page
+    assert "<td><code>sum(amount)</code> over purchases</td><td>0 to 1,000, log scale</td>" in page
+    assert "Of purchases only rows with <code>amount &gt; 0</code> count." in page
+
+
+def test_the_page_says_how_many_customers_when_and_by_which_software() -> None:
+    page = base_page()
+    assert "About 3,600 customers fall into 3 segments" in page
+    assert "Run run-1, published on 2026-03-02 (UTC), made by Evenhand 1.2.3." in " ".join(page.split())

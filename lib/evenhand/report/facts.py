@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from evenhand.plan.groups import group_tables
@@ -25,6 +25,8 @@ class Facts:
     as_of: datetime
     versions: dict[str, int]
     not_private: bool
+    version: str  # of the software
+    made: date  # the run came to this status on that day, in UTC; the open zone tells no moment
     profiles: Rows
     customers: Row  # how many, with the range of the noise
     everyone: dict[str, Typical]  # by feature; empty where no segment is shown

@@ -36,9 +36,15 @@ def headline(facts: Facts) -> list[str]:
     first = (
         f"{segments} were made, mostly from noise."
         if do_not_act(facts)
-        else f"The customers fall into {segments}{_largest(facts)}."
+        else f"{_customers(facts)} fall into {segments}{_largest(facts)}."
     )
     return [first, fairness_words(facts)[0]]
+
+
+def _customers(facts: Facts) -> str:
+    """ "About 60,100 customers"."""
+    said = Form.of([facts.customers], least=1).about(facts.customers)
+    return f"{said[0].upper()}{said[1:]} customers"
 
 
 def _largest(facts: Facts) -> str:

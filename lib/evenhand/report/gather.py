@@ -15,7 +15,7 @@ from evenhand.report.facts import Facts
 from evenhand.report.offers import reached, unsure
 from evenhand.report.words import METRIC_NAMES, Row, Rows
 from evenhand.rows.segments import CUSTOMERS, OUTSIDE
-from evenhand.run_identity import last_state, started_as_of
+from evenhand.run_identity import last_state, started_as_of, written_on
 from evenhand.tables import catalog
 from evenhand.tables.store import Store
 
@@ -73,6 +73,8 @@ def gather(store: Store, plan: Plan, run_id: str) -> Facts:
         started_as_of(state),
         json.loads(state["sources"]),
         state["not_private"],
+        state["version"],
+        written_on(state),
         profiles,
         next(row for row in everyone if row["figure"] == CUSTOMERS),
         everybody(profiles, plan),

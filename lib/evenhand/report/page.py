@@ -27,7 +27,19 @@ from evenhand.report.findings import adapted, fairness_words, headline, verdict_
 from evenhand.report.gather import gather
 from evenhand.report.offers import rule
 from evenhand.report.plots import plots_of
-from evenhand.report.words import ALONE, METRIC_NAMES, NOT_SHOWN, PLAIN, TOO_SMALL, Form, among, estimate, isolated, percents
+from evenhand.report.words import (
+    ALONE,
+    METRIC_NAMES,
+    NOT_SHOWN,
+    PLAIN,
+    TOO_SMALL,
+    Form,
+    among,
+    estimate,
+    isolated,
+    percents,
+    plain,
+)
 from evenhand.segment.label import NOTICEABLE
 from evenhand.tables.store import Store
 
@@ -103,7 +115,7 @@ def _context(facts: Facts) -> dict[str, object]:
         "noticeable": NOTICEABLE,
         "share_of_customers": SHARE,
         "cost": COST,
-        "plain": PLAIN,
+        "first_layer": PLAIN,
     }
 
 
@@ -119,6 +131,7 @@ def _template(name: str) -> Template:
     environment.globals |= {
         "form": Form.of,
         "among": among,
+        "plain": plain,
         "verdict_counts": verdict_counts,
         "percents": percents,
         "estimate": estimate,

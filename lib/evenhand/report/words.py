@@ -126,6 +126,11 @@ def interval(row: Row, name: str = "value", low: str = "low", high: str = "high"
     return Form.of([row], keys, step).ranged(row, keys)
 
 
+def plain(value: float) -> str:
+    """A number of the plan as a person writes it: "5,000", "0.25"."""
+    return f"{value:,.10g}"
+
+
 def percent(value: float | None) -> str:
     return "" if value is None else f"{value:.1%}"
 
