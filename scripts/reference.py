@@ -173,8 +173,11 @@ def _of(meaning: Meaning, table: str, column: str) -> str:
 
 def columns_of(spec: TableSpec) -> dict[str, str]:
     """The types of a table's columns, by name; a comma inside of a type does not part two columns."""
-    fields = re.split(r", (?![^<]*>)", spec.columns)
-    return {name.strip("`"): kind for name, kind in (each.split(" ", 1) for each in fields)}
+    fields = [""]
+    for piece in spec.columns.split(", "):
+        is_inside = fields[-1].count("<") > fields[-1].count(">")
+        fields = [*fields[:-1], f"{fields[-1]}, {piece}"] if is_inside else [*fields, piece]
+    return {name.strip("`"): kind for name, kind in (each.split(" ", 1) for each in fields[1:])}
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
