@@ -1,7 +1,7 @@
-"""spark-submit jobs/assess.py --plan FILE --run-id ID: one step of the pipeline alone."""
+"""spark-submit jobs/assess.py --plan FILE --run-id ID: the command `evenhand assess`."""
 
 import sys
 
-from evenhand.command import main
+from evenhand.cli.main import main
 
-sys.exit(main(["assess"], "Measure profiles and fairness, pass the gates, publish."))
+sys.exit(main(["assess", *sys.argv[1:]]))

@@ -1,7 +1,7 @@
-"""spark-submit jobs/pipeline.py --plan FILE [--as-of TIME] [--run-id ID] [--check]: the whole job, sources to report."""
+"""spark-submit jobs/pipeline.py --plan FILE [--as-of TIME] [--run-id ID] [--check]: the command `evenhand run`."""
 
 import sys
 
-from evenhand.command import main
+from evenhand.cli.main import main
 
-sys.exit(main(["prepare", "segment", "assess", "report"], "Segment customers, measure fairness, publish, report."))
+sys.exit(main(["run", *sys.argv[1:]]))

@@ -1,9 +1,7 @@
-"""spark-submit jobs/prepare.py --plan FILE --run-id ID: one step of the pipeline alone."""
+"""spark-submit jobs/prepare.py --plan FILE --run-id ID: the command `evenhand prepare`."""
 
 import sys
 
-from evenhand.command import main
+from evenhand.cli.main import main
 
-sys.exit(
-    main(["prepare"], "Keep what the purpose may use, under pseudonyms; spends the run's ε if bounds are left out, else nothing.")
-)
+sys.exit(main(["prepare", *sys.argv[1:]]))

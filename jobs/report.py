@@ -1,7 +1,7 @@
-"""spark-submit jobs/report.py --plan FILE --run-id ID: one step of the pipeline alone."""
+"""spark-submit jobs/report.py --plan FILE --run-id ID: the command `evenhand report`."""
 
 import sys
 
-from evenhand.command import main
+from evenhand.cli.main import main
 
-sys.exit(main(["report"], "Write the report of a run that is published or blocked."))
+sys.exit(main(["report", *sys.argv[1:]]))

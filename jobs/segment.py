@@ -1,7 +1,7 @@
-"""spark-submit jobs/segment.py --plan FILE --run-id ID: one step of the pipeline alone."""
+"""spark-submit jobs/segment.py --plan FILE --run-id ID: the command `evenhand segment`."""
 
 import sys
 
-from evenhand.command import main
+from evenhand.cli.main import main
 
-sys.exit(main(["segment"], "Learn the segments from a private summary and assign everybody."))
+sys.exit(main(["segment", *sys.argv[1:]]))

@@ -1,7 +1,7 @@
-"""spark-submit jobs/verify.py --plan FILE: whether audit log, ledger and published runs agree; writes nothing."""
+"""spark-submit jobs/verify.py --plan FILE: the command `evenhand verify`."""
 
 import sys
 
-from evenhand.command import verify_main
+from evenhand.cli.main import main
 
-sys.exit(verify_main())
+sys.exit(main(["verify", *sys.argv[1:]]))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from time import monotonic
 
 from pyspark.sql import SparkSession
 
-from evenhand.arguments import checked_noise, checked_plan, checked_say, checked_steps, point_in_time
+from evenhand.arguments import checked_id, checked_noise, checked_plan, checked_say, checked_steps, point_in_time
 from evenhand.ended import ended
 from evenhand.errors import AdviceWarning
 from evenhand.flow import DOING, STEPS
@@ -16,7 +17,6 @@ from evenhand.plan.advice import advice
 from evenhand.plan.models import Plan
 from evenhand.privacy.noise import NoiseSource, OpenDPNoise
 from evenhand.result import Result
-from evenhand.run_identity import checked_id
 from evenhand.run_state import Run
 from evenhand.session import require_delta, start
 from evenhand.tables.spark_errors import no_values_in_errors
@@ -81,5 +81,7 @@ def _run(
         for number, step in enumerate(steps, 1):
             say(f"[{number}/{len(steps)}] {DOING[step]}")
             this.steps.append(step)
+            began = monotonic()
             STEPS[step](this)
+            say(f"[{number}/{len(steps)}] {step}: done after {monotonic() - began:.0f} s")
         return Result(this.bounded, this.store, this.run_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -10,6 +11,7 @@ from evenhand.errors import ArgumentError
 from evenhand.plan.models import Plan
 
 EXAMPLES = "2026-10-31 or 2026-10-31T18:00:00+01:00"
+RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
 
 
 def point_in_time(given: object) -> datetime:
@@ -25,6 +27,15 @@ def point_in_time(given: object) -> datetime:
     except (ValueError, OverflowError):
         pass
     raise ArgumentError(f"as_of: {given!r} is not a time; give a datetime, or text such as {EXAMPLES}")
+
+
+def checked_id(run_id: str) -> str:
+    """Raises ArgumentError where it is no id of a run."""
+    if not isinstance(run_id, str) or not RUN_ID.fullmatch(run_id):
+        raise ArgumentError(
+            f"--run-id {run_id!r}: letters, digits, - and _ are allowed, at most 80, and a letter or digit comes first"
+        )
+    return run_id
 
 
 def checked_plan(given: object) -> Plan:

@@ -57,7 +57,7 @@ def ended(
 
 
 def blocked(run_id: str, reasons: Sequence[str]) -> Blocked:
-    return Blocked(f"run {run_id} is blocked, nothing was published: " + "; ".join(reasons))
+    return Blocked(f"run {run_id} is blocked, nothing was published: " + "; ".join(reasons), reasons)
 
 
 def _bounded(store: Store, plan: Plan, run_id: str) -> Plan:

@@ -6,6 +6,8 @@ first row is read), 3 blocked by a gate, 4 the privacy budget is exhausted, 5 an
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class EvenhandError(Exception):
     """Base of every error that a user can cause: what is wrong, where, what would be right."""
@@ -70,9 +72,13 @@ class InfeasibleBounds(DataError):
 
 
 class Blocked(EvenhandError):
-    """A gate did not pass."""
+    """A gate did not pass. Holds what was found, one sentence each."""
 
     exit_code = 3
+
+    def __init__(self, message: str, findings: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.findings = list(findings)
 
 
 class BudgetExhausted(EvenhandError):

@@ -74,6 +74,21 @@ class Result:
     def report(self) -> Path:
         return report_path(self.plan, self.run_id)
 
+    def as_facts(self) -> dict[str, object]:
+        """What a program wants to know of the run: its state, its findings, and where its tables and its page are."""
+        facts, output = self.facts, self.plan.output
+        return {
+            "run_id": self.run_id,
+            "status": facts.status,
+            "plan": self.plan.name,
+            "fingerprint": facts.plan_fingerprint,
+            "as_of": facts.as_of.isoformat(),
+            "findings": facts.reasons,
+            "report": str(self.report),
+            "open": output.open.path or output.open.catalog_schema,
+            "restricted": output.restricted.path or output.restricted.catalog_schema,
+        }
+
     def __str__(self) -> str:
         return summary_text(self.facts, self.report)
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 import secrets
 from datetime import UTC, date, datetime
 from typing import Any
 
 from pyspark.sql import functions as F
 
-from evenhand.errors import ArgumentError, RunConflict
+from evenhand.errors import RunConflict
 from evenhand.plan.load import fingerprint
 from evenhand.plan.models import Plan
 from evenhand.tables.catalog import BUDGET, PREPARED, RELEASES, RUNS
@@ -19,19 +18,11 @@ from evenhand.version import __version__
 
 RUNNING, FAILED, REFUSED, PUBLISHED, BLOCKED = "running", "failed", "refused", "published", "blocked"
 ENDED = (PUBLISHED, BLOCKED)  # with an answer to each question; a run of another status goes on when it is started again
-RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
 
 
 def new_id(plan: Plan) -> str:
     """The plan's name, the time, and four digits so that two runs of one second do not meet."""
     return f"{plan.name.replace('_', '-')}-{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
-
-
-def checked_id(run_id: str) -> str:
-    """Raises ArgumentError where it is no id."""
-    if not isinstance(run_id, str) or not RUN_ID.fullmatch(run_id):
-        raise ArgumentError(f"--run-id {run_id!r}: letters, digits, - and _ are allowed, at most 80")
-    return run_id
 
 
 def last_state(store: Store, run_id: str) -> Any | None:

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
+from evenhand.arguments import checked_id
 from evenhand.ended import blocked
 from evenhand.errors import RunConflict
 from evenhand.governance.audit import APPROVE, BLOCK, PUBLISH, RESUME, START, AuditLog, Entry, known_keys, spent_by
@@ -42,7 +43,6 @@ from evenhand.run_identity import (
     PUBLISHED,
     RUNNING,
     check_goes_on,
-    checked_id,
     last_state,
     left_behind,
     new_id,

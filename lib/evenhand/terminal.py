@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+import textwrap
 from typing import TextIO
+
+WIDTH = 80
 
 
 def show(text: str) -> None:
@@ -13,8 +16,17 @@ def show(text: str) -> None:
 
 
 def say(line: str) -> None:
-    """Progress, a warning or an error, on standard error."""
-    _write(f"evenhand: {line}", sys.stderr)
+    """Progress, a warning or an error, on standard error: broken to 80 columns on a terminal, one line where programs read."""
+    text = f"evenhand: {line}"
+    _write("\n".join(map(_broken, text.splitlines())) if is_terminal(sys.stderr) else text, sys.stderr)
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and not stream.closed and stream.isatty()
+
+
+def _broken(line: str) -> str:
+    return textwrap.fill(line, WIDTH, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
 
 
 def _write(text: str, stream: TextIO | None) -> None:

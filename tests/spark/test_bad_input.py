@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 
 from conftest import write_key
 from evenhand.api import run
-from evenhand.command import main
+from evenhand.cli.main import main
 from evenhand.errors import DataError, OutputError
 from evenhand.plan import geometry
 from evenhand.plan.load import canonical, parse_plan
@@ -40,7 +40,6 @@ from sample import (
     write_sources,
 )
 
-STEPS = ["prepare", "segment", "assess", "report"]
 Write = Callable[..., Path]
 ENOUGH = {"privacy.epsilon": 3.0, "privacy.expected_customers": 500}
 
@@ -89,7 +88,7 @@ def poor(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     changes = {"segments.k": 30, "privacy.expected_customers": 2000, "sources.customers.duplicates": {"keep_latest_by": "years"}}
     path = folder / "plan.yaml"
     path.write_text(plan_yaml(in_folder(folder) | changes), encoding="utf-8")
-    assert main(STEPS, "test", ["--plan", str(path), "--as-of", NOW.isoformat(), "--run-id", "poor"]) == 1
+    assert main(["run", "--plan", str(path), "--as-of", NOW.isoformat(), "--run-id", "poor"]) == 1
     return folder
 
 
@@ -97,9 +96,9 @@ def poor(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def refused(spark: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., str]:
     """Runs the job in this process; hands back its one line after checking exit code, silence and emptiness."""
 
-    def attempt(plan: Path, code: int, steps: list[str] = STEPS) -> str:
+    def attempt(plan: Path, code: int) -> str:
         capfd.readouterr()
-        found = main(steps, "test", ["--plan", str(plan), "--as-of", NOW.isoformat(), "--run-id", "bad-1"])
+        found = main(["run", "--plan", str(plan), "--as-of", NOW.isoformat(), "--run-id", "bad-1"])
         out, err = capfd.readouterr()
         assert found == code, err
         assert out == ""
@@ -129,11 +128,11 @@ def test_that_nobody_said_yes_is_told_by_the_noise_alone(
     """To stop for it would answer whether anybody of a chosen kind consented. The noise alone says whether segments are found."""
     write_sources(spark, tmp_path, [customer("a"), customer("b")], consent=[])
     line = ["--plan", str(plan_file({"segments.k": 30})), "--as-of", NOW.isoformat(), "--run-id", "bad-1"]
-    assert main(["prepare"], "test", line) == 0
+    assert main(["prepare", *line]) == 0
     assert spark.read.format("delta").load(f"{tmp_path}/restricted/prepared").count() == 0
     capfd.readouterr()
-    assert main(["prepare"], "test", line) == 0  # again: it is done, as it would be with customers
-    ended = main(["segment"], "test", line)  # as jobs do one after the other
+    assert main(["prepare", *line]) == 0  # again: it is done, as it would be with customers
+    ended = main(["segment", *line])  # as jobs do one after the other
     said = capfd.readouterr().err.replace(str(tmp_path), "")
     assert said.count("it goes on with the step segment") == 2
     assert ended in (0, 1)
@@ -153,7 +152,7 @@ def test_there_are_no_customers_at_all_and_the_session_is_given_back_as_it_was(
     }
     try:
         path = plan_file({"time_zone": "Europe/Berlin"})
-        assert main(["prepare"], "test", ["--plan", str(path), "--as-of", NOW.isoformat(), "--run-id", "bad-1"]) == 0
+        assert main(["prepare", "--plan", str(path), "--as-of", NOW.isoformat(), "--run-id", "bad-1"]) == 0
         assert {k: spark.conf.get(k) for k in before} == before
     finally:
         spark.conf.set("spark.sql.session.timeZone", "UTC")
@@ -210,7 +209,7 @@ def test_a_run_says_where_lost_objections_are_counted_and_nothing_of_whether_the
 def test_an_exhausted_budget_is_exit_code_4_and_leaves_the_earlier_run(odd: Result, tmp_path: Path) -> None:
     path = tmp_path / "plan.yaml"
     path.write_text(canonical(odd.plan), encoding="utf-8")  # JSON is YAML
-    assert main(STEPS, "test", ["--plan", str(path), "--as-of", NOW.isoformat(), "--run-id", "late"]) == 4
+    assert main(["run", "--plan", str(path), "--as-of", NOW.isoformat(), "--run-id", "late"]) == 4
     assert odd.store.rows(catalog.PREPARED, "late") is None  # told before the work, not after it
     assert [r.run_id for r in odd.store.read(catalog.RUNS).where("status = 'published'").collect()] == ["odd"]
     assert {r.run_id for r in odd.store.read(catalog.RELEASES).select("run_id").collect()} == {"odd"}
@@ -262,7 +261,7 @@ def test_a_file_where_reports_should_go_is_told_before_any_work(
     (tmp_path / "reports").write_text("precious")
     path = plan_file(alone | {"output.reports": f"{tmp_path}/{place}"})
     capfd.readouterr()
-    assert main(STEPS, "test", ["--plan", str(path), "--as-of", NOW.isoformat(), "--run-id", "bad-1"]) == 2
+    assert main(["run", "--plan", str(path), "--as-of", NOW.isoformat(), "--run-id", "bad-1"]) == 2
     lines = [line for line in capfd.readouterr().err.splitlines() if "Warning" not in line]
     assert lines == [f"evenhand: output.reports: {tmp_path}/reports is not a folder; name another"]
     assert (tmp_path / "reports").read_text() == "precious"
@@ -395,7 +394,7 @@ def test_an_expression_that_fails_for_one_customer_says_so_in_the_restricted_zon
     path = plan_file(
         alone | {"features": [{"name": "tenure", "why": "t", "column": "years", "bounds": [0, 9], "missing": 0}, *asked]}
     )
-    assert main(["prepare"], "test", ["--plan", str(path), "--as-of", NOW.isoformat(), "--run-id", "asked"]) == 0
+    assert main(["prepare", "--plan", str(path), "--as-of", NOW.isoformat(), "--run-id", "asked"]) == 0
     quality = spark.read.format("delta").load(f"{tmp_path}/restricted/input_quality").where("finding = 'imputed'").collect()
     assert {r.item: r["count"] for r in quality} == {"tenure": 0} | {f"asked_{i}": 1 for i in range(len(ORACLES))}
 

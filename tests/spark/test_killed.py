@@ -26,7 +26,7 @@ CHANGES = {"privacy.epsilon": 3.0, "privacy.population_total": 7.0, "privacy.exp
 KILLED = """
 import pathlib, sys, time
 import evenhand.api
-from evenhand.command import main
+from evenhand.cli.main import main
 
 class Waiting:
     private = True
@@ -35,7 +35,7 @@ class Waiting:
         time.sleep(600)
 
 evenhand.api.OpenDPNoise = Waiting
-sys.exit(main(["prepare", "segment"], "test", sys.argv[2:]))
+sys.exit(main(["prepare", *sys.argv[2:]]) or main(["segment", *sys.argv[2:]]))
 """
 
 

@@ -24,7 +24,7 @@ def plan_with(**privacy: Any) -> Plan:
 
 
 def test_check_says_what_to_expect_and_from_which_epsilon_it_is_good() -> None:
-    said = explain(plan_with(expected_customers=300_000))
+    said = " ".join(explain(plan_with(expected_customers=300_000)).split())
     assert "sizes: within 0.1% of an evenly sized segment (100,000 customers); 5% from ε = 0.015" in said
     assert "typical values: within 0.1% of the range between a feature's bounds; 5% from ε = 0.0032" in said
     assert "counts of a group in a segment: within 0.2% of an evenly sized cell (25,000); 10% from ε = 0.017" in said

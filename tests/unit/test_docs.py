@@ -9,9 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from evenhand.command import main
-
-STEPS = ("prepare", "segment", "assess", "report")
+from evenhand.cli.main import main
 
 ROOT = Path(__file__).parents[2]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
@@ -71,15 +69,15 @@ def test_tables_in_sql_on_a_page_are_named_by_absolute_paths(page: Path) -> None
 
 @pytest.mark.parametrize("plan", sorted((ROOT / "conf").glob("*.yaml")), ids=lambda p: p.name)
 def test_every_ready_plan_passes_its_check(plan: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(list(STEPS), "pipeline", ["--plan", str(plan), "--check"]) == 0
+    assert main(["check", "--plan", str(plan)]) == 0
     assert capsys.readouterr().out.startswith("Plan ")
 
 
 def test_the_readme_s_check_explains_the_demo_s_plan() -> None:
-    named = re.search(
-        r"^python (jobs/pipeline\.py --plan \S+ --check)", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.M
-    )
+    named = re.search(r"^evenhand (check --plan \S+)", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.M)
     assert named
-    done = subprocess.run([sys.executable, *named[1].split()], capture_output=True, text=True, check=False, cwd=ROOT)
+    done = subprocess.run(
+        [sys.executable, "-m", "evenhand", *named[1].split()], capture_output=True, text=True, check=False, cwd=ROOT
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("Plan ")

@@ -15,8 +15,7 @@ from evenhand.plan.method import Method
 from evenhand.plan.models import Plan
 from evenhand.plan.periods import EACH
 from evenhand.plan.zones import ledger_in_words, zones
-
-WIDTH = 110
+from evenhand.terminal import WIDTH
 
 
 def explain(plan: Plan) -> str:
@@ -43,7 +42,7 @@ def explain(plan: Plan) -> str:
         *_budget(plan),
         "",
         "What the noise leaves, 19 times in 20",
-        *(f"  {e.sentence(plan)}" for e in expectations(plan)),
+        *(line for e in expectations(plan) for line in _hanging(e.sentence(plan))),
     ]
     if warnings := advice(plan):
         parts += ["", "Before you spend", *(line for w in warnings for line in _wrapped(w))]
@@ -135,17 +134,18 @@ def _budget(plan: Plan) -> list[str]:
         runs = min(runs, privacy.population_delta / privacy.delta)
         delta = f" and δ = {privacy.delta:g} of {privacy.population_delta:g}"
         counted = [
-            f"    within the run as ρ = {privacy.budget:.3g} (zero-concentrated, Gaussian noise); over runs ε and δ add up",
-            f"    at most {privacy.delta * privacy.expected_customers:.1g} customers are expected to lose more than that ε",
+            f"within the run as ρ = {privacy.budget:.3g} (zero-concentrated, Gaussian noise); over runs ε and δ add up",
+            f"at most {privacy.delta * privacy.expected_customers:.1g} customers are expected to lose more than that ε",
         ]
     each = EACH[privacy.renews]
     a_period = f" a {each}" if each else ""
-    caveat = [f"    the promise holds for each {each} by itself; over several, what they spent adds up"] if each else []
+    caveat = [f"the promise holds for each {each} by itself; over several, what they spent adds up"] if each else []
     return [
-        f"  ε = {privacy.epsilon:g} of {privacy.population_total:g}{delta}{a_period} for population {privacy.population}, at most "
-        f"{int(runs + 1e-9)} runs like this one{a_period}",
-        *caveat,
-        *counted,
+        *_hanging(
+            f"ε = {privacy.epsilon:g} of {privacy.population_total:g}{delta}{a_period} for population {privacy.population}, "
+            f"at most {int(runs + 1e-9)} runs like this one{a_period}"
+        ),
+        *(line for sentence in caveat + counted for line in _hanging(sentence, "    ")),
         *(f"    {name:<9} {SYMBOL[privacy.unit]} = {cost:.4g} ({cost / privacy.budget:.0%})" for name, cost in spent),
         *(_wrapped(finding(plan)) if plan.to_find else []),
         *_wrapped(learning(plan)),
@@ -175,3 +175,7 @@ def learning(plan: Plan) -> str:
 
 def _wrapped(text: str) -> list[str]:
     return textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="  ")
+
+
+def _hanging(text: str, indent: str = "  ") -> list[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent=indent, subsequent_indent=f"{indent}  ")

@@ -10,8 +10,7 @@ from evenhand.plan.groups import group_tables
 from evenhand.report.doubts import do_not_act, miscounted
 from evenhand.report.facts import Facts
 from evenhand.report.words import NOT_SHOWN, Form
-
-WIDTH = 80
+from evenhand.terminal import WIDTH
 
 
 def summary_text(facts: Facts, report: Path) -> str:

@@ -1,0 +1,64 @@
+"""`evenhand run`: a whole run, from the sources to the report."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Sequence
+
+from evenhand.arguments import checked_id
+from evenhand.cli.command import Answer, Command
+from evenhand.cli.commands.check import explained
+from evenhand.cli.interrupt import ctrl_c_tells
+from evenhand.cli.parser import Parser, add_plan, moment
+from evenhand.cli.spark import session
+from evenhand.cli.talk import Talk
+from evenhand.plan.load import load_plan
+
+STEPS = ("prepare", "segment", "assess", "report")
+
+
+def add_run(parser: Parser, needs_id: bool = False) -> None:
+    """The arguments of a run and of each of its steps."""
+    add_plan(parser)
+    parser.add_argument(
+        "--as-of",
+        type=moment,
+        metavar="TIME",
+        help="point in time for consent and events, in UTC unless it has an offset (default: now)",
+    )
+    parser.add_argument(
+        "--run-id", required=needs_id, type=checked_id, metavar="ID", help="resume this run, or give the new one this id"
+    )
+    parser.add_argument("--check", action="store_true", help="explain the plan and stop: no data, no Spark")
+
+
+def run_steps(steps: Sequence[str], options: Namespace, talk: Talk) -> Answer:
+    """Some steps of a run, or with `--check` the plan in words."""
+    plan = load_plan(options.plan)
+    if options.check:
+        return explained(plan)
+    from evenhand.api import run
+
+    spark = session(f"evenhand {plan.name}", talk)
+    if options.run_id is not None:
+        talk.begun(options.run_id)
+    talk.wait_for("looking at sources and zones")
+    with ctrl_c_tells(talk):
+        result = run(plan, spark, as_of=options.as_of, run_id=options.run_id, steps=steps, say=talk.say, begun=talk.begun)
+        if steps[-1] != "report":
+            done = f"run {result.run_id}: {', '.join(steps)} done"
+            return Answer(done, {"status": "done", "run_id": result.run_id, "steps": list(steps)})
+        return Answer(str(result), result.as_facts())
+
+
+COMMAND = Command(
+    "run",
+    "Do a whole run: prepare customers, learn segments, measure fairness, publish all of it or nothing, write the report.",
+    (
+        "evenhand run --plan conf/demo.yaml --as-of 2026-11-01",
+        "evenhand run --plan conf/demo.yaml --run-id autumn    # again: goes on",
+        "evenhand run --plan conf/demo.yaml --json --quiet > run.json",
+    ),
+    add_run,
+    lambda options, talk: run_steps(STEPS, options, talk),
+)

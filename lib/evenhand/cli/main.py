@@ -1,0 +1,55 @@
+"""The tool: which commands there are, and how one of them ends. Jobs for spark-submit call the same function."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+
+from evenhand.cli.command import Command
+from evenhand.cli.commands import check, run, steps, verify
+from evenhand.cli.parser import Parser, add_output
+from evenhand.cli.talk import Talk
+from evenhand.errors import EvenhandError, Interrupted
+from evenhand.version import __version__
+
+COMMANDS: tuple[Command, ...] = (check.COMMAND, run.COMMAND, *steps.COMMANDS, verify.COMMAND)
+EXAMPLES = (
+    "evenhand check --plan conf/demo.yaml",
+    "evenhand run --plan conf/demo.yaml --as-of 2026-11-01",
+    "evenhand run --help",
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line says and return the exit code: 0 where it is done, else that of the error (`evenhand.errors`)."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    talk = Talk(as_json="--json" in given)
+    try:
+        options = _parsed(given)
+        with talk.at("warning" if options.quiet and options.log_level != "error" else options.log_level):
+            answer = options.command.run(options, talk)
+    except EvenhandError as wrong:
+        talk.fail(wrong)
+        return wrong.exit_code
+    except KeyboardInterrupt:
+        talk.fail(Interrupted(talk.run_id))
+        return Interrupted.exit_code
+    talk.answer(answer.text, answer.facts)
+    return 0
+
+
+def _parsed(given: Sequence[str]) -> Namespace:
+    parser = Parser(
+        prog="evenhand",
+        description="Customer segments on Spark: private, measured for fairness, and explained.",
+        examples=EXAMPLES,
+    )
+    parser.add_argument("--version", action="version", version=f"evenhand {__version__}")
+    several = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Parser)
+    for command in COMMANDS:
+        own = several.add_parser(command.name, help=command.does, description=command.does, examples=command.examples)
+        command.arguments(own)
+        add_output(own)
+        own.set_defaults(command=command)
+    return parser.parse_args(given)
