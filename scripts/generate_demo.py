@@ -20,7 +20,7 @@ import sys
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from evenhand.session import start
+from evenhand.spark.session import start
 
 LAST_DAY = "2026-10-31"
 STEPS = 1_000_003  # a prime, so that hashes spread evenly

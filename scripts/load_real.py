@@ -21,7 +21,7 @@ from pyarrow import csv
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from evenhand.session import start
+from evenhand.spark.session import start
 
 SHARED = Path(__file__).parents[1].parent / "shared" / "data"
 

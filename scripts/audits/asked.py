@@ -16,25 +16,29 @@ from pyspark.sql import DataFrame
 
 import counts
 from counts import Customers, Integers
-from evenhand.fairness import margins as margin_questions
-from evenhand.fairness.assignment import FairMap, Moves, with_segment
-from evenhand.fairness.margins import balance_check, edges_of, margins
+from evenhand.ask import assessment as tallies
+from evenhand.ask import bounds, groups
+from evenhand.ask import boxes as summary
+from evenhand.ask import histograms as marginals
+from evenhand.ask import margins as margin_questions
+from evenhand.ask.assessment import TALLIES, segment_tallies
+from evenhand.ask.bounds import magnitude_histograms
+from evenhand.ask.boxes import Summary, box_sums, boxes_of
+from evenhand.ask.groups import group_counts
+from evenhand.ask.histograms import BINS, Marginals, histograms
+from evenhand.ask.margins import balance_check, edges_of, margins
+from evenhand.assignment.fair_map import FairMap, Moves, with_segment
+from evenhand.assignment.joint_groups import JointGroups
+from evenhand.assignment.nearest import Centers, rounded_centers
+from evenhand.learn import checked as checks
+from evenhand.learn import refine
+from evenhand.learn.checked import segment_sizes
+from evenhand.learn.refine import Step, step_sums
 from evenhand.plan.geometry import STEPS
 from evenhand.plan.magnitudes import BINS as MAGNITUDE_BINS
 from evenhand.plan.method import GROUPS, MARGINALS, MARGINS, SUMMARY, Method, balance, check, refinement
 from evenhand.plan.models import Plan
-from evenhand.privacy import bounds, groups, marginals, summary, tallies
-from evenhand.privacy.bounds import magnitude_histograms
-from evenhand.privacy.groups import JointGroups, group_counts
-from evenhand.privacy.marginals import BINS, Marginals, histograms
 from evenhand.privacy.question import Part, Question, histogram_vectors
-from evenhand.privacy.summary import Summary, box_sums, boxes_of
-from evenhand.privacy.tallies import TALLIES, segment_tallies
-from evenhand.segment import check as checks
-from evenhand.segment import refine
-from evenhand.segment.assign import Centers, rounded_centers
-from evenhand.segment.check import segment_sizes
-from evenhand.segment.refine import Step, step_sums
 
 # The functions that make questions; a test holds this against the library.
 MAKERS = {

@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from scipy.stats import chi2
 
 from bound import epsilon_lower_bound
+from evenhand.ask.boxes import COUNT, Summary, read_summary
 from evenhand.errors import DataError
+from evenhand.learn.cluster import fast_fit
 from evenhand.plan.accounting import epsilon_of
 from evenhand.plan.models import Plan
 from evenhand.privacy import release
 from evenhand.privacy.question import Integers, Part
 from evenhand.privacy.release import Release
-from evenhand.privacy.summary import COUNT, Summary, read_summary
-from evenhand.segment.cluster import fast_fit
 from sensitivity import Mechanism, sound
 from world import NOBODY, Exact
 

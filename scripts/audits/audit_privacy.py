@@ -11,9 +11,9 @@ from pyspark.sql import SparkSession
 from alike import counted_otherwise
 from audit import ALARM, Finding, audit_path, audit_release, audit_spread
 from audit_learning import audit_learning
+from evenhand.ask import assessment as tallies
 from evenhand.plan.models import Plan
-from evenhand.privacy import tallies
-from evenhand.session import settings, start
+from evenhand.spark.session import settings, start
 from faults import FAULTS, each_alone, noise_halved, only_observed_noised
 from sensitivity import wrong_changes
 from world import (

@@ -13,15 +13,15 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from accuracy_evenhand import bins, box_table
-from evenhand.fairness.assignment import CELL, FIRST, GROUP, HASH_STEPS, OTHER_BITS, FairMap
+from evenhand.ask import assessment as tallies
+from evenhand.assignment.fair_map import CELL, FIRST, GROUP, HASH_STEPS, OTHER_BITS, FairMap
+from evenhand.assignment.joint_groups import JointGroups
+from evenhand.assignment.nearest import CENTER_BITS, NUMBERS, Centers
+from evenhand.learn.refine import Step
 from evenhand.plan.geometry import Boxes
 from evenhand.plan.groups import GroupTable, batches
 from evenhand.plan.magnitudes import BINS
 from evenhand.plan.models import Plan
-from evenhand.privacy import tallies
-from evenhand.privacy.groups import JointGroups
-from evenhand.segment.assign import CENTER_BITS, NUMBERS, Centers
-from evenhand.segment.refine import Step
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]

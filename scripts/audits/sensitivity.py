@@ -14,14 +14,14 @@ import numpy as np
 
 from asked import Earlier
 from counts import Customers, Integers
-from evenhand.fairness.margins import NEAR
+from evenhand.ask.boxes import boxes_of
+from evenhand.ask.margins import NEAR
 from evenhand.plan.geometry import STEPS
 from evenhand.plan.models import Plan
 from evenhand.privacy.cube import Cube
 from evenhand.privacy.noise import Gaussian, Noise, NoiseSource, OpenDPNoise
 from evenhand.privacy.question import Part
 from evenhand.privacy.release import add_noise
-from evenhand.privacy.summary import boxes_of
 
 Mechanism = Callable[..., Integers]  # of a part, its exact cells, and where the noise comes from: OpenDP unless stated
 OPENDP = OpenDPNoise()

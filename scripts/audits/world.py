@@ -19,21 +19,21 @@ from pyspark.sql import functions as F
 
 from asked import Earlier, asked, bounds_answer
 from counts import Customers, Integers
-from evenhand.fairness.assignment import FairMap, Moves
-from evenhand.fairness.margins import edges_of
+from evenhand.ask.boxes import Summary
+from evenhand.ask.histograms import BINS, Marginals
+from evenhand.ask.margins import edges_of
+from evenhand.assignment.fair_map import FairMap, Moves
+from evenhand.assignment.joint_groups import JointGroups
+from evenhand.assignment.nearest import rounded_centers
+from evenhand.learn.refine import Step
 from evenhand.plan.geometry import STEPS, to_fixed
 from evenhand.plan.method import Method
 from evenhand.plan.models import Plan
 from evenhand.prepare.customers import prepared_customers
 from evenhand.prepare.magnitudes import magnitudes
 from evenhand.prepare.pseudonym import Pads
-from evenhand.privacy.groups import JointGroups
-from evenhand.privacy.marginals import BINS, Marginals
+from evenhand.prepare.sources import Sources
 from evenhand.privacy.question import Part
-from evenhand.privacy.summary import Summary
-from evenhand.segment.assign import rounded_centers
-from evenhand.segment.refine import Step
-from evenhand.tables.sources import Sources
 
 Row = tuple[Any, ...]
 CUSTOMERS = "customer_id STRING, a DOUBLE, sex STRING, age INT, changed INT"

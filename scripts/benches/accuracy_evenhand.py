@@ -12,17 +12,18 @@ from functools import partial
 import numpy as np
 import pyarrow as pa
 
+from evenhand.ask import boxes as summary
+from evenhand.ask import histograms as marginals
+from evenhand.assignment.nearest import CENTER_BITS, Centers, rounded_centers
 from evenhand.errors import DataError
+from evenhand.learn import refine
+from evenhand.learn.cluster import fast_fit
+from evenhand.learn.spread import spread_out
 from evenhand.plan.geometry import BITS, STEPS, Boxes
 from evenhand.plan.method import Method
 from evenhand.plan.models import Plan
-from evenhand.privacy import marginals, summary
 from evenhand.privacy.noise import Noise, SeededNoise
 from evenhand.privacy.question import Part, histogram_vectors
-from evenhand.privacy.spread import spread_out
-from evenhand.segment import refine
-from evenhand.segment.assign import CENTER_BITS, Centers, rounded_centers
-from evenhand.segment.cluster import fast_fit
 
 CHUNK = 200_000
 

@@ -20,13 +20,13 @@ from pyspark.sql import SparkSession
 from sklearn.cluster import KMeans
 
 import evenhand
+from evenhand.assignment.nearest import CENTER_BITS
+from evenhand.job.result import Result
 from evenhand.plan.geometry import STEPS, to_fixed
 from evenhand.plan.models import Plan
 from evenhand.privacy.noise import NoiseSource, NoNoise, OpenDPNoise
-from evenhand.result import Result
 from evenhand.rows.segments import read_centers
-from evenhand.segment.assign import CENTER_BITS
-from evenhand.session import start
+from evenhand.spark.session import start
 from evenhand.tables import catalog
 from fairness_data import CASES, Case, adult, plan_of, write_sources
 from fairness_evenhand import balanced_run

@@ -11,8 +11,8 @@ import json
 from dataclasses import asdict, fields
 from pathlib import Path
 
-from evenhand.segment.distances import read_distances
-from evenhand.segment.label import labels
+from evenhand.describe.distances import read_distances
+from evenhand.describe.label import labels
 from labels_data import WORLDS, Judged, assessed, judged
 
 EPSILONS, DRAWS = (0.3, 1.0), 12

@@ -16,12 +16,12 @@ from statistics import median
 import numpy as np
 from pyspark.sql import functions as F
 
+from evenhand.ask.assessment import segment_tallies
+from evenhand.assignment.nearest import nearest, rounded_centers
 from evenhand.plan.geometry import STEPS
 from evenhand.plan.models import Plan
-from evenhand.privacy.tallies import segment_tallies
-from evenhand.segment.assign import nearest, rounded_centers
-from evenhand.session import settings, start
-from evenhand.short_code import never_null
+from evenhand.spark.session import settings, start
+from evenhand.spark.short_code import never_null
 from measure import Measure, show
 
 ATTRIBUTES, GROUPS, SEGMENTS, FEATURES = 10, 20, 20, 12

@@ -11,19 +11,22 @@ from unittest.mock import patch
 import numpy as np
 
 from accuracy_evenhand import StandIn, bins, box_table, nearest, step_table
-from evenhand.fairness import margins, mitigate
-from evenhand.fairness.assignment import HASH_STEPS, SCORE_UNIT, FairMap
-from evenhand.fairness.choices import Choices
+from evenhand.ask import boxes as summary
+from evenhand.ask import groups, margins
+from evenhand.ask import histograms as marginals
+from evenhand.assignment.fair_map import HASH_STEPS, SCORE_UNIT, FairMap
+from evenhand.assignment.nearest import CENTER_BITS, Centers, rounded_centers
+from evenhand.learn import checked as check
+from evenhand.learn import refine
+from evenhand.learn.cluster import fast_fit
+from evenhand.learn.spread import spread_out
+from evenhand.mitigate import mitigate
+from evenhand.mitigate.choices import Choices
 from evenhand.plan.geometry import STEPS, Boxes
 from evenhand.plan.method import GROUPS, MARGINS, Method, balance
 from evenhand.plan.models import Plan
-from evenhand.privacy import groups, marginals, summary
 from evenhand.privacy.noise import SeededNoise
 from evenhand.privacy.question import Part, histogram_vectors
-from evenhand.privacy.spread import spread_out
-from evenhand.segment import check, refine
-from evenhand.segment.assign import CENTER_BITS, Centers, rounded_centers
-from evenhand.segment.cluster import fast_fit
 
 Ask = Callable[["Draw"], StandIn]
 

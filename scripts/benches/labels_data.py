@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from accuracy_evenhand import StandIn, learned, nearest
+from evenhand.ask import assessment as tallies
+from evenhand.assignment.nearest import CENTER_BITS, Centers
+from evenhand.describe.label import NOTICEABLE, WORDS
 from evenhand.plan.geometry import to_fixed
 from evenhand.plan.models import Plan
-from evenhand.privacy import tallies
 from evenhand.privacy.noise import NoNoise, SeededNoise
-from evenhand.segment.assign import CENTER_BITS, Centers
-from evenhand.segment.label import NOTICEABLE, WORDS
 
 SAME = 0.05
 CORNERS = np.array([[20, 20], [80, 20], [50, 80]])

@@ -6,7 +6,7 @@ import sys
 
 from pyspark.sql import functions as F
 
-from evenhand.session import start
+from evenhand.spark.session import start
 
 FEATURES, KINDS = 12, 8
 UPPER = 100.0  # every feature's bounds are 0 and 100

@@ -7,7 +7,7 @@ import sys
 import time
 
 import evenhand
-from evenhand.session import start
+from evenhand.spark.session import start
 from measure import peak_memory
 
 

@@ -14,7 +14,7 @@ from pyspark.ml.clustering import KMeans
 from pyspark.ml.feature import VectorAssembler
 from pyspark.sql import functions as F
 
-from evenhand.session import start
+from evenhand.spark.session import start
 from measure import peak_memory
 from speed_data import FEATURES, UPPER
 

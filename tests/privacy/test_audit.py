@@ -17,8 +17,8 @@ from audit import audit_path, audit_release, audit_spread
 from audit_learning import audit_learning
 from audit_privacy import EPSILON, PATH_EPSILON, STEPS, Neighbors, for_certain, neighbors
 from bound import epsilon_lower_bound
-from evenhand.privacy import tallies
-from evenhand.privacy.bounds import _parts
+from evenhand.ask import assessment as tallies
+from evenhand.ask.bounds import _parts
 from evenhand.privacy.noise import Laplace, OpenDPNoise
 from faults import FAULTS, changed, each_alone, noise_halved, only_observed_noised
 from sensitivity import wrong_changes

@@ -13,18 +13,20 @@ import pytest
 from scipy.stats import binom
 
 from accuracy_evenhand import bins, box_table
+from evenhand.ask import boxes as summary
+from evenhand.ask import histograms as marginals
+from evenhand.ask.assessment import MIDDLE, SIZE, SUMS, _parts, group_part
+from evenhand.ask.boxes import COUNT, OFFSETS, box_intervals, boxes_of, read_summary
+from evenhand.ask.histograms import read_marginals
+from evenhand.describe.profiles import Profiles, read_profiles
 from evenhand.plan.geometry import STEPS, offset_factors, to_unit
 from evenhand.plan.load import parse_plan
 from evenhand.plan.method import Method
 from evenhand.plan.models import Plan
-from evenhand.privacy import marginals, release, summary
-from evenhand.privacy.marginals import read_marginals
+from evenhand.privacy import release
 from evenhand.privacy.noise import SeededNoise
 from evenhand.privacy.question import histogram_vectors
 from evenhand.privacy.release import Release, add_noise
-from evenhand.privacy.summary import COUNT, OFFSETS, box_intervals, boxes_of, read_summary
-from evenhand.privacy.tallies import MIDDLE, SIZE, SUMS, _parts, group_part
-from evenhand.segment.profiles import Profiles, read_profiles
 from sample import plan_yaml
 
 RUNS = 600

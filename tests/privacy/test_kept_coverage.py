@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from test_segment_coverage import MODES, allowed, answered
 
-from evenhand.fairness.kept import CANNOT_TELL, KEPT, MISSED, Kept, kept_bounds
+from evenhand.ask.assessment import SIZE, _parts, group_part
+from evenhand.mitigate.kept import CANNOT_TELL, KEPT, MISSED, Kept, kept_bounds
 from evenhand.plan.load import parse_plan
 from evenhand.plan.models import Plan
 from evenhand.privacy.noise import SeededNoise
-from evenhand.privacy.tallies import SIZE, _parts, group_part
 from sample import plan_yaml
 
 K, RUNS, EACH = 4, 400, 5_000

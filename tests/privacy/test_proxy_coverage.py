@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from accuracy_evenhand import StandIn
+from evenhand.ask.assessment import MIDDLE, SIZE, SQUARES, SUMS, _parts, feature_part, group_part
 from evenhand.fairness.proxies import Proxy, _strength, proxies
 from evenhand.plan.geometry import STEPS
 from evenhand.plan.groups import group_tables
 from evenhand.plan.load import parse_plan
 from evenhand.privacy.noise import SeededNoise
-from evenhand.privacy.tallies import MIDDLE, SIZE, SQUARES, SUMS, _parts, feature_part, group_part
 from sample import plan_yaml
 
 K, SPREAD = 3, 9_000.0

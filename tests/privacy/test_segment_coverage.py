@@ -13,26 +13,29 @@ import pytest
 from scipy.stats import binom
 
 from accuracy_evenhand import bins, box_table, step_table
+from evenhand.ask import bounds
+from evenhand.ask import boxes as summary
+from evenhand.ask import histograms as marginals
+from evenhand.ask.bounds import bound_intervals, range_of
+from evenhand.ask.boxes import COUNT, OFFSETS, Summary, boxes_of, read_summary
+from evenhand.ask.histograms import Marginals, read_marginals
+from evenhand.assignment.nearest import CENTER_BITS, rounded_centers
+from evenhand.learn import refine
+from evenhand.learn.checked import SURE_FROM, without
+from evenhand.learn.choose_k import silhouettes, simplified_silhouette
+from evenhand.learn.cluster import fast_fit, squared_distances
+from evenhand.learn.intervals import center_ends, cost_ends, nearest_boxes, silhouette_ends
+from evenhand.learn.refine import Step, step_ends
+from evenhand.learn.spread import spread_out
 from evenhand.plan.geometry import STEPS, Boxes, offset_factors
 from evenhand.plan.load import parse_plan
 from evenhand.plan.magnitudes import BINS, threshold
 from evenhand.plan.method import Method
 from evenhand.plan.models import Plan
-from evenhand.privacy import bounds, marginals, release, summary
-from evenhand.privacy.bounds import bound_intervals, range_of
-from evenhand.privacy.marginals import Marginals, read_marginals
+from evenhand.privacy import release
 from evenhand.privacy.noise import SeededNoise
 from evenhand.privacy.question import Part, histogram_vectors
 from evenhand.privacy.release import Release, add_noise
-from evenhand.privacy.spread import spread_out
-from evenhand.privacy.summary import COUNT, OFFSETS, Summary, boxes_of, read_summary
-from evenhand.segment import refine
-from evenhand.segment.assign import CENTER_BITS, rounded_centers
-from evenhand.segment.check import SURE_FROM, without
-from evenhand.segment.choose_k import silhouettes, simplified_silhouette
-from evenhand.segment.cluster import fast_fit, squared_distances
-from evenhand.segment.intervals import center_ends, cost_ends, nearest_boxes, silhouette_ends
-from evenhand.segment.refine import Step, step_ends
 from sample import REMOVED, plan_yaml
 
 RUNS, QUICK, K = 200, 1000, 4

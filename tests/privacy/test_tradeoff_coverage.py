@@ -15,23 +15,24 @@ import pytest
 from test_segment_coverage import MODES, World, allowed, answered
 
 from accuracy_evenhand import box_table
-from evenhand.fairness.balanced import balanced
-from evenhand.fairness.bounds import constraints_of, least_judged
-from evenhand.fairness.intervals import Estimate
-from evenhand.fairness.noisy_table import NoisyTable
+from evenhand.ask.boxes import read_summary
+from evenhand.ask.groups import COUNTS, read_group_counts
+from evenhand.assignment.joint_groups import JointGroups, joint_tables
 from evenhand.fairness.statistics import METRICS, SELECTION
-from evenhand.fairness.tradeoff import Choice, Point, _point
-from evenhand.fairness.tradeoff_noise import Ground, Sums
+from evenhand.learn.cluster import fast_fit
+from evenhand.learn.spread import spread_out
+from evenhand.mitigate.balanced import balanced
+from evenhand.mitigate.bounds import constraints_of, least_judged
+from evenhand.mitigate.noisy_table import NoisyTable
+from evenhand.mitigate.tradeoff import Choice, Point, _point
+from evenhand.mitigate.tradeoff_noise import Ground, Sums
 from evenhand.plan.geometry import STEPS
 from evenhand.plan.load import parse_plan
 from evenhand.plan.method import GROUPS, Method
 from evenhand.plan.models import Plan
-from evenhand.privacy.groups import COUNTS, JointGroups, joint_tables, read_group_counts
+from evenhand.privacy.intervals import Estimate
 from evenhand.privacy.noise import Laplace
 from evenhand.privacy.question import Part
-from evenhand.privacy.spread import spread_out
-from evenhand.privacy.summary import read_summary
-from evenhand.segment.cluster import fast_fit
 from sample import plan_yaml
 
 K, RUNS = 4, 150

@@ -10,8 +10,8 @@ from pyspark.ml.clustering import KMeans
 from pyspark.ml.functions import array_to_vector
 from pyspark.sql import functions as F
 
+from evenhand.assignment.nearest import CENTER_BITS, assign, rounded_centers, segment_number
 from evenhand.plan.geometry import STEPS
-from evenhand.segment.assign import CENTER_BITS, assign, rounded_centers, segment_number
 
 
 def numbers(spark: Any, points: np.ndarray, centers: np.ndarray) -> list[int]:

@@ -14,13 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import write_key
-from evenhand.api import run
 from evenhand.errors import DataError, EvenhandError, IntegrityError, KeyFileError, OutputError, PlanError
-from evenhand.governance.audit import AuditLog, Entry, first_broken
 from evenhand.governance.verify import verify
+from evenhand.job.api import run
 from evenhand.plan.load import parse_plan
 from evenhand.plan.models import Plan
 from evenhand.privacy.noise import NoNoise
+from evenhand.records.audit import AuditLog, Entry, first_broken
 from evenhand.tables.catalog import AUDIT_LOG, BUDGET, BUDGET_ENTRIES, RELEASES, RUNS, SEGMENT_CENTERS
 from evenhand.tables.store import Store
 from sample import KEY, NOW, ONE_FEATURE, in_folder, people, plan_yaml, write_sources

@@ -13,17 +13,17 @@ import pytest
 from pyspark.sql import functions as F
 
 from conftest import write_key
-from evenhand.api import run
 from evenhand.cli.main import main
 from evenhand.errors import DataError, OutputError
+from evenhand.job.api import run
+from evenhand.job.result import Result
 from evenhand.plan import geometry
 from evenhand.plan.load import canonical, parse_plan
 from evenhand.plan.models import Plan
 from evenhand.prepare.features import group_code, is_ruled_out
 from evenhand.report.page import report_path, write_report
-from evenhand.result import Result
+from evenhand.spark.errors import no_values_in_errors
 from evenhand.tables import catalog
-from evenhand.tables.spark_errors import no_values_in_errors
 from sample import (
     CONSENT,
     KEY,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from conftest import write_key
-from evenhand.api import run
+from evenhand.job.api import run
 from evenhand.plan.load import parse_plan
 from sample import KEY, NOW, REMOVED, in_folder, people, plan_yaml, write_sources
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from conftest import demo_plan, make_demo
-from evenhand.api import run
+from evenhand.job.api import run
 from evenhand.plan.load import load_plan
 from evenhand.privacy.noise import SeededNoise
 
@@ -27,7 +27,7 @@ CLIENT = """
 import json, sys
 from datetime import datetime
 from pyspark.sql import SparkSession
-from evenhand.api import run
+from evenhand.job.api import run
 from evenhand.plan.load import load_plan
 from evenhand.privacy.noise import SeededNoise
 from test_connect import figures

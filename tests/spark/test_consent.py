@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from evenhand.prepare.consent import ID, keep_allowed, latest_decision
 from evenhand.prepare.customers import timestamp
-from evenhand.session import settings
+from evenhand.spark.session import settings
 
 AS_OF = datetime(2026, 3, 1, 12, tzinfo=UTC)
 BEFORE, EARLIER, LATER = AS_OF - timedelta(days=1), AS_OF - timedelta(days=2), AS_OF + timedelta(microseconds=1)

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from conftest import write_key
-from evenhand.api import run
 from evenhand.errors import OutputError, StorageError
+from evenhand.job.api import run
 from evenhand.plan.load import parse_plan
 from evenhand.plan.models import Plan
 from evenhand.privacy.noise import OpenDPNoise

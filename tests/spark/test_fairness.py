@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from conftest import write_key
-from evenhand.api import run
+from evenhand.job.api import run
+from evenhand.job.result import Result
 from evenhand.plan.load import parse_plan
 from evenhand.privacy.noise import SeededNoise
 from evenhand.report.page import render
-from evenhand.result import Result
 from evenhand.rows.fairness import read_last
 from sample import KEY, NOW, customer, in_folder, plan_yaml, write_sources
 

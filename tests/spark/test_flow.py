@@ -14,15 +14,15 @@ import pytest
 from numpy.typing import NDArray
 
 from conftest import ROOT, write_key
-from evenhand.api import run
 from evenhand.errors import AdviceWarning, Blocked, RunConflict
-from evenhand.governance.audit import AuditLog
+from evenhand.job.api import run
+from evenhand.job.result import Result
 from evenhand.plan.advice import advice
 from evenhand.plan.geometry import STEPS
 from evenhand.plan.load import canonical, fingerprint, parse_plan
 from evenhand.privacy.noise import Noise, NoNoise
+from evenhand.records.audit import AuditLog
 from evenhand.report.gather import gather
-from evenhand.result import Result
 from evenhand.tables import catalog
 from evenhand.version import __version__
 from sample import CONSENT, KEY, NOW, ONE_FEATURE, REMOVED, granted, in_folder, people, plan_yaml, write_source, write_sources

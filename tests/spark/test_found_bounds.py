@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 from pyspark.sql import functions as F
 
-from evenhand.api import run
+from evenhand.ask.bounds import magnitude_histograms
 from evenhand.errors import DataError
+from evenhand.job.api import run
+from evenhand.job.result import Result
 from evenhand.plan.load import fingerprint
 from evenhand.plan.magnitudes import BINS, ZERO
 from evenhand.plan.models import Plan
-from evenhand.prepare.magnitudes import magnitudes
-from evenhand.privacy.bounds import magnitude, magnitude_histograms
-from evenhand.result import Result
+from evenhand.prepare.magnitudes import magnitude, magnitudes
+from evenhand.sources.open import open_sources, pin_versions
 from evenhand.tables import catalog
-from evenhand.tables.sources import open_sources, pin_versions
 from sample import CONSENT, NOW, REMOVED, granted, people, write_source, write_sources
 
 Build = Callable[..., Plan]

@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from evenhand.api import run
 from evenhand.errors import BudgetExhausted, PlanError
-from evenhand.governance.audit import AuditLog
+from evenhand.job.api import run
 from evenhand.plan.accounting import rho_of
 from evenhand.plan.models import Plan
-from evenhand.privacy.account import Loss
-from evenhand.privacy.ledger import Ledger
-from evenhand.privacy.people import People
+from evenhand.records.account import Loss
+from evenhand.records.audit import AuditLog
+from evenhand.records.ledger import Ledger
+from evenhand.records.people import People
+from evenhand.sources.open import people_of
 from evenhand.tables import catalog
-from evenhand.tables.sources import people_of
 from evenhand.tables.store import Store
 from sample import NOW, people, write_sources
 

@@ -16,7 +16,7 @@ from evenhand.plan.expressions import condition_sql
 from evenhand.plan.expressions.functions import AGGREGATES, SCALARS, TEXTUAL
 from evenhand.prepare.consent import ID
 from evenhand.prepare.features import aggregates
-from evenhand.session import settings
+from evenhand.spark.session import settings
 from expression_cases import all_calls, frame, hostile, ordinary
 
 T = TypeVar("T")

@@ -17,10 +17,10 @@ from evenhand.prepare.consent import ID
 from evenhand.prepare.customers import prepared_customers, with_ids
 from evenhand.prepare.pseudonym import Pads
 from evenhand.prepare.quality import input_quality
+from evenhand.prepare.sources import Sources
 from evenhand.prepare.unmatched import unmatched
-from evenhand.tables.conversions import converted
-from evenhand.tables.source_checks import check_types
-from evenhand.tables.sources import Sources
+from evenhand.sources.checks import check_types
+from evenhand.sources.conversions import converted
 from sample import CONSENT, CUSTOMERS, KEY, NOW, PURCHASES, customer, plan_yaml
 
 THEN = NOW - timedelta(days=3)

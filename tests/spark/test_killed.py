@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from evenhand.api import run
 from evenhand.errors import RunConflict
+from evenhand.job.api import run
 from evenhand.plan.models import Plan
 from evenhand.tables import catalog
 from sample import NOW, in_folder, people, plan_yaml, write_sources
@@ -25,7 +25,7 @@ from sample import NOW, in_folder, people, plan_yaml, write_sources
 CHANGES = {"privacy.epsilon": 3.0, "privacy.population_total": 7.0, "privacy.expected_customers": 500}
 KILLED = """
 import pathlib, sys, time
-import evenhand.api
+import evenhand.job.api
 from evenhand.cli.main import main
 
 class Waiting:
@@ -34,7 +34,7 @@ class Waiting:
         pathlib.Path(sys.argv[1]).touch()
         time.sleep(600)
 
-evenhand.api.OpenDPNoise = Waiting
+evenhand.job.api.OpenDPNoise = Waiting
 sys.exit(main(["prepare", *sys.argv[2:]]) or main(["segment", *sys.argv[2:]]))
 """
 

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from evenhand.errors import BudgetExhausted, IntegrityError, OutputError, PlanError
-from evenhand.governance.audit import AuditLog
 from evenhand.plan.load import parse_plan
-from evenhand.privacy.account import Loss
-from evenhand.privacy.ledger import Ledger
-from evenhand.privacy.people import People
-from evenhand.privacy.question import Part, Question, described
+from evenhand.privacy.question import Part, Question
+from evenhand.records.account import Loss
+from evenhand.records.audit import AuditLog
+from evenhand.records.ledger import Ledger
+from evenhand.records.people import People
 from evenhand.tables.catalog import AUDIT_LOG, BUDGET, BUDGET_ENTRIES
 from evenhand.tables.store import Store
 from sample import in_folder, plan_yaml
@@ -186,9 +186,7 @@ def test_the_entries_list_each_question_once_however_often_they_are_written(spar
     for _ in range(2):
         one.itemize("run-1", asked)
     found = one._store.read(BUDGET_ENTRIES).select("run_id", "period", "question", "epsilon", "composition", "parts").collect()
-    assert sorted(map(tuple, found)) == sorted(
-        ("run-1", "always", q.name, q.cost, q.composition, described(q.parts)) for q in asked
-    )
+    assert sorted(map(tuple, found)) == sorted(("run-1", "always", q.name, q.cost, q.composition, q.described) for q in asked)
 
 
 def test_of_runs_with_and_without_private_noise_that_begin_a_ledger_at_once_one_kind_gets_in(

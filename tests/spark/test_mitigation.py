@@ -11,19 +11,19 @@ import numpy as np
 import pytest
 
 from conftest import write_key
-from evenhand.api import run
+from evenhand.assignment.fair_map import FIRST, GROUP, SCORE_UNIT, SECOND, Moves, with_margin, with_segment
+from evenhand.assignment.nearest import CENTER_BITS
 from evenhand.errors import InfeasibleBounds, RunConflict
-from evenhand.fairness.assignment import FIRST, GROUP, SCORE_UNIT, SECOND, Moves, with_margin, with_segment
-from evenhand.fairness.choices import Choices
-from evenhand.governance.audit import AuditLog
+from evenhand.job.api import run
+from evenhand.job.result import Result
+from evenhand.mitigate.choices import Choices
 from evenhand.plan.geometry import STEPS
 from evenhand.plan.load import parse_plan
 from evenhand.plan.models import Plan
 from evenhand.privacy.noise import NoNoise
-from evenhand.result import Result
+from evenhand.records.audit import AuditLog
 from evenhand.rows.mitigation import read_map
 from evenhand.rows.segments import read_centers
-from evenhand.segment.assign import CENTER_BITS
 from evenhand.tables import catalog
 from sample import KEY, NOW, in_folder, people, plan_yaml, write_sources
 

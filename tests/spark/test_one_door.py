@@ -22,15 +22,15 @@ import numpy as np
 import pytest
 
 from conftest import write_key
-from evenhand.api import run
+from evenhand.assignment.nearest import CENTER_BITS
+from evenhand.job.api import run
+from evenhand.job.result import Result
 from evenhand.plan.geometry import STEPS, to_unit
 from evenhand.plan.load import parse_plan
 from evenhand.privacy.question import Question
 from evenhand.privacy.release import Door
 from evenhand.report.page import glance
-from evenhand.result import Result
 from evenhand.rows.segments import read_centers
-from evenhand.segment.assign import CENTER_BITS
 from evenhand.tables import catalog
 from sample import KEY, NOW, REMOVED, in_folder, people, plan_yaml, write_sources
 

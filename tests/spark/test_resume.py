@@ -13,17 +13,17 @@ from typing import Any
 import pytest
 
 from conftest import write_key
-from evenhand.api import run
 from evenhand.errors import ArgumentError, BudgetExhausted, IntegrityError, Interrupted, RunConflict
-from evenhand.flow import STEPS
-from evenhand.governance.audit import AuditLog
+from evenhand.job.api import run
+from evenhand.job.flow import STEPS
+from evenhand.job.result import Result
 from evenhand.plan.load import parse_plan
 from evenhand.plan.models import Plan
-from evenhand.privacy.ledger import Ledger
 from evenhand.privacy.noise import OpenDPNoise
-from evenhand.result import Result
+from evenhand.records.audit import AuditLog
+from evenhand.records.ledger import Ledger
+from evenhand.sources.open import people_of
 from evenhand.tables import catalog
-from evenhand.tables.sources import people_of
 from evenhand.tables.store import Store
 from sample import CUSTOMERS, KEY, NOW, people, plan_yaml, sources_in, write_source, write_sources
 
@@ -135,7 +135,7 @@ def test_a_published_run_is_not_done_again_and_its_page_is_made_anew_where_it_is
     said: list[str] = []
     was = "run r1 is published already, as of 2026-03-01 12:00 UTC; nothing was computed or spent again"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("evenhand.run_state.open_sources", None)
+        patch.setattr("evenhand.job.state.open_sources", None)
         run(small, spark, run_id="r1", say=said.append)
         assert said == [was]
         Path("reports/r1.html").unlink()

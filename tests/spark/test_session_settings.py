@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from conftest import write_key
-from evenhand.api import run
+from evenhand.job.api import run
 from evenhand.plan.load import parse_plan
 from evenhand.privacy.noise import SeededNoise
-from evenhand.session import settings
+from evenhand.spark.session import settings
 from evenhand.tables import catalog
 from sample import KEY, NOW, in_folder, people, plan_yaml, write_sources
 

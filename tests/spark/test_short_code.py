@@ -14,24 +14,25 @@ import pytest
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from evenhand.fairness.assignment import FairMap, Moves, with_segment
-from evenhand.fairness.margins import balance_check, margins
+from evenhand.ask.assessment import segment_tallies
+from evenhand.ask.bounds import magnitude_histograms
+from evenhand.ask.boxes import box_sums
+from evenhand.ask.groups import group_counts
+from evenhand.ask.histograms import histograms
+from evenhand.ask.margins import balance_check, margins
+from evenhand.assignment.fair_map import FairMap, Moves, with_segment
+from evenhand.assignment.joint_groups import JointGroups
+from evenhand.assignment.nearest import CENTER_BITS, Centers, assign, nearest, rounded_centers
+from evenhand.learn.refine import Step, step_sums
 from evenhand.plan.geometry import STEPS, Boxes
 from evenhand.plan.load import parse_plan
 from evenhand.plan.models import Plan
 from evenhand.prepare.customers import prepared_customers
 from evenhand.prepare.magnitudes import magnitudes
 from evenhand.prepare.pseudonym import Pads
-from evenhand.privacy.bounds import magnitude_histograms
-from evenhand.privacy.groups import JointGroups, group_counts
-from evenhand.privacy.marginals import histograms
-from evenhand.privacy.summary import box_sums
-from evenhand.privacy.tallies import segment_tallies
-from evenhand.segment.assign import CENTER_BITS, Centers, assign, nearest, rounded_centers
-from evenhand.segment.refine import Step, step_sums
-from evenhand.session import settings
-from evenhand.short_code import never_null
-from evenhand.tables.sources import Sources
+from evenhand.prepare.sources import Sources
+from evenhand.spark.session import settings
+from evenhand.spark.short_code import never_null
 from sample import KEY, NOW, plan_yaml
 
 MOST_BYTES = 8000  # of a method, for the JVM to compile it

@@ -18,8 +18,9 @@ from evenhand.plan.models import Plan
 from evenhand.prepare.customers import prepared_customers
 from evenhand.prepare.magnitudes import magnitudes
 from evenhand.prepare.pseudonym import Pads
-from evenhand.session import settings
-from evenhand.tables.sources import Sources, open_sources, pin_versions, vanished_files_named
+from evenhand.prepare.sources import Sources
+from evenhand.sources.open import open_sources, pin_versions, vanished_files_named
+from evenhand.spark.session import settings
 from sample import CONSENT, CUSTOMERS, KEY, NOW, PURCHASES, REMOVED, customer, granted, sources_in, write_source, write_sources
 
 Build = Callable[..., Plan]

@@ -12,18 +12,18 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 import accuracy_evenhand as bench
+from evenhand.ask import boxes as summary_module
+from evenhand.ask import histograms as marginals_module
+from evenhand.ask.boxes import COUNT, OFFSETS, Summary, box_sums, boxes_of
+from evenhand.ask.histograms import BINS, WIDTH, Marginals, histograms
+from evenhand.assignment.nearest import rounded_centers
+from evenhand.learn import refine as refine_module
+from evenhand.learn.refine import SIZES, Step, step_sums
 from evenhand.plan.geometry import STEPS, UNIT, Boxes, to_fixed
 from evenhand.plan.method import Method
 from evenhand.plan.models import Plan
 from evenhand.prepare.features import as_integers
-from evenhand.privacy import marginals as marginals_module
-from evenhand.privacy import summary as summary_module
-from evenhand.privacy.marginals import BINS, WIDTH, Marginals, histograms
 from evenhand.privacy.question import Question, histogram_vectors
-from evenhand.privacy.summary import COUNT, OFFSETS, Summary, box_sums, boxes_of
-from evenhand.segment import refine as refine_module
-from evenhand.segment.assign import rounded_centers
-from evenhand.segment.refine import SIZES, Step, step_sums
 from sensitivity import moved
 
 FEATURES = [

@@ -7,13 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from evenhand.plan import groups
-from evenhand.plan.geometry import STEPS
-from evenhand.plan.groups import batches, group_tables
-from evenhand.plan.load import parse_plan
-from evenhand.privacy.tallies import (
+from evenhand.ask.assessment import (
     COST_STEPS,
-    DISTANCE,
     MIDDLE,
     SIZE,
     SQUARES,
@@ -24,7 +19,11 @@ from evenhand.privacy.tallies import (
     group_part,
     segment_tallies,
 )
-from evenhand.segment.assign import nearest, rounded_centers, squared_distance
+from evenhand.assignment.nearest import DISTANCE, nearest, rounded_centers, squared_distance
+from evenhand.plan import groups
+from evenhand.plan.geometry import STEPS
+from evenhand.plan.groups import batches, group_tables
+from evenhand.plan.load import parse_plan
 from sample import plan_yaml
 
 N, K = 400, 3

@@ -13,13 +13,13 @@ import pytest
 from pyspark.errors import PySparkException
 
 from conftest import write_key
-from evenhand.api import run
 from evenhand.errors import RunConflict
+from evenhand.job.api import run
+from evenhand.job.result import Result
 from evenhand.plan.load import parse_plan
-from evenhand.result import Result
-from evenhand.tables import spark_errors
+from evenhand.spark import errors as spark_errors
+from evenhand.spark.errors import retried
 from evenhand.tables.catalog import BUDGET, RUNS
-from evenhand.tables.spark_errors import retried
 from evenhand.tables.store import Store
 from sample import KEY, NOW, ONE_FEATURE, REMOVED, in_folder, people, plan_yaml, write_sources
 

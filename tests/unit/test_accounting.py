@@ -13,7 +13,14 @@ from scipy.optimize import minimize_scalar
 from scipy.stats import norm
 from test_refine import exact, steps
 
+from evenhand.ask import assessment as tallies
+from evenhand.ask import bounds
+from evenhand.ask import boxes as summary
+from evenhand.ask import histograms as marginals
+from evenhand.ask.boxes import offsets_part
 from evenhand.errors import ClosedDoor, PlanError
+from evenhand.job.state import _questions
+from evenhand.learn.refine import SIZES_SHARE, Step
 from evenhand.plan.accounting import LEAST_SHARE, epsilon_of, rho_of, scale_of
 from evenhand.plan.advice import advice, epsilon_for, expectations
 from evenhand.plan.explain import explain
@@ -21,13 +28,9 @@ from evenhand.plan.geometry import UNIT, offset_factors
 from evenhand.plan.load import parse_plan
 from evenhand.plan.method import Method, strength
 from evenhand.plan.models import Plan
-from evenhand.privacy import bounds, marginals, summary, tallies
-from evenhand.privacy.ledger import Ledger, Loss
 from evenhand.privacy.noise import Gaussian, Laplace
 from evenhand.privacy.question import Part
-from evenhand.privacy.summary import offsets_part
-from evenhand.run_state import _questions
-from evenhand.segment.refine import SIZES_SHARE, Step
+from evenhand.records.ledger import Ledger, Loss
 from sample import BASE, REMOVED, plan_yaml
 
 EPSILONS, DELTAS = [0.05, 0.5, 1.0, 4.0, 20.0], [1e-4, 1e-6, 1e-10]

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from evenhand.ask.assessment import SIZE, _parts, group_part
+from evenhand.describe.profiles import read_profiles
 from evenhand.plan.advice import advice, expectations
 from evenhand.plan.explain import explain
 from evenhand.plan.load import parse_plan
@@ -14,8 +16,6 @@ from evenhand.plan.models import Plan
 from evenhand.privacy import release
 from evenhand.privacy.noise import SeededNoise
 from evenhand.privacy.release import Release, add_noise
-from evenhand.privacy.tallies import SIZE, _parts, group_part
-from evenhand.segment.profiles import read_profiles
 from sample import plan_yaml
 
 

@@ -8,21 +8,21 @@ from typing import Any
 import numpy as np
 import pytest
 
+from evenhand.assignment.fair_map import Moves
+from evenhand.assignment.joint_groups import JointGroups
 from evenhand.errors import DataError, InfeasibleBounds
-from evenhand.fairness.assignment import Moves
-from evenhand.fairness.balanced import assigned, balanced
-from evenhand.fairness.blind import fair_lloyd, group_costs
-from evenhand.fairness.bounds import Constraints, bounds_of, constraints_of, judged_members
-from evenhand.fairness.cells import Cells
-from evenhand.fairness.estimate import Counted, Expected, Presence, Prior, variances
-from evenhand.fairness.moves import Terms, chosen
-from evenhand.fairness.prices import smooth_duals
-from evenhand.fairness.program import solved
-from evenhand.fairness.tradeoff import after, before, curve
-from evenhand.fairness.tradeoff_noise import Ground
+from evenhand.mitigate.balanced import assigned, balanced
+from evenhand.mitigate.blind import fair_lloyd, group_costs
+from evenhand.mitigate.bounds import Constraints, bounds_of, constraints_of, judged_members
+from evenhand.mitigate.cells import Cells
+from evenhand.mitigate.estimate import Counted, Expected, Presence, Prior, variances
+from evenhand.mitigate.moves import Terms, chosen
+from evenhand.mitigate.prices import smooth_duals
+from evenhand.mitigate.program import solved
+from evenhand.mitigate.tradeoff import after, before, curve
+from evenhand.mitigate.tradeoff_noise import Ground
 from evenhand.plan.load import parse_plan
 from evenhand.plan.models import Plan
-from evenhand.privacy.groups import JointGroups
 from evenhand.privacy.noise import Laplace
 from sample import plan_yaml
 

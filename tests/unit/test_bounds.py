@@ -7,18 +7,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evenhand.ask import bounds
+from evenhand.ask.bounds import range_of, with_found_bounds
 from evenhand.errors import DataError
+from evenhand.job.state import _questions
 from evenhand.plan.advice import advice
 from evenhand.plan.explain import explain
 from evenhand.plan.load import fingerprint, parse_plan
 from evenhand.plan.magnitudes import BINS, LEAST, WANTED, ZERO, customers_needed, edges, threshold
 from evenhand.plan.method import Method
 from evenhand.plan.models import Plan
-from evenhand.privacy import bounds, release
-from evenhand.privacy.bounds import range_of, with_found_bounds
+from evenhand.privacy import release
 from evenhand.privacy.noise import Laplace, SeededNoise
 from evenhand.privacy.release import Release, add_noise
-from evenhand.run_state import _questions
 from sample import REMOVED, plan_yaml
 
 EPSILON = 0.2

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from evenhand.fairness.change import Key, Last, basis, changed
-from evenhand.fairness.intervals import Estimate
 from evenhand.plan.load import canonical, parse_plan
+from evenhand.privacy.intervals import Estimate
 from sample import plan_yaml
 
 THEN, NOW = Estimate(0.8, 0.7, 0.9), Estimate(0.9, 0.85, 0.95)

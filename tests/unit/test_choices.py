@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evenhand.fairness.assignment import Moves
-from evenhand.fairness.cells import Cells
-from evenhand.fairness.choices import DRAWN, LESS, Choices, drawing
-from evenhand.fairness.estimate import Presence, expected
-from evenhand.fairness.members import TRUST, members_centers
+from evenhand.assignment.fair_map import Moves
+from evenhand.mitigate.cells import Cells
+from evenhand.mitigate.choices import DRAWN, LESS, Choices, drawing
+from evenhand.mitigate.estimate import Presence, expected
+from evenhand.mitigate.members import TRUST, members_centers
 
 EDGES = np.array([0.1, 0.2, 0.4])
 CENTERS = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 2.0]])  # the last is far from everybody else

@@ -9,15 +9,15 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from accuracy_evenhand import StandIn, box_table
+from evenhand.ask.boxes import Summary, _parts, _vectors, read_summary
+from evenhand.ask.histograms import WIDTH
 from evenhand.errors import DataError
+from evenhand.learn.choose_k import choose_k, simplified_silhouette
+from evenhand.learn.cluster import Fit, _fit, fast_fit, squared_distances
+from evenhand.learn.spread import KEPT, spread_out
 from evenhand.plan.geometry import STEPS, Boxes
 from evenhand.plan.load import parse_plan
-from evenhand.privacy.marginals import WIDTH
 from evenhand.privacy.noise import SeededNoise
-from evenhand.privacy.spread import KEPT, spread_out
-from evenhand.privacy.summary import Summary, _parts, _vectors, read_summary
-from evenhand.segment.choose_k import choose_k, simplified_silhouette
-from evenhand.segment.cluster import Fit, _fit, fast_fit, squared_distances
 from sample import REMOVED, plan_yaml
 
 BLOBS = np.array([[0.2, 0.2], [0.8, 0.2], [0.5, 0.8]]) * STEPS

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from accuracy_evenhand import StandIn
+from evenhand.ask import assessment as tallies
 from evenhand.fairness.costs import cost_ratio, mean_costs
 from evenhand.plan.groups import group_tables
 from evenhand.plan.load import parse_plan
-from evenhand.privacy import tallies
 from evenhand.privacy.noise import SeededNoise
 from sample import plan_yaml
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evenhand.ask.cuts import best_cuts
+from evenhand.ask.histograms import BINS, Marginals, _without_negatives
 from evenhand.plan.geometry import STEPS, most_boxes
 from evenhand.plan.load import parse_plan
 from evenhand.plan.models import Plan
-from evenhand.privacy.marginals import BINS, Marginals, _without_negatives
-from evenhand.privacy.quantize import best_cuts
 from sample import plan_yaml
 
 SHARES = st.lists(st.floats(0, 1), min_size=2, max_size=9).map(np.array)

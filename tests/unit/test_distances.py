@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 
 from accuracy_evenhand import StandIn
+from evenhand.ask import assessment as tallies
+from evenhand.describe.distances import Distances, read_distances
+from evenhand.describe.label import NOTICEABLE, labels
+from evenhand.describe.profiles import read_profiles
 from evenhand.plan.geometry import STEPS
 from evenhand.plan.models import Plan
-from evenhand.privacy import tallies
 from evenhand.privacy.noise import NoNoise, SeededNoise
 from evenhand.report.everyone import everybody
 from evenhand.rows.segments import profile_rows
-from evenhand.segment.distances import Distances, read_distances
-from evenhand.segment.label import NOTICEABLE, labels
-from evenhand.segment.profiles import read_profiles
 from labels_data import WORLDS, Assessed, World, assessed, feature, judged, released
 
 DRAWS = 300

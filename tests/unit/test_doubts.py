@@ -15,8 +15,11 @@ import pytest
 from test_report import LABELS, alternatives, deviations, facts, profile
 
 from accuracy_evenhand import StandIn
+from evenhand.ask import assessment as tallies
+from evenhand.describe.distances import read_distances
+from evenhand.describe.everybody import read_everybody
+from evenhand.describe.profiles import read_profiles
 from evenhand.plan.load import parse_plan
-from evenhand.privacy import tallies
 from evenhand.privacy.noise import SeededNoise
 from evenhand.report import plots
 from evenhand.report.doubts import do_not_act, miscounted
@@ -26,9 +29,6 @@ from evenhand.report.offers import _is_sure
 from evenhand.report.page import glance, render
 from evenhand.report.summary import summary_text
 from evenhand.rows.segments import everybody_rows, profile_rows
-from evenhand.segment.distances import read_distances
-from evenhand.segment.everybody import read_everybody
-from evenhand.segment.profiles import read_profiles
 from sample import plan_yaml
 
 VIEWS = [render, glance, lambda made: summary_text(made, Path("r.html"))]

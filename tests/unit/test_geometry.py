@@ -9,10 +9,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from evenhand.ask.histograms import BINS, WIDTH
 from evenhand.plan.features import Feature
 from evenhand.plan.geometry import BITS, MOST_BOX_BITS, STEPS, UNIT, Boxes, box_bits, offset_factors, to_fixed, to_unit
 from evenhand.plan.load import parse_plan
-from evenhand.privacy.marginals import BINS, WIDTH
 from sample import plan_yaml
 
 FINITE = st.floats(-1e6, 1e6)

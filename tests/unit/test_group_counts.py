@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from evenhand.fairness.cells import coarse_cells, fine_cells
+from evenhand.ask.boxes import Summary
+from evenhand.ask.groups import COUNTS, read_group_counts
+from evenhand.mitigate.cells import coarse_cells, fine_cells
 from evenhand.plan.geometry import STEPS, Boxes
 from evenhand.plan.load import parse_plan
-from evenhand.privacy.groups import COUNTS, read_group_counts
 from evenhand.privacy.noise import Laplace
-from evenhand.privacy.summary import Summary
 from sample import plan_yaml
 
 MITIGATION = {"fairness.mitigation": {"method": "group_blind", "attributes": ["gender"]}}

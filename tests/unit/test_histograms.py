@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from accuracy_evenhand import StandIn, bins
+from evenhand.ask.histograms import BINS, _parts, _without_negatives, outside_fullest, read_marginals
 from evenhand.plan.advice import crowded
 from evenhand.plan.geometry import STEPS, Boxes
 from evenhand.plan.load import parse_plan
 from evenhand.plan.models import Plan
-from evenhand.privacy.marginals import BINS, _parts, _without_negatives, outside_fullest, read_marginals
 from evenhand.privacy.noise import SeededNoise
 from evenhand.privacy.question import histogram_vectors
 from evenhand.privacy.release import Release

@@ -7,11 +7,11 @@ import pytest
 from scipy.stats import binom, poisson
 
 from accuracy_evenhand import StandIn
+from evenhand.ask.boxes import COUNT, EMPTY_KEPT, OFFSETS, _parts, read_summary
 from evenhand.plan.geometry import Boxes
 from evenhand.plan.load import parse_plan
 from evenhand.plan.models import Plan
 from evenhand.privacy.noise import SeededNoise
-from evenhand.privacy.summary import COUNT, EMPTY_KEPT, OFFSETS, _parts, read_summary
 from sample import plan_yaml
 
 MISTAKEN = 1e-6  # a false alarm of each test here, over seeds

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from evenhand.describe.distances import Distances
+from evenhand.describe.label import AVERAGE, HIDDEN, UNCLEAR, labels
 from evenhand.plan.load import parse_plan
-from evenhand.segment.distances import Distances
-from evenhand.segment.label import AVERAGE, HIDDEN, UNCLEAR, labels
 from sample import plan_yaml
 
 OWN = {"features.0.words": {"low": "new here", "high": "faithful"}}

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from evenhand.errors import RunConflict
-from evenhand.lease import ALIVE, LASTS, RENEWED, Holder, Lease, machine
+from evenhand.records.lease import ALIVE, LASTS, RENEWED, Holder, Lease, machine
 
 NOW = datetime.now(UTC)
 AN_HOUR = timedelta(hours=1)
@@ -40,7 +40,7 @@ def test_a_living_process_of_this_machine_holds_a_run_and_a_dead_one_does_not() 
 
 def test_of_this_process_whatever_ended_without_giving_a_run_back_does_not_hold_it(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not holder(owner="ended").works
-    monkeypatch.setattr("evenhand.lease.ALIVE", ALIVE | {"at work"})
+    monkeypatch.setattr("evenhand.records.lease.ALIVE", ALIVE | {"at work"})
     assert holder(owner="at work").works
 
 

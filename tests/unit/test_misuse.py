@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from evenhand.api import run
-from evenhand.arguments import point_in_time
 from evenhand.errors import ArgumentError, EvenhandError
+from evenhand.job.api import run
+from evenhand.job.arguments import point_in_time
 from evenhand.plan.load import load_plan, parse_plan
 from evenhand.plan.models import Plan
 from evenhand.privacy.noise import OpenDPNoise
-from evenhand.session import require_delta
+from evenhand.spark.session import require_delta
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from evenhand.assignment.joint_groups import JointGroups, joint_tables
 from evenhand.errors import PlanError
 from evenhand.plan.explain import explain
 from evenhand.plan.groups import group_tables
 from evenhand.plan.load import parse_plan
 from evenhand.plan.method import CHECKS, GROUPS, MARGINS, Method, balance, check
 from evenhand.plan.models import Plan
-from evenhand.privacy.groups import JointGroups, joint_tables
 from sample import plan_yaml
 
 BALANCED = {"method": "balanced", "justification": "Both sexes must get the offer alike."}

@@ -10,8 +10,8 @@ from pyspark.sql import Row
 from evenhand.errors import IntegrityError, OutputError, PlanError
 from evenhand.plan.load import canonical, parse_plan
 from evenhand.plan.privacy import Privacy
-from evenhand.privacy.book import Book
-from evenhand.privacy.people import People, check_people
+from evenhand.records.book import Book
+from evenhand.records.people import People, check_people
 from sample import plan_yaml
 
 MINE = People("id-1", "file:/srv/customers", "customer_id")

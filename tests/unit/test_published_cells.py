@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from accuracy_evenhand import StandIn
+from evenhand.ask import assessment as tallies
 from evenhand.fairness.assess import RATE, assess_fairness, unevenness
 from evenhand.plan.load import parse_plan
 from evenhand.plan.models import Plan
-from evenhand.privacy import tallies
 from evenhand.privacy.noise import SeededNoise
 from evenhand.rows.fairness import fairness_groups, fairness_stats, fairness_summary
 from sample import plan_yaml

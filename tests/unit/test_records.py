@@ -12,14 +12,14 @@ import pytest
 from pyspark.sql import Row
 
 from conftest import write_key
+from evenhand.assignment.fair_map import FairMap, assignment_fingerprint
 from evenhand.errors import KeyFileError, RunConflict
-from evenhand.fairness.assignment import FairMap, assignment_fingerprint
-from evenhand.governance.audit import Entry, known_keys
-from evenhand.governance.statement import statement
 from evenhand.plan.load import canonical_json, parse_plan
 from evenhand.prepare.keys import check_value, refuse_other_key
 from evenhand.privacy.question import fingerprint_of
-from evenhand.run_identity import check_goes_on
+from evenhand.records.audit import Entry, known_keys
+from evenhand.records.runs import check_goes_on
+from evenhand.records.statement import statement
 from evenhand.version import __version__
 from sample import KEY, NOW, plan_yaml
 

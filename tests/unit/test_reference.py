@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from accuracy_evenhand import StandIn
+from evenhand.ask import assessment as tallies
 from evenhand.fairness.assess import TableFairness, assess_fairness
 from evenhand.fairness.change import Last
-from evenhand.fairness.intervals import Estimate
 from evenhand.plan.load import parse_plan
-from evenhand.privacy import tallies
+from evenhand.privacy.intervals import Estimate
 from evenhand.privacy.noise import SeededNoise
 from sample import plan_yaml
 

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accuracy_evenhand import StandIn
+from evenhand.ask.boxes import Summary
+from evenhand.assignment.nearest import CENTER_BITS, rounded_centers
+from evenhand.learn.refine import OFFSETS, SIZES, Step, _vectors, moved
 from evenhand.plan.geometry import STEPS, UNIT
 from evenhand.privacy.question import Part
-from evenhand.privacy.summary import Summary
-from evenhand.segment.assign import CENTER_BITS, rounded_centers
-from evenhand.segment.refine import OFFSETS, SIZES, Step, _vectors, moved
 
 COORDINATES = st.integers(0, STEPS - 1)
 

@@ -11,16 +11,16 @@ import numpy as np
 from test_report import LABELS, deviations, facts, profile
 
 from accuracy_evenhand import StandIn
+from evenhand.ask import assessment as tallies
+from evenhand.describe.distances import read_distances
+from evenhand.describe.profiles import read_profiles
 from evenhand.plan.geometry import STEPS, to_unit
 from evenhand.plan.load import parse_plan
-from evenhand.privacy import tallies
 from evenhand.privacy.noise import SeededNoise
 from evenhand.report.everyone import Typical, everybody
 from evenhand.report.facts import Facts
 from evenhand.report.page import render
 from evenhand.rows.segments import profile_rows
-from evenhand.segment.distances import read_distances
-from evenhand.segment.profiles import read_profiles
 from sample import plan_yaml
 
 

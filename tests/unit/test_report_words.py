@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from test_report import base_page, cells, facts
 
-from evenhand.flow import DOING, STEPS
+from evenhand.job.flow import DOING, STEPS
 from evenhand.report.findings import adapted, fairness_words
 from evenhand.report.page import render
 from evenhand.report.summary import summary_text

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from evenhand.ask.boxes import Summary
+from evenhand.learn.checked import made_by_noise, without
+from evenhand.learn.cluster import Fit
 from evenhand.plan.geometry import STEPS
-from evenhand.privacy.summary import Summary
-from evenhand.segment.check import made_by_noise, without
-from evenhand.segment.cluster import Fit
 
 
 def test_the_boxes_of_a_segment_that_noise_made_are_taken_out_and_those_of_a_small_true_one_are_kept() -> None:

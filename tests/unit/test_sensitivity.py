@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from asked import MAKERS, Earlier, asked, bounds_answer
 from counts import Customers
+from evenhand.ask import assessment as tallies
 from evenhand.plan.magnitudes import BINS
 from evenhand.plan.method import Method
 from evenhand.plan.models import Plan
-from evenhand.privacy import tallies
 from faults import MECHANISMS, each_alone
 from plans import any_plan
 from sensitivity import Change, Mechanism, changes, hardest, somebody, sound

@@ -9,8 +9,8 @@ import pytest
 from pyspark.errors import AnalysisException
 from pyspark.logger import PySparkLogger
 
-from evenhand.session import SessionError, require_delta, settings
-from evenhand.tables.spark_errors import TALKATIVE, no_values_in_errors
+from evenhand.spark.errors import TALKATIVE, no_values_in_errors
+from evenhand.spark.session import SessionError, require_delta, settings
 
 HELD = "spark.databricks.delta.properties.defaults.appendOnly"
 

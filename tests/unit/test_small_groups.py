@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from test_balanced import STARTS, ground_of, lopsided, plan_with
 
-from evenhand.fairness.bounds import constraints_of, too_small
-from evenhand.fairness.tradeoff import before
+from evenhand.mitigate.bounds import constraints_of, too_small
+from evenhand.mitigate.tradeoff import before
 from evenhand.plan.geometry import STEPS
 from evenhand.plan.load import parse_plan
 from evenhand.rows.mitigation import bounded_rows, tradeoff_rows

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from evenhand.ask.boxes import Summary
+from evenhand.ask.histograms import BINS, WIDTH, Marginals
+from evenhand.learn.spread import MOST_POINTS, POINTS_A_BOX, _quantiles, spread_out
 from evenhand.plan.geometry import STEPS, Boxes
 from evenhand.plan.load import parse_plan
 from evenhand.plan.models import Plan
-from evenhand.privacy.marginals import BINS, WIDTH, Marginals
-from evenhand.privacy.spread import MOST_POINTS, POINTS_A_BOX, _quantiles, spread_out
-from evenhand.privacy.summary import Summary
 from sample import plan_yaml
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from evenhand.api import run
 from evenhand.errors import ArgumentError
+from evenhand.job.api import run
 from evenhand.plan.models import Plan
 
 

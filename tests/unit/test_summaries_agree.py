@@ -9,13 +9,13 @@ import pytest
 
 import evenhand.fairness.intervals
 from accuracy_evenhand import StandIn
+from evenhand.ask import assessment as tallies
 from evenhand.fairness.assess import RATE, TableFairness, assess_fairness
-from evenhand.fairness.intervals import Estimate
 from evenhand.fairness.judgment import AT_LEAST, CANNOT_TELL, EVEN, UNEVEN, Judgment, told
 from evenhand.fairness.rates import Interval
 from evenhand.fairness.worst import near_ends, selection_estimates, table_estimates
 from evenhand.plan.load import parse_plan
-from evenhand.privacy import tallies
+from evenhand.privacy.intervals import Estimate
 from evenhand.privacy.noise import Laplace, SeededNoise
 from evenhand.rows.fairness import fairness_groups, fairness_stats, fairness_summary
 from sample import plan_yaml

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from accuracy_evenhand import StandIn
+from evenhand.ask import assessment as tallies
+from evenhand.assignment.nearest import CENTER_BITS, Centers, rounded_centers
+from evenhand.describe.worth import useless, worth
 from evenhand.governance.gates import blocking
 from evenhand.plan.geometry import STEPS
 from evenhand.plan.load import parse_plan
 from evenhand.plan.models import Plan
-from evenhand.privacy import tallies
 from evenhand.privacy.noise import NoNoise, SeededNoise
-from evenhand.segment.assign import CENTER_BITS, Centers, rounded_centers
-from evenhand.segment.worth import useless, worth
 from sample import REMOVED, plan_yaml
 
 CENTERS = rounded_centers(np.array([[8_000.0, 20_000, 30_000], [52_000, 20_000, 30_000], [30_000, 60_000, 30_000]]))

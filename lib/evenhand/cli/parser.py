@@ -9,8 +9,8 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from evenhand.arguments import EXAMPLES, point_in_time
 from evenhand.errors import ArgumentError
+from evenhand.job.arguments import EXAMPLES, point_in_time
 from evenhand.terminal import WIDTH, show
 
 LEVELS = ("debug", "info", "warning", "error")

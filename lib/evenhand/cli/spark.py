@@ -27,7 +27,7 @@ def session(name: str, talk: Talk) -> SparkSession:
     """
     from pyspark.sql import SparkSession
 
-    from evenhand.session import start
+    from evenhand.spark.session import start
 
     if SparkSession.getActiveSession() is not None:
         return start(name)

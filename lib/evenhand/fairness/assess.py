@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from evenhand.ask.assessment import group_part, small_segments
+from evenhand.assignment.nearest import Centers
 from evenhand.fairness.change import Last
 from evenhand.fairness.costs import cost_ratio, mean_costs
-from evenhand.fairness.intervals import Estimate
 from evenhand.fairness.judgment import UNEVEN, Judge, Judgment, in_a_line
 from evenhand.fairness.known import judged_by, with_cells
 from evenhand.fairness.offers import chosen_segments
@@ -22,12 +23,10 @@ from evenhand.fairness.selection import offered
 from evenhand.fairness.worst import representation, segment_share, table_estimates
 from evenhand.plan.groups import GroupTable, group_tables
 from evenhand.plan.models import Plan
-from evenhand.privacy.intervals import LEVEL
+from evenhand.privacy.intervals import LEVEL, Estimate
 from evenhand.privacy.noise import Noise
 from evenhand.privacy.release import Release
 from evenhand.privacy.suppression import suppressed_cells
-from evenhand.privacy.tallies import group_part, small_segments
-from evenhand.segment.assign import Centers
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]

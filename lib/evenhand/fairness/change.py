@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from evenhand.fairness.intervals import Estimate
 from evenhand.fairness.rates import Interval, difference
 from evenhand.plan.groups import TIMES
 from evenhand.plan.load import canonical_json
+from evenhand.privacy.intervals import Estimate
 
 Key = tuple[str, str, str]  # table, metric, offer
 

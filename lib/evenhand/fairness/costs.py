@@ -10,13 +10,13 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from evenhand.fairness.intervals import STEPS, Estimate, inverted, steps
+from evenhand.ask.assessment import COST_STEPS, cost_part, cost_unit, group_part
+from evenhand.fairness.intervals import STEPS, inverted, steps
 from evenhand.fairness.rates import Interval, ratio
 from evenhand.plan.geometry import STEPS as FIXED_STEPS
 from evenhand.plan.groups import GroupTable
-from evenhand.privacy.intervals import LEVEL
+from evenhand.privacy.intervals import LEVEL, Estimate
 from evenhand.privacy.release import Release
-from evenhand.privacy.tallies import COST_STEPS, cost_part, cost_unit, group_part
 
 Floats = NDArray[np.float64]
 SIMULATIONS = 2_000

@@ -15,11 +15,11 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from evenhand.privacy.intervals import Estimate
 from evenhand.privacy.noise import Noise
 
 Floats = NDArray[np.float64]
@@ -32,13 +32,6 @@ FITTINGS = 30
 FEW = 12
 APART = 3.0  # deviations from even, to stand out; with fewer, cells that are far by luck take too much noise for unevenness
 FAINT, LEAST = 3.0, 1.0  # deviations of its noise, below which a segment is little known; customers that are anywhere at least
-
-
-@dataclass(frozen=True)
-class Estimate:
-    value: float
-    low: float
-    high: float
 
 
 def estimates(

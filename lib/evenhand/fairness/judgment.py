@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenhand.fairness.change import Change, Last, basis, changed, names_segments
-from evenhand.fairness.intervals import Estimate
 from evenhand.plan.groups import GroupTable
 from evenhand.plan.models import Plan
+from evenhand.privacy.intervals import Estimate
 
 AT_LEAST = {"representation_ratio", "balance", "selection_ratio"}  # even is at least the threshold; the others, at most
 EVEN, UNEVEN, CANNOT_TELL = "even", "uneven", "cannot tell"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from evenhand.assignment.nearest import CENTER_BITS, Centers
 from evenhand.plan.fairness import Offer
 from evenhand.plan.geometry import to_unit
 from evenhand.plan.models import Plan
-from evenhand.segment.assign import CENTER_BITS, Centers
 
 
 def chosen_segments(offer: Offer, centers: Centers, plan: Plan) -> NDArray[np.bool_]:

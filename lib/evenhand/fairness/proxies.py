@@ -13,12 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from evenhand.fairness.intervals import STEPS, Estimate, inverted, steps
+from evenhand.ask.assessment import MIDDLE, feature_part, group_part
+from evenhand.describe.everybody import STANDS_OUT, variances
+from evenhand.fairness.intervals import STEPS, inverted, steps
 from evenhand.plan.groups import GroupTable
 from evenhand.plan.models import Plan
+from evenhand.privacy.intervals import Estimate
 from evenhand.privacy.release import Release
-from evenhand.privacy.tallies import MIDDLE, feature_part, group_part
-from evenhand.segment.everybody import STANDS_OUT, variances
 
 Floats = NDArray[np.float64]
 SIMULATIONS = 1_000

@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenhand.fairness.change import Last
-from evenhand.fairness.intervals import Estimate
 from evenhand.fairness.rates import Interval, rate, ratio
 from evenhand.fairness.worst import near_ends, segment_share
 from evenhand.plan.features import Reference
 from evenhand.plan.groups import GroupTable
-from evenhand.privacy.intervals import LEVEL
+from evenhand.privacy.intervals import LEVEL, Estimate
 from evenhand.privacy.noise import Noise
 
 Floats = NDArray[np.float64]

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from evenhand.fairness.intervals import Estimate
 from evenhand.fairness.known import with_rates
 from evenhand.fairness.rates import Interval, among, ratio
 from evenhand.fairness.worst import selection_estimates, selection_rates
+from evenhand.privacy.intervals import Estimate
 from evenhand.privacy.noise import Noise
 from evenhand.privacy.suppression import withheld_rates
 

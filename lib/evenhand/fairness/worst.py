@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenhand.fairness.apart import surely_apart
-from evenhand.fairness.intervals import Estimate, estimates
+from evenhand.fairness.intervals import estimates
 from evenhand.fairness.rates import Interval, difference, rate, ratio
 from evenhand.fairness.statistics import (
     balance,
@@ -29,7 +29,7 @@ from evenhand.fairness.statistics import (
     total_variations,
     worst_representation,
 )
-from evenhand.privacy.intervals import LEVEL
+from evenhand.privacy.intervals import LEVEL, Estimate
 from evenhand.privacy.noise import Noise
 
 Floats = NDArray[np.float64]

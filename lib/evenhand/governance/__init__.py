@@ -1,1 +1,1 @@
-"""What a run leaves behind for those who answer for it: the audit log, and the check of all records against each other."""
+"""What answers for finished runs: what blocks one, and the check of all records against each other."""

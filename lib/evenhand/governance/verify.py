@@ -10,13 +10,13 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from evenhand.errors import IntegrityError
-from evenhand.governance.audit import APPROVE, PUBLISH, RESUME, START, AuditLog, Entry, spent_by
 from evenhand.plan.models import Plan
-from evenhand.privacy.evidence import evidence
-from evenhand.privacy.ledger import read_book
-from evenhand.session import require_delta, settings
+from evenhand.records.audit import APPROVE, PUBLISH, RESUME, START, AuditLog, Entry, spent_by
+from evenhand.records.evidence import evidence
+from evenhand.records.ledger import read_book
+from evenhand.spark.errors import no_values_in_errors
+from evenhand.spark.session import require_delta, settings
 from evenhand.tables.catalog import BUDGET_ENTRIES, RELEASES, RUNS, TableSpec
-from evenhand.tables.spark_errors import no_values_in_errors
 from evenhand.tables.store import Store
 
 

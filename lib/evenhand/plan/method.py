@@ -24,7 +24,7 @@ MARGINALS_SHARE, REFINEMENTS_SHARE = 0.15, 0.3  # of the learning's budget, the 
 # Of the mitigation's budget. Where the groups are needs little; how many of each are in a segment at last decides what is kept.
 GROUPS_SHARE, MARGINS_SHARE = 0.15, 0.25  # when balanced, the rest for the counts of the balance
 BALANCES = 3  # counts where noise rules, each corrected after; where it does not, the first correction is as good as all
-CHECKS, CHECKS_SHARE = 2, 0.1  # of the learning's budget, before the only step, when balanced: see segment/check.py
+CHECKS, CHECKS_SHARE = 2, 0.1  # of the learning's budget, before the only step, when balanced: see learn/checked.py
 
 
 def learning_budget(plan: Plan) -> float:

@@ -18,7 +18,7 @@ from evenhand.prepare.consent import ID, has_id, identified, may_be_used
 from evenhand.prepare.duplicates import ROW, keep_latest, unanimous, with_row
 from evenhand.prepare.features import as_integers, event_features, group_code
 from evenhand.prepare.pseudonym import with_pseudonym
-from evenhand.tables.sources import Sources
+from evenhand.prepare.sources import Sources
 
 
 def prepared_customers(sources: Sources, plan: Plan, as_of: datetime, pads: DataFrame) -> DataFrame:

@@ -16,7 +16,7 @@ from evenhand.plan.features import Attribute, Feature, written
 from evenhand.plan.geometry import STEPS
 from evenhand.prepare.consent import ID
 from evenhand.prepare.folds import folded_values
-from evenhand.short_code import apart_if_long, integer_in_own_method
+from evenhand.spark.short_code import apart_if_long, integer_in_own_method
 
 METHOD_FLAGS = 16  # features whose flags are found in one method
 

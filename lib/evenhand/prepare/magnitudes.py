@@ -1,22 +1,22 @@
-"""How large the features are whose bounds the plan leaves out: what `privacy.bounds` counts, before anything is clipped."""
+"""How large the features are whose bounds the plan leaves out: what `ask.bounds` counts, before anything is clipped."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from evenhand.plan.data import KeepLatest
 from evenhand.plan.expressions import quoted_column
+from evenhand.plan.magnitudes import LEAST, MOST, SIDE, SLACK, ZERO
 from evenhand.plan.models import Plan
 from evenhand.prepare.consent import ID, identified, may_be_used
 from evenhand.prepare.customers import timestamp, timestamp_sql, with_ids
 from evenhand.prepare.duplicates import ROW, keep_latest, unanimous, with_row
 from evenhand.prepare.features import event_features
-from evenhand.privacy.bounds import magnitude
-from evenhand.short_code import apart_if_long
-from evenhand.tables.sources import Sources
+from evenhand.prepare.sources import Sources
+from evenhand.spark.short_code import apart_if_long, integer_in_own_method
 
 
 def magnitudes(sources: Sources, plan: Plan, as_of: datetime) -> DataFrame:
@@ -43,3 +43,14 @@ def customer_magnitudes(sources: Sources, plan: Plan) -> DataFrame:
     if isinstance(duplicates, KeepLatest):
         return keep_latest(rows, duplicates.keep_latest_by).select(ID, *bins)
     return unanimous(apart_if_long(with_row(rows), len(features)).select(ID, ROW, *bins), [f.name for f in features])
+
+
+def magnitude(value: Column) -> Column:
+    """The bin of a number, an INT from 0 to 102; null for null and NaN, which are no values."""
+    number = value.cast("double")
+    # Kept between 2^-11 and 2^41: the logarithm of zero is null, and infinity fits no integer.
+    size = F.least(F.greatest(F.abs(number), F.lit(2.0 ** (LEAST - 1))), F.lit(2.0 ** (MOST + 1)))
+    steps = F.ceil(F.log2(size) - F.lit(LEAST + SLACK)).cast("int")
+    away = F.least(F.greatest(steps, F.lit(0)), F.lit(SIDE))
+    found = F.when(number.isNotNull() & ~F.isnan(number), F.lit(ZERO) + F.when(number < 0, -away).otherwise(away))
+    return integer_in_own_method(found)

@@ -16,9 +16,9 @@ from evenhand.prepare.consent import has_id, identified
 from evenhand.prepare.customers import with_ids
 from evenhand.prepare.duplicates import repeated
 from evenhand.prepare.features import is_ruled_out
+from evenhand.prepare.ids import folded, trimmed
+from evenhand.prepare.sources import Sources
 from evenhand.prepare.unmatched import EVENT, GRANT, OBJECTION, said_in_consent, unmatched
-from evenhand.tables.ids import folded, trimmed
-from evenhand.tables.sources import Sources
 
 
 def input_quality(prepared: DataFrame, sources: Sources, plan: Plan) -> DataFrame:

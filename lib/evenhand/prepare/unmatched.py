@@ -15,8 +15,8 @@ from evenhand.plan.columns import CONSENT, id_columns
 from evenhand.plan.models import Plan
 from evenhand.prepare.consent import ID, has_id, identified
 from evenhand.prepare.customers import with_ids
-from evenhand.tables.ids import folded, trimmed
-from evenhand.tables.sources import Sources
+from evenhand.prepare.ids import folded, trimmed
+from evenhand.prepare.sources import Sources
 
 GRANT, OBJECTION, EVENT = "grant", "objection", "event"
 NEAR = ["blanks", "case", "Unicode form", "leading zeros", ".0 at the end", "several of these"]

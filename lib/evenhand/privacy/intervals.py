@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from statistics import NormalDist
 
@@ -15,6 +16,15 @@ LEVEL = 0.95
 EACH_OF_TWO = (1 + LEVEL) / 2  # so that two figures hold together with 95 % (Bonferroni)
 SIMULATIONS = 20_000
 MARGIN = 0.003  # two standard errors of a level found by so many simulations
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure and the ends of its interval, of the level that its maker states."""
+
+    value: float
+    low: float
+    high: float
 
 
 @lru_cache(maxsize=256)

@@ -88,6 +88,11 @@ class Question:
         return sum(p.cost for p in self.parts)
 
     @property
+    def described(self) -> str:
+        """The parts as JSON, as the ledger and the stored answer hold them."""
+        return json.dumps([p.described() for p in self.parts], ensure_ascii=False)
+
+    @property
     def composition(self) -> str:
         """How its cost is made up: parts about the same customers add up, the cells of a part share theirs."""
         terms, unit = " + ".join(f"{p.cost:.4g} ({p.name})" for p in self.parts), self.parts[0].unit
@@ -109,8 +114,3 @@ def histogram_vectors(table: pa.Table, names: Sequence[str], bins: int) -> dict[
     full = np.zeros(len(names) * bins, dtype=np.int64)
     full[table["bin"].to_numpy().astype(np.int64)] = table["n"].to_numpy().astype(np.int64)
     return dict(zip(names, full.reshape(len(names), bins), strict=True))
-
-
-def described(parts: tuple[Part, ...]) -> str:
-    """The parts as JSON, as the ledger and the stored answer hold them."""
-    return json.dumps([p.described() for p in parts], ensure_ascii=False)

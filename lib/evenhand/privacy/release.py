@@ -20,13 +20,13 @@ from pyspark.sql import Row
 from pyspark.sql import functions as F
 
 from evenhand.errors import ClosedDoor, IntegrityError, RunConflict
-from evenhand.privacy.account import SLACK
-from evenhand.privacy.ledger import Ledger
 from evenhand.privacy.noise import Noise, NoiseSource
-from evenhand.privacy.question import Integers, Part, Question, described
+from evenhand.privacy.question import Integers, Part, Question
+from evenhand.records.account import SLACK
+from evenhand.records.ledger import Ledger
+from evenhand.spark.errors import no_values_in_errors
 from evenhand.tables.arrow import timestamp
 from evenhand.tables.catalog import BUDGET_ENTRIES, RELEASES, TableSpec
-from evenhand.tables.spark_errors import no_values_in_errors
 from evenhand.tables.store import Store
 
 _KEY = object()  # known to this module only
@@ -163,7 +163,7 @@ class Door:
                 "run_id": [self._run_id] * number,
                 "question": [question.name for question in questions],
                 "about": [question.about for question in questions],
-                "parts": [described(question.parts) for question in questions],
+                "parts": [question.described for question in questions],
                 "noisy": pa.array(packed, pa.binary()),
                 "not_private": [not self._noise.private] * number,
                 "at": timestamp(datetime.now(UTC), number),
@@ -182,7 +182,7 @@ class Door:
             raise IntegrityError(f"the answer to {question.name} was stored and is not there")
         if row.not_private == self._noise.private:
             raise IntegrityError(f"run {self._run_id}: the stored answer to {question.name} has noise of another kind")
-        if (row.about, row.parts) != (question.about, described(question.parts)):
+        if (row.about, row.parts) != (question.about, question.described):
             raise IntegrityError(
                 f"run {self._run_id}: the stored answer to {question.name} is to another question, or about other centers or "
                 "boxes; it cannot be asked again: start a new run"

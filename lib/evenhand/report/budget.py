@@ -7,11 +7,11 @@ import math
 from dataclasses import dataclass
 from datetime import date
 
+from evenhand.ask.assessment import TALLIES
 from evenhand.plan.method import BOUNDS, Method
 from evenhand.plan.models import Plan
 from evenhand.plan.periods import ALWAYS, renewal
-from evenhand.privacy.ledger import read_book
-from evenhand.privacy.tallies import TALLIES
+from evenhand.records.ledger import read_book
 from evenhand.report.words import Rows
 from evenhand.tables import catalog
 from evenhand.tables.store import Store

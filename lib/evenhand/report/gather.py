@@ -9,13 +9,13 @@ from evenhand.errors import RunConflict
 from evenhand.plan.groups import group_tables
 from evenhand.plan.load import fingerprint
 from evenhand.plan.models import Plan
+from evenhand.records.runs import last_state, started_as_of, written_on
 from evenhand.report.budget import read_budget
 from evenhand.report.everyone import everybody
 from evenhand.report.facts import Facts
 from evenhand.report.offers import reached, unsure
 from evenhand.report.words import METRIC_NAMES, Row, Rows
 from evenhand.rows.segments import CUSTOMERS, OUTSIDE
-from evenhand.run_identity import last_state, started_as_of, written_on
 from evenhand.tables import catalog
 from evenhand.tables.store import Store
 

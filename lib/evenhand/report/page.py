@@ -12,6 +12,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
 from markupsafe import Markup
 
+from evenhand.describe.label import NOTICEABLE
 from evenhand.errors import OutputError
 from evenhand.fairness.assess import COST, SHARE
 from evenhand.fairness.judgment import AT_LEAST
@@ -40,7 +41,6 @@ from evenhand.report.words import (
     percents,
     plain,
 )
-from evenhand.segment.label import NOTICEABLE
 from evenhand.tables.store import Store
 
 

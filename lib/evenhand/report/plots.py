@@ -16,10 +16,10 @@ from xml.sax.saxutils import escape, quoteattr
 import altair as alt
 import vl_convert
 
+from evenhand.describe.label import NOTICEABLE
 from evenhand.plan.groups import group_tables
 from evenhand.report.facts import Facts, sure_deviations
 from evenhand.report.words import Rows, among, estimate, interval, isolated, number, percents, sure_distance
-from evenhand.segment.label import NOTICEABLE
 
 WRAP, LEGEND, NARROW = 30, 22, 11  # characters in a line: of a segment's name, of a group's, below a column of the heat map
 # Around a chart: its texts are measured in Helvetica, and the reader may have a wider font.

@@ -11,10 +11,10 @@ from pyspark.sql import functions as F
 
 from evenhand.fairness.assess import SHARE, TableFairness
 from evenhand.fairness.change import Last, basis
-from evenhand.fairness.intervals import Estimate
 from evenhand.fairness.judgment import CANNOT_TELL
-from evenhand.governance.audit import PUBLISH, START
 from evenhand.plan.models import Plan
+from evenhand.privacy.intervals import Estimate
+from evenhand.records.audit import PUBLISH, START
 from evenhand.rows.typed import number, typed
 from evenhand.tables import catalog
 from evenhand.tables.store import Store

@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame
 
-from evenhand.fairness.assignment import FairMap
-from evenhand.fairness.bounds import Bound
-from evenhand.fairness.kept import Kept
-from evenhand.fairness.tradeoff import Point
+from evenhand.assignment.fair_map import FairMap
+from evenhand.mitigate.bounds import Bound
+from evenhand.mitigate.kept import Kept
+from evenhand.mitigate.tradeoff import Point
 from evenhand.rows.typed import number, typed
 
 

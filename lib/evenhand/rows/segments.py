@@ -9,18 +9,18 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 
+from evenhand.ask.bounds import BoundIntervals
+from evenhand.ask.boxes import BoxIntervals, Summary
+from evenhand.assignment.nearest import CENTER_BITS, Centers
+from evenhand.describe.distances import Distances
+from evenhand.describe.everybody import Everybody
+from evenhand.describe.profiles import Profiles
+from evenhand.learn.choose_k import Choice
+from evenhand.learn.cluster import Fit
+from evenhand.learn.intervals import Ends
 from evenhand.plan.geometry import to_unit
 from evenhand.plan.models import Plan
-from evenhand.privacy.bounds import BoundIntervals
-from evenhand.privacy.summary import BoxIntervals, Summary
 from evenhand.rows.typed import number, typed
-from evenhand.segment.assign import CENTER_BITS, Centers
-from evenhand.segment.choose_k import Choice
-from evenhand.segment.cluster import Fit
-from evenhand.segment.distances import Distances
-from evenhand.segment.everybody import Everybody
-from evenhand.segment.intervals import Ends
-from evenhand.segment.profiles import Profiles
 
 Floats = NDArray[np.float64]
 CUSTOMERS, SPREAD, ENDS = "customers", "standard deviation", ("value", "low", "high")

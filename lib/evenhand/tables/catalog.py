@@ -115,7 +115,7 @@ FAIRNESS_PROXIES = TableSpec(
     "open",
     "attribute STRING, feature STRING, rank INT, value DOUBLE, low DOUBLE, high DOUBLE, run_id STRING",
 )
-# How balanced segments are assigned (fairness/assignment.py): made of releases only.
+# How balanced segments are assigned (assignment/fair_map.py): made of releases only.
 ASSIGNMENT_MAP = TableSpec(
     "assignment_map",
     "open",

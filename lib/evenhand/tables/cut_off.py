@@ -9,8 +9,8 @@ from urllib.parse import unquote, urlsplit
 from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
 
+from evenhand.spark.errors import SPARK_ERRORS, condition_of, kind_of, system_error
 from evenhand.tables.paths import absolute, is_missing, literal
-from evenhand.tables.spark_errors import SPARK_ERRORS, condition_of, kind_of, system_error
 
 # Rows that Delta has written for a commit; until a commit names them they are in no table.
 PART = re.compile(r"(run_id=[^/]*/|\w\w/)?part-\d{5}-[0-9a-f-]{36}[-.]c\d{3}(\.\w+)*\.parquet")

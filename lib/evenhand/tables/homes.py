@@ -12,11 +12,11 @@ from pyspark.sql.types import StructType
 from evenhand.errors import OutputError
 from evenhand.plan.apart import nested
 from evenhand.plan.data import Output, Place
+from evenhand.spark.errors import SPARK_ERRORS, kind_of
 from evenhand.tables.arrow import types_of
 from evenhand.tables.catalog import ALL, TableSpec
 from evenhand.tables.cut_off import is_absent, obstacle
 from evenhand.tables.paths import is_file, is_missing, quoted
-from evenhand.tables.spark_errors import SPARK_ERRORS, kind_of
 
 READERS = 4
 LOOKS, WAIT = 4, 0.5  # seconds

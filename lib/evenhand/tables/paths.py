@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 from pyspark.sql import SparkSession
 
 from evenhand.errors import OutputError
-from evenhand.tables.spark_errors import SPARK_ERRORS, condition_of
+from evenhand.spark.errors import SPARK_ERRORS, condition_of
 
 
 def absolute(path: str) -> str:

@@ -8,12 +8,12 @@ from pyspark.sql import functions as F
 
 from evenhand.errors import StorageError
 from evenhand.plan.data import Output
+from evenhand.spark.errors import SPARK_ERRORS, retried, system_error
 from evenhand.tables.arrow import from_arrow
 from evenhand.tables.catalog import TableSpec
 from evenhand.tables.cut_off import why_not_created
 from evenhand.tables.homes import Homes
 from evenhand.tables.paths import absolute
-from evenhand.tables.spark_errors import SPARK_ERRORS, retried, system_error
 
 # No statistics on the restricted zone: the smallest and largest id would stand in the Delta log in clear text.
 PROPERTIES = {"restricted": {"delta.dataSkippingNumIndexedCols": "0"}, "open": dict[str, str]()}

@@ -5,13 +5,13 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Sequence
 
-from evenhand.arguments import checked_id
 from evenhand.cli.command import Answer, Command
 from evenhand.cli.commands.check import explained
 from evenhand.cli.interrupt import ctrl_c_tells
 from evenhand.cli.parser import Parser, add_plan, moment
 from evenhand.cli.spark import session
 from evenhand.cli.talk import Talk
+from evenhand.job.arguments import checked_id
 from evenhand.plan.load import load_plan
 
 STEPS = ("prepare", "segment", "assess", "report")
@@ -37,7 +37,7 @@ def run_steps(steps: Sequence[str], options: Namespace, talk: Talk) -> Answer:
     plan = load_plan(options.plan)
     if options.check:
         return explained(plan)
-    from evenhand.api import run
+    from evenhand.job.api import run
 
     spark = session(f"evenhand {plan.name}", talk)
     if options.run_id is not None:

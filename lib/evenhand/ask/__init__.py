@@ -1,0 +1,1 @@
+"""Everything that may leave the restricted zone: a file a question."""

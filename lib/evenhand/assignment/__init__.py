@@ -1,0 +1,1 @@
+"""Who is in which segment, in native SQL."""

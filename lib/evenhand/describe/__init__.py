@@ -1,0 +1,1 @@
+"""What the segments are like, read from the assessment."""

@@ -1,0 +1,78 @@
+"""What the segments are worth: how much nearer customers are to their center than to that of one segment for everybody.
+
+From the assessment's own sizes and sums, by which nothing was chosen, so at no further budget. The squares of the features
+cancel: for customers x in segment j with center c, and the mean m of everybody, |x - m|² - |x - c|² is linear in x.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evenhand.ask.assessment import MIDDLE, SIZE, SQUARES, SUMS
+from evenhand.assignment.nearest import CENTER_BITS, Centers
+from evenhand.plan.advice import is_too_small, remedy
+from evenhand.plan.geometry import STEPS
+from evenhand.plan.models import Plan
+from evenhand.privacy.intervals import EACH_OF_TWO, Estimate, sum_reach
+from evenhand.privacy.release import Release
+
+Floats = NDArray[np.float64]
+ROUNDING = 0.25  # squared fixed-point steps a customer and feature, which rounded centers and values may cost
+
+
+@dataclass(frozen=True)
+class Worth:
+    """Sums of squared distances in the unit cube over all customers: to one center for everybody `alone`, and how much of that
+    the segments take away, `gain`; negative where they add to it. The ends are for the noise, 95 % for both together.
+    """
+
+    alone: Estimate
+    gain: Estimate
+    customers: float
+
+    @property
+    def times(self) -> Estimate | None:
+        """The segments' cost over that of one segment for everybody; None where the noise hides the latter."""
+        if self.alone.low <= 0:
+            return None
+        saved = [gain / alone for gain in (self.gain.low, self.gain.high) for alone in (self.alone.low, self.alone.high)]
+        return Estimate(*(max(1 - of, 0.0) for of in (self.gain.value / self.alone.value, max(saved), min(saved))))
+
+
+def worth(release: Release, centers: Centers, plan: Plan) -> Worth:
+    """From the answer to `segment_tallies` about the published centers (k, features)."""
+    sizes, at = release[SIZE].astype(np.float64), centers / 2**CENTER_BITS - MIDDLE
+    sums, customers = release[SUMS].reshape(at.shape).astype(np.float64), max(float(sizes.sum()), 1.0)
+    mean = np.clip(sums.sum(axis=0) / customers, -MIDDLE, MIDDLE)
+    of_size, of_sum, of_square = (release.noise(part) for part in (SIZE, SUMS, SQUARES))
+    excess = max(noise.excess_kurtosis for noise in (of_size, of_sum, of_square))
+    a_sum, a_customer = 2 * (at - mean), (at**2).sum(axis=1) - float(mean @ mean)
+    gain = float((a_sum * sums).sum() - a_customer @ sizes) + ROUNDING * customers * len(mean)
+    of_gain = np.concatenate([of_sum.deviation * a_sum.ravel(), of_size.deviation * a_customer])
+    # To the first order of the noise, which moves everybody's mean as well: |x|² - 2 x·m + |m|², summed.
+    alone = float(release[SQUARES].sum() - 2 * sums.sum(axis=0) @ mean + customers * (mean @ mean))
+    moved = [of_square.deviation * np.ones(len(mean)), of_sum.deviation * np.tile(2 * mean, len(sizes))]
+    of_alone = np.concatenate([*moved, np.full(len(sizes), of_size.deviation * float(mean @ mean))])
+
+    def ranged(value: float, terms: Floats) -> Estimate:
+        reach = float(sum_reach(terms, excess, EACH_OF_TWO))
+        return Estimate(*(v / STEPS**2 for v in (value, value - reach, value + reach)))
+
+    return Worth(ranged(alone, of_alone), ranged(gain, of_gain), customers)
+
+
+def useless(found: Worth, plan: Plan) -> list[str]:
+    """One line where the segments are expected to be worse than one segment for everybody: by how much, and what would do.
+
+    Expected by the estimate. Where the plan's public numbers give its segments enough people, only when the whole interval
+    says so: of a plan that asks little of profiles the estimate may be nothing but noise.
+    """
+    if found.gain.value >= 0 or (found.gain.high >= 0 and not is_too_small(plan)):
+        return []
+    of = found.times
+    figures = "" if of is None else f", {of.value:.2f} times the squared distance [{of.low:.2f}, {of.high:.2f}]"
+    said = f"segments: expected to describe customers worse than one segment for everybody{figures}"
+    return [f"{said}; {remedy(plan, found.customers)}; segments.when_useless: publish would publish them all the same"]

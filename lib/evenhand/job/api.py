@@ -1,0 +1,87 @@
+"""What a notebook uses: `run(plan, spark)`, and the session that is already there."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from time import monotonic
+
+from pyspark.sql import SparkSession
+
+from evenhand.errors import AdviceWarning
+from evenhand.job.arguments import checked_id, checked_noise, checked_plan, checked_say, checked_steps, point_in_time
+from evenhand.job.ended import ended
+from evenhand.job.flow import DOING, STEPS
+from evenhand.job.result import Result
+from evenhand.job.state import Run
+from evenhand.plan.advice import advice
+from evenhand.plan.models import Plan
+from evenhand.privacy.noise import NoiseSource, OpenDPNoise
+from evenhand.spark.errors import no_values_in_errors
+from evenhand.spark.session import require_delta, start
+
+
+def run(
+    plan: Plan,
+    spark: SparkSession | None = None,
+    *,
+    as_of: datetime | str | None = None,
+    run_id: str | None = None,
+    steps: Sequence[str] = tuple(STEPS),
+    noise: NoiseSource | None = None,
+    say: Callable[[str], None] | None = None,
+    begun: Callable[[str], None] = lambda run_id: None,
+) -> Result:
+    """Run a plan, or some of its steps, on a classic or a Spark Connect session.
+
+    `as_of` is the point in time for consent and events (default: now), a datetime or ISO text, in UTC where it has no offset.
+    `run_id` resumes a run; one that is published already is not done again. `begun` hears the id of the run. `say` hears first
+    what `--check` would warn of, then progress; without it the warnings are Python's own (`AdviceWarning`), before anything is
+    spent.
+
+    Raises:
+        EvenhandError: one line; nothing was published.
+    """
+    plan, steps = checked_plan(plan), checked_steps(steps, STEPS)
+    say = None if say is None else checked_say(say)
+    source = OpenDPNoise() if noise is None else checked_noise(noise)
+    run_id = None if run_id is None else checked_id(run_id)
+    moment = None if as_of is None else point_in_time(as_of)
+    spark = start(f"evenhand {plan.name}") if spark is None else spark
+    require_delta(spark)
+    hears = say or (lambda line: None)
+    with no_values_in_errors("evenhand"):
+        if run_id is not None and (before := ended(plan, spark, run_id, moment, steps, hears)) is not None:
+            return before
+        for warning in advice(plan) if set(steps) != {"report"} else []:  # the page says it by itself
+            if say is None:
+                warnings.warn(warning, AdviceWarning, stacklevel=2)
+            else:
+                say(warning)
+        return _run(plan, spark, moment, run_id, steps, source, hears, begun)
+
+
+def _run(
+    plan: Plan,
+    spark: SparkSession,
+    as_of: datetime | None,
+    run_id: str | None,
+    steps: Sequence[str],
+    noise: NoiseSource,
+    say: Callable[[str], None],
+    begun: Callable[[str], None],
+) -> Result:
+    with Run.open(plan, spark, run_id, as_of, noise, say, "prepare" in steps) as this:
+        begun(this.run_id)
+        if this.found is None:
+            say(f"run {this.run_id}: if it is cut off, start it again under this id and it goes on where it stopped")
+        else:
+            say(f"run {this.run_id}: resumed, as of {this.as_of:%Y-%m-%d %H:%M} UTC; it goes on with the step {this.stands_at}")
+        for number, step in enumerate(steps, 1):
+            say(f"[{number}/{len(steps)}] {DOING[step]}")
+            this.steps.append(step)
+            began = monotonic()
+            STEPS[step](this)
+            say(f"[{number}/{len(steps)}] {step}: done after {monotonic() - began:.0f} s")
+        return Result(this.bounded, this.store, this.run_id)

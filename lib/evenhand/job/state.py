@@ -1,0 +1,276 @@
+"""One run of a plan: its id, its point in time, its pinned sources, and what is visible of it.
+
+A run that is started again under its id resumes: what is stored is read back, the budget is not spent twice, noise is
+not drawn again. Nothing of it counts as published before the one row in `runs` that says so.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property, partial
+from typing import Any, TypeVar
+
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+
+from evenhand.ask.assessment import TALLIES
+from evenhand.ask.bounds import magnitude_histograms, with_found_bounds
+from evenhand.errors import RunConflict
+from evenhand.job.arguments import checked_id
+from evenhand.job.end import logged, to_its_end
+from evenhand.job.ended import blocked
+from evenhand.plan.load import canonical, fingerprint
+from evenhand.plan.method import BOUNDS, Method
+from evenhand.plan.models import Plan
+from evenhand.prepare.keys import refuse_other_key
+from evenhand.prepare.magnitudes import magnitudes
+from evenhand.prepare.sources import Sources
+from evenhand.privacy.noise import NoiseSource
+from evenhand.privacy.release import Door, Release
+from evenhand.records.account import Loss
+from evenhand.records.audit import APPROVE, BLOCK, PUBLISH, RESUME, START, AuditLog, Entry, known_keys, spent_by
+from evenhand.records.lease import Lease
+from evenhand.records.ledger import Ledger
+from evenhand.records.runs import (
+    BLOCKED,
+    ENDED,
+    PUBLISHED,
+    RUNNING,
+    check_goes_on,
+    last_state,
+    left_behind,
+    new_id,
+    resumed,
+)
+from evenhand.records.statement import statement
+from evenhand.report.page import report_path
+from evenhand.sources.open import open_sources, people_of, pin_versions
+from evenhand.spark.session import settings
+from evenhand.tables.arrow import timestamp
+from evenhand.tables.catalog import INPUT_QUALITY, RUNS, SEGMENT_CENTERS, TableSpec
+from evenhand.tables.paths import require_file
+from evenhand.tables.store import Store
+from evenhand.version import __version__
+
+T = TypeVar("T")
+WRITERS = 4  # small Delta commits are mostly waiting; they overlap well with each other and with the passes over people
+
+
+@dataclass(frozen=True)
+class Run:
+    """What every step works on."""
+
+    plan: Plan
+    spark: SparkSession
+    store: Store
+    audit: AuditLog
+    run_id: str
+    as_of: datetime
+    sources: Sources
+    found: Any | None  # its row in `runs` where it is resumed
+    noise: NoiseSource
+    say: Callable[[str], None]
+    keys: Mapping[str, str]  # by key_id the check value of its key, as the audit log has it
+    ledger: Ledger
+    _door: Door
+    lease: Lease
+    _pool: ThreadPoolExecutor
+    begun: list[Future[None]] = field(default_factory=list)
+    pending: list[Future[None]] = field(default_factory=list)
+    ended: list[str] = field(default_factory=list)  # how, once it has come to its end
+    steps: list[str] = field(default_factory=list)  # begun by this process, for the audit log, should one fail
+
+    @classmethod
+    @contextmanager
+    def open(
+        cls,
+        plan: Plan,
+        spark: SparkSession,
+        run_id: str | None,
+        as_of: datetime | None,
+        noise: NoiseSource,
+        say: Callable[[str], None],
+        may_start: bool = True,
+    ) -> Iterator[Run]:
+        """Start a run if that is allowed, or resume the one with this id; the session's settings are put back at the end.
+
+        Raises:
+            RunConflict: the id belongs to another plan or another `as_of`, or to no run and none may be started.
+            SourceError, OutputError: a table does not fit; nothing was written.
+        """
+        given, run_id = run_id is not None, checked_id(run_id) if run_id is not None else new_id(plan)
+        require_file(report_path(plan, run_id), "output.reports")  # found out after the work, it would have cost the budget
+        with settings(spark, plan.time_zone), ThreadPoolExecutor(WRITERS) as pool:
+            store = Store(spark, plan.output)
+            newest = pool.submit(pin_versions, spark, plan)  # beside the checks: both are mostly waiting
+            people = pool.submit(people_of, spark, plan)
+            store.refuse_foreign_content()
+            audit = AuditLog(store)
+            if people.exception() is not None:
+                newest.result()  # which says of every source what is wrong with it
+            ledger = Ledger(store, audit, plan.privacy, people.result(), noise.private)
+            unbroken = pool.submit(audit.check)
+            affordable = pool.submit(ledger.refuse, run_id, Loss.of(plan.privacy), partial(_spent, unbroken))
+            left_over = pool.submit(left_behind, store, run_id) if given else None
+            found = last_state(store, run_id)
+            if found is None and not may_start:
+                raise RunConflict(f"--run-id: there is no run {run_id}; run the step prepare first, under the same id")
+            if found is None and left_over and (left := left_over.result()):
+                raise RunConflict(f"--run-id: {left} holds rows of run {run_id}, which is not in `runs`; take another id")
+            if found is None:
+                moment, versions = as_of or datetime.now(UTC), newest.result()
+            else:
+                moment, versions, status = resumed(found, plan, as_of)
+                if status in ENDED:
+                    raise RunConflict(f"--run-id: another process has just brought run {run_id} to its end; start it again")
+                check_goes_on(found, noise.private)
+            sources = open_sources(spark, plan, versions)  # refuses a source that does not fit before anything is written
+            keys = known_keys(unbroken.result())
+            # A key that cannot be used is refused before anything is written.
+            check = refuse_other_key(plan.pseudonyms, keys) if found is None else None
+            door = Door(store, ledger, noise, run_id, _questions(plan), found is not None)
+            lease, said = Lease(store, run_id), statement(plan, moment, versions, noise.private, check)
+            this = cls(plan, spark, store, audit, run_id, moment, sources, found, noise, say, keys, ledger, door, lease, pool)
+            with logged(this), to_its_end(this):
+                affordable.result()
+                this._start(said)
+                yield this
+                this.wait()
+
+    def _start(self, said: Mapping[str, object]) -> None:
+        """Take the run, then write down that it has begun, or goes on."""
+        taken = self.beside(self.take)
+
+        def written(write: Callable[[], None]) -> None:
+            taken.result()
+            write()
+
+        action = START if self.found is None else RESUME
+        self.begun.append(self._pool.submit(written, lambda: self.audit.add(self.run_id, action, said)))
+        if self.found is None or self.found.status != RUNNING:
+            self.begun.append(self._pool.submit(written, lambda: self.record(RUNNING)))
+
+    def take(self) -> None:
+        """Raises RunConflict when another process has the run, or has had it since its state was read."""
+        if self.lease.take():
+            return
+        now = last_state(self.store, self.run_id)
+        if _standing(now) != _standing(self.found):
+            raise RunConflict(f"--run-id: another process was at run {self.run_id} until this moment; start it again")
+
+    @property
+    def stands_at(self) -> str:
+        """The step that a resumed run goes on with."""
+        if self.store.rows(SEGMENT_CENTERS, self.run_id) is not None:
+            return "assess"
+        # Not whether there are customers: that is theirs to keep.
+        return "prepare" if self.store.rows(INPUT_QUALITY, self.run_id) is None else "segment"
+
+    @property
+    def door(self) -> Door:
+        """Open once the run has begun: a log that takes no entry costs no budget."""
+        self.begin()
+        self.lease.require()
+        return self._door
+
+    def begin(self) -> None:
+        """Wait until the audit log and `runs` say that the run has begun.
+
+        Before it leaves anything: started again, it would else be taken for a new run, with what it left of another moment.
+        """
+        for written in self.begun:
+            written.result()
+
+    @cached_property
+    def bounded(self) -> Plan:
+        """The plan with bounds for every feature: what it leaves out is found privately, once, and read back afterwards.
+
+        Raises:
+            DataError: the noise is too large to find them.
+        """
+        return with_found_bounds(self.magnitudes, self.plan) if self.plan.to_find else self.plan
+
+    @cached_property
+    def magnitudes(self) -> Release:
+        """The noisy histograms of the features whose bounds the plan leaves out."""
+        rows = magnitudes(self.sources, self.plan, self.as_of)
+        return self.door.release(magnitude_histograms(rows, self.plan))
+
+    def write_later(self, spec: TableSpec, rows: pa.Table | Callable[[], DataFrame | pa.Table]) -> Future[None]:
+        return self.later(lambda: self.store.write(spec, rows() if callable(rows) else rows, self.run_id))
+
+    def later(self, write: Callable[[], None]) -> Future[None]:
+        """Do a small write beside the work on the people; it is done, or its error is raised, before anything is published."""
+        self.pending.append(self._pool.submit(write))
+        return self.pending[-1]
+
+    def beside(self, read: Callable[[], T]) -> Future[T]:
+        """Do a small read beside the work on the people."""
+        return self._pool.submit(read)
+
+    def wait(self) -> None:
+        self.begin()
+        while self.pending:
+            self.pending.pop().result()
+
+    def record(self, status: str, reasons: list[str] | None = None) -> None:
+        """Add the run's new status to `runs`, in one commit; with `published` everything of it becomes visible at once."""
+        row = {
+            "run_id": [self.run_id],
+            "status": [status],
+            "reasons": pa.array([reasons or []], pa.list_(pa.string())),
+            "version": [__version__],
+            "plan_name": [self.plan.name],
+            "plan_fingerprint": [fingerprint(self.plan)],
+            "plan": [canonical(self.plan)],
+            "sources": [json.dumps(self.sources.versions, sort_keys=True)],
+            "as_of": timestamp(self.as_of),
+            "epsilon": [self.plan.privacy.epsilon],
+            "delta": pa.array([self.plan.privacy.delta], pa.float64()),
+            "not_private": [not self.noise.private],
+            "at": timestamp(datetime.now(UTC)),
+        }
+        if status in ENDED:  # once, whoever else has come to the end meanwhile
+            self.store.append_once(RUNS, pa.table(row), f"{self.run_id}/end")
+            self.ended.append(status)
+        else:
+            self.store.write(RUNS, pa.table(row), self.run_id)
+
+    def publish(self, findings: list[str], blocking: list[str]) -> None:
+        """Make the run visible with its findings, or block it for some of them.
+
+        Raises:
+            Blocked: with those that block; nothing is visible.
+        """
+        self.later(lambda: self._log_once(BLOCK if blocking else APPROVE, findings))  # nothing is visible that the log lacks
+        self.wait()
+        self.lease.require()
+        self.record(BLOCKED if blocking else PUBLISHED, findings)
+        self.lease.end(release=False)  # nobody else goes on with what has ended
+        if blocking:
+            raise blocked(self.run_id, blocking)
+        self.later(lambda: self._log_once(PUBLISH, findings))
+
+    def _log_once(self, action: str, findings: list[str]) -> None:
+        add = self.audit.add if self.found is None else self.audit.add_once  # a new run has no entry yet
+        add(self.run_id, action, {"findings": findings})
+
+
+def _standing(state: Any | None) -> tuple[str, int] | None:
+    return None if state is None else (state.status, state.as_of)
+
+
+def _spent(entries: Future[list[Entry]]) -> dict[str, float]:
+    return spent_by(entries.result())
+
+
+def _questions(plan: Plan) -> dict[str, float]:
+    """The cost of every question that a run asks."""
+    split, budget = plan.privacy.split, plan.shared_budget
+    first = {BOUNDS: plan.bounds_budget} if plan.to_find else {}
+    return first | Method.of(plan).questions | {TALLIES: budget * (split.profiles + split.fairness)}

@@ -1,0 +1,1 @@
+"""Segments, learned from the answers to questions."""

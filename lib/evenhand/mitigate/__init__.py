@@ -1,0 +1,1 @@
+"""Fairer segments, and what they cost."""

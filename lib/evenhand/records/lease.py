@@ -1,0 +1,165 @@
+"""Who works on a run: one process at a time, so that a retry while the first still lives does nothing twice.
+
+A lease is a numbered row in the restricted zone, and two processes cannot take one number, as in the ledger. Its owner
+renews it while it lives. One that died is followed at once where that can be seen (the same machine), else when its lease ends.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+import pyarrow as pa
+from pyspark.sql import functions as F
+
+from evenhand.errors import EvenhandError, RunConflict
+from evenhand.spark.errors import SPARK_ERRORS
+from evenhand.tables.arrow import timestamp
+from evenhand.tables.catalog import LEASES
+from evenhand.tables.store import Store
+
+LASTS = timedelta(minutes=2)  # from the owner's last sign of life; clocks of two machines may differ by half of it
+RENEWED = 45.0  # seconds
+ALIVE: set[str] = set()  # the owners in this process
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Whoever took a run last; `since` and `until` in UTC."""
+
+    number: int
+    owner: str
+    machine: str
+    pid: int
+    since: datetime
+    until: datetime
+
+    @property
+    def works(self) -> bool:
+        """Whether it may still be at work."""
+        if self.until <= datetime.now(UTC):
+            return False
+        if self.machine != machine():
+            return True
+        return self.owner in ALIVE if self.pid == os.getpid() else is_alive(self.pid)
+
+
+class Lease:
+    """This process's lease of a run."""
+
+    def __init__(self, store: Store, run_id: str) -> None:
+        self._store, self._run_id, self._owner = store, run_id, secrets.token_hex(8)
+        self._since = self._until = datetime.now(UTC)
+        self._held = self._lost = False
+        self._stopped, self._renewing = Event(), Thread(target=self._renew, daemon=True)
+
+    def take(self) -> bool:
+        """Take the run; hands back whether nobody has had it before.
+
+        Raises:
+            RunConflict: another process is at it; it says which, and until when.
+        """
+        ALIVE.add(self._owner)
+        newest, number = self._newest(), 0
+        first = newest is None
+        while newest is None or newest.owner != self._owner:
+            if newest is not None and newest.works:
+                raise RunConflict(
+                    f"--run-id: run {self._run_id} is being worked on by process {newest.pid} on {newest.machine.split()[0]} since "
+                    f"{newest.since:%Y-%m-%d %H:%M:%S} UTC; start it again when that is done, or after {newest.until:%H:%M:%S} UTC if "
+                    "it is dead"
+                )
+            number = max(number, newest.number if newest else 0) + 1
+            self._write(number, datetime.now(UTC) + LASTS)
+            newest = self._newest()
+        self._until, self._held = newest.until, True
+        self._renewing.start()
+        return first
+
+    def require(self) -> None:
+        """Raises RunConflict when another process has the run by now: this one gave no sign of life for too long."""
+        if self._held and self._until <= datetime.now(UTC):
+            self._extend()
+        if self._lost:
+            raise RunConflict(
+                f"--run-id: another process has gone on with run {self._run_id}, since this one gave no sign of life for "
+                f"{LASTS.seconds} seconds; nothing more was done here"
+            )
+
+    def end(self, release: bool) -> None:
+        """Stop renewing; with `release` another process need not wait. If that cannot be written, the lease ends by itself."""
+        self._stopped.set()
+        if self._renewing.is_alive():
+            self._renewing.join()
+        ALIVE.discard(self._owner)
+        held, self._held = self._held, False
+        if release and held and not self._lost:
+            with suppress(EvenhandError, OSError, *SPARK_ERRORS):  # OSError: Spark is gone already
+                self._extend(timedelta(0))
+
+    def _renew(self) -> None:
+        while not self._stopped.wait(RENEWED) and not self._lost:
+            with suppress(EvenhandError, *SPARK_ERRORS):
+                self._extend()
+
+    def _extend(self, by: timedelta = LASTS) -> None:
+        newest = self._newest()
+        if newest is not None and newest.owner == self._owner:
+            self._write(newest.number + 1, datetime.now(UTC) + by)
+            newest = self._newest()  # another process may have taken the number
+        self._lost = newest is None or newest.owner != self._owner
+        if newest is not None and not self._lost:
+            self._until = newest.until
+
+    def _write(self, number: int, until: datetime) -> None:
+        row = {
+            "run_id": [self._run_id],
+            "number": [number],
+            "owner": [self._owner],
+            "machine": [machine()],
+            "pid": [os.getpid()],
+            "since": timestamp(self._since),
+            "until": timestamp(until),
+        }
+        self._store.append_once(LEASES, pa.table(row), self._run_id, number)
+
+    def _newest(self) -> Holder | None:
+        if not self._store.exists(LEASES):
+            return None
+        rows = self._store.read(LEASES, self._run_id).select(
+            "number", "owner", "machine", "pid", F.unix_micros("since").alias("since"), F.unix_micros("until").alias("until")
+        )
+        return max((_holder(row) for row in rows.collect()), key=lambda holder: holder.number, default=None)
+
+
+def _holder(row: Any) -> Holder:
+    since, until = (datetime.fromtimestamp(micros / 1_000_000, UTC) for micros in (row.since, row.until))
+    return Holder(row.number, row.owner, row.machine, row.pid, since, until)
+
+
+def machine() -> str:
+    """Host, boot and process namespace. Two processes with the same text know each other by their process numbers."""
+    found = [socket.gethostname()]
+    with suppress(OSError):
+        found += [Path("/proc/sys/kernel/random/boot_id").read_text().strip(), os.readlink("/proc/self/ns/pid")]
+    return " ".join(found)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process of this machine runs; one that is dead and not yet buried by its parent does not."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return True

@@ -1,0 +1,171 @@
+"""Whether the columns of the sources are of the types that the plan needs, told before a row is read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from pyspark.errors import AnalysisException
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from evenhand.errors import SourceError
+from evenhand.plan.columns import CONSENT, CUSTOMERS, id_columns
+from evenhand.plan.data import Ids, KeepLatest
+from evenhand.plan.expressions import condition_sql, inspect_aggregate, inspect_condition
+from evenhand.plan.features import written
+from evenhand.plan.models import Plan
+from evenhand.prepare.consent import ID
+from evenhand.prepare.features import aggregates
+from evenhand.spark.errors import condition_of
+
+INTEGERS = (T.ByteType, T.ShortType, T.IntegerType, T.LongType)
+NUMBERS = (*INTEGERS, T.FloatType, T.DoubleType, T.DecimalType, T.BooleanType)
+TEXT = (T.StringType,)
+TIMES = (T.TimestampType, T.TimestampNTZType, T.DateType)  # a time without a zone, and the start of a day, are in the plan's
+ORDERED = (*NUMBERS, *TIMES)
+SOMETIME = "TIMESTAMP '2000-01-01 00:00:00'"  # in place of as_of, where only the types matter
+BOOLEANS, WHOLE = ("true", "false"), re.compile(r"-?(0|[1-9][0-9]*)")
+GROUPS = (*TEXT, *INTEGERS, T.BooleanType)
+DECLARED = "__CHAR_VARCHAR_TYPE_STRING"  # the metadata of a column of strings in which Spark keeps that it is CHAR or VARCHAR
+
+
+def check_types(plan: Plan, frames: Mapping[str, DataFrame]) -> None:
+    """Check every column's type, and that ids can be compared with each other.
+
+    Raises:
+        SourceError: with the first column that does not fit, its type, and what it must be.
+    """
+    kinds: dict[str, list[tuple[str, tuple[type[T.DataType], ...], str]]] = {name: [] for name in frames}
+    if isinstance(duplicates := plan.sources.customers.duplicates, KeepLatest):
+        label = "a timestamp, a date or a number, since keep_latest_by takes the greatest, and of text that is 9 and not 10"
+        kinds[CUSTOMERS].append((duplicates.keep_latest_by, ORDERED, label))
+    for feature in plan.features:
+        if feature.column:
+            label = f"a number or a date, for feature {feature.name}"
+            kinds[CUSTOMERS].append((feature.column, (*NUMBERS, T.DateType), label))
+    for attribute in plan.protected:
+        wanted = NUMBERS if attribute.bands else GROUPS
+        label = "a number" if attribute.bands else "text, a whole number or a boolean"
+        kinds[CUSTOMERS].append((attribute.column, wanted, f"{label}, for protected attribute {attribute.name}"))
+    kinds[CONSENT] += [("purpose", TEXT, "text"), ("state", (*TEXT, T.BooleanType), "text or a boolean")]
+    times = [c for c in ("recorded_at", "expires_at") if c in _types(frames[CONSENT])]
+    kinds[CONSENT] += [(c, TIMES, "a timestamp or a date") for c in times]
+    for name, events in plan.sources.events.items():
+        kinds[name].append((events.time, TIMES, "a timestamp or a date"))
+    for name, wanted_columns in kinds.items():
+        types = _types(frames[name])
+        for column, allowed, label in wanted_columns:
+            found = types[column.lower()]
+            if not isinstance(found, allowed):
+                raise SourceError(f"sources.{name}: column {column} is {found.simpleString()}; it must be {label}")
+    _check_groups(plan, frames[CUSTOMERS])
+    _check_ids(plan, frames)
+
+
+def check_expressions(plan: Plan, frames: Mapping[str, DataFrame]) -> None:
+    """Have Spark resolve every expression over the types of the columns; no row is read.
+
+    Raises:
+        SourceError: with the expression's place in the plan and the types of its columns.
+    """
+    for name, where, text, columns in _expressions(plan):
+        try:
+            rows = frames[name]
+            if where.endswith(".where"):
+                rows.where(F.expr(condition_sql(text, SOMETIME))).schema  # noqa: B018
+            else:
+                identified = rows.withColumn(ID, F.lit(1))
+                aggregates(identified, {"value": text}, SOMETIME).schema  # noqa: B018
+        except AnalysisException as wrong:
+            types = _types(frames[name])
+            read = ", ".join(f"{c} is {types[c.lower()].simpleString()}" for c in columns)
+            raise SourceError(
+                f"{where}: Spark cannot compute it ({condition_of(wrong)}) from its columns ({read or 'none'}); "
+                "correct the expression, or retype the column at its source"
+            ) from None
+
+
+def _expressions(plan: Plan) -> Iterator[tuple[str, str, str, Sequence[str]]]:
+    """Event source, place in the plan, SQL and columns of every expression."""
+    for name, source in plan.sources.events.items():
+        if source.where:
+            yield name, f"sources.events.{name}.where", source.where, inspect_condition(source.where)
+    for feature in plan.features:
+        if feature.events and feature.expression:
+            columns = inspect_aggregate(feature.expression)
+            yield feature.events, f"features.{feature.name}.expression", feature.expression, columns
+
+
+def _types(rows: DataFrame) -> dict[str, T.DataType]:
+    return {f.name.lower(): f.dataType for f in rows.schema}
+
+
+def _declared(rows: DataFrame, column: str) -> str:
+    """The type that a column of strings was declared with, such as char(20), when it has a length."""
+    return next((str(f.metadata.get(DECLARED, "")) for f in rows.schema if f.name.lower() == column.lower()), "")
+
+
+def _check_groups(plan: Plan, customers: DataFrame) -> None:
+    """A value that the column cannot hold would put everybody into `others`: in YAML yes, no, on and off are booleans."""
+    types = _types(customers)
+    for attribute in plan.protected:
+        found = types[attribute.column.lower()]
+        if attribute.groups and (declared := _declared(customers, attribute.column)).startswith("char"):
+            raise SourceError(
+                f"sources.{CUSTOMERS}: column {attribute.column} is {declared}, whose values end in blanks that no group of "
+                f"{attribute.name} names; retype it to STRING and take the blanks off"
+            )
+        for value in [v for values in (attribute.groups or {}).values() for v in values]:
+            if instead := _instead(value, found):
+                raise SourceError(
+                    f"sources.{CUSTOMERS}: column {attribute.column} is {found.simpleString()} and never {written(value)}, which "
+                    f"a group of {attribute.name} names; write it {instead}"
+                )
+
+
+def _instead(value: str | int | bool, column: T.DataType) -> str:
+    """How a value that the column cannot hold is to be written; empty when it can hold it."""
+    if isinstance(column, T.BooleanType):
+        return "" if written(value) in BOOLEANS else "true or false"
+    if isinstance(column, INTEGERS):
+        return "" if WHOLE.fullmatch(written(value)) else "a whole number"
+    if isinstance(value, bool):
+        return "in quotes as the column has it; YAML takes yes, no, on and off for booleans unless quoted"
+    return ""
+
+
+def _check_ids(plan: Plan, frames: Mapping[str, DataFrame]) -> None:
+    """Ids must be compared as what they are: 007 as text and 7 as a number are not surely the same person."""
+    ids, kinds = id_columns(plan), {}
+    for name, column in ids.items():
+        found = _types(frames[name])[column.lower()]
+        if (kind := _kind_of_id(found)) is None:
+            raise SourceError(
+                f"sources.{name}: the id column {column} is {found.simpleString()}; it must be text, a whole number or binary"
+            )
+        declared = _declared(frames[name], column)
+        if declared.startswith("char"):
+            raise SourceError(
+                f"sources.{name}: the id column {column} is {declared}, whose blanks at the end are part of the id elsewhere; "
+                "retype it to STRING and take the blanks off, in every source"
+            )
+        kinds[name] = kind
+    for name, kind in kinds.items():
+        if kind != kinds[CUSTOMERS]:
+            raise SourceError(
+                f"sources.{name}: the id column {ids[name]} is {kind}, that of the customers is {kinds[CUSTOMERS]}; "
+                "retype one of them, so that the same customer has the same id"
+            )
+    if kinds[CUSTOMERS] != "text" and plan.sources.ids != Ids():
+        raise SourceError(f"sources.ids: the ids are no text but {kinds[CUSTOMERS]}, which has one form only; leave it out")
+
+
+def _kind_of_id(found: T.DataType) -> str | None:
+    if isinstance(found, TEXT):
+        return "text"
+    if isinstance(found, T.BinaryType):
+        return "binary"
+    whole = isinstance(found, INTEGERS) or (isinstance(found, T.DecimalType) and found.scale == 0)
+    return "a whole number" if whole else None

@@ -1,0 +1,1 @@
+"""Spark itself: its session, the size of the code that it generates, its errors."""
