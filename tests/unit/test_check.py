@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -142,7 +143,9 @@ def test_a_wrong_plan_is_exit_code_2_with_one_line_a_mistake(
     path = plan_file({"segments.k": 1, "privacy.epsilon": -1})
     code, out, err = run(capsys, "--plan", str(path), *arguments)
     assert (code, out) == (2, "")
-    assert [line.strip().split(":")[0] for line in err.splitlines()] == ["evenhand", "segments.k", "privacy.epsilon"]
+    first, *mistakes = err.splitlines()
+    assert first == f"evenhand: {path}: 2 problems"
+    assert [re.sub(r"line \d+: ", "", line.strip()).split(":")[0] for line in mistakes] == ["segments.k", "privacy.epsilon"]
     assert "Traceback" not in err
 
 

@@ -52,7 +52,7 @@ def test_bands_may_rule_out_that_a_number_is_missing() -> None:
 
 def test_a_group_must_have_another_to_be_compared_with() -> None:
     alone = {"protected.0.groups": {"female": ["f"]}, "protected.0.others": None, "protected.0.unknown": None}
-    with pytest.raises(PlanError, match=r"protected.0: one group alone has nobody to be compared with"):
+    with pytest.raises(PlanError, match=r"protected.gender: one group alone has nobody to be compared with"):
         parse_plan(plan_yaml(alone))
 
 
@@ -89,24 +89,24 @@ def test_small_attributes_are_counted_together_and_large_ones_apart() -> None:
 
 
 WRONG = {
-    "unknown attribute": ({"fairness.intersections": [["gender", "age_bnd"]]}, "fairness.intersections.0: no protected attribute age_bnd; did you mean age_band?"),
-    "twice": ({"fairness.intersections": [["gender", "age_band"], ["age_band", "gender"]]}, "fairness.intersections.1: an attribute or an intersection is named twice"),
-    "one attribute": ({"fairness.intersections": [["gender"]]}, "fairness.intersections.0"),
+    "unknown attribute": ({"fairness.intersections": [["gender", "age_bnd"]]}, "fairness.intersections, entry 1: no protected attribute age_bnd; did you mean age_band?"),
+    "twice": ({"fairness.intersections": [["gender", "age_band"], ["age_band", "gender"]]}, "fairness.intersections, entry 2: an attribute or an intersection is named twice"),
+    "one attribute": ({"fairness.intersections": [["gender"]]}, "fairness.intersections, entry 1"),
     "offer of a segment that may not be": (
         {"segments.k": {"at_least": 2, "at_most": 4}, "fairness.offers": [{"name": "gift", "why": "thanks", "segments": [1, 3]}]},
-        "fairness.offers.0.segments: there is no segment 3 of 2",
+        "fairness.offers.gift.segments: there is no segment 3 of 2",
     ),
-    "offer of no segment": ({"fairness.offers": [{"name": "gift", "why": "thanks", "segments": [99]}]}, "fairness.offers.0.segments: there is no segment 99"),
+    "offer of no segment": ({"fairness.offers": [{"name": "gift", "why": "thanks", "segments": [99]}]}, "fairness.offers.gift.segments: there is no segment 99"),
     "offer both ways": ({"fairness.offers": [{"name": "gift", "why": "thanks", "segments": [1], "where": {"spent": [1, None]}}]}, "state either segments or where"),
-    "offer by no feature": ({"fairness.offers": [{"name": "gift", "why": "thanks", "where": {"spend": [1, None]}}]}, "fairness.offers.0.where: no feature spend; did you mean spent?"),
+    "offer by no feature": ({"fairness.offers": [{"name": "gift", "why": "thanks", "where": {"spend": [1, None]}}]}, "fairness.offers.gift.where: no feature spend; did you mean spent?"),
     "offer reversed": ({"fairness.offers": [{"name": "gift", "why": "thanks", "where": {"spent": [9, 1]}}]}, "where.spent is reversed; write [1, 9]"),
     "offer without ends": ({"fairness.offers": [{"name": "gift", "why": "thanks", "where": {"spent": [None, None]}}]}, "where.spent has no end; state at least one"),
-    "a group of fractions": ({"protected.0.groups": {"a": [1.5]}}, "protected.0.groups.a.0: a text, a whole number or a boolean is needed"),
+    "a group of fractions": ({"protected.0.groups": {"a": [1.5]}}, "protected.gender.groups.a, entry 1: a text, a whole number or a boolean is needed"),
     "a group of nothing": ({"protected.0.groups": {"a": [None]}}, "who has no value is in `unknown` (found: None)"),
     "true in one group and in another": ({"protected.0.groups": {"a": [True], "b": ["true"]}}, "a value is in two groups"),
     "reference of no group": ({"protected.0.reference": {"name": "census", "shares": {"femal": 0.5}}}, "no group femal"),
     "reference of too many": ({"protected.0.reference": {"name": "census", "shares": {"female": 0.6, "male": 0.5}}}, "add up to 1.1"),
-    "reference unknown": ({"protected.0.reference": "census"}, "protected.0.reference"),
+    "reference unknown": ({"protected.0.reference": "census"}, "protected.gender.reference"),
 }  # fmt: skip
 
 

@@ -11,7 +11,12 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Dis
 
 from evenhand.plan.expressions import ExpressionError
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+# What they say in words stands in mistakes.py.
+NAME = r"^[a-z][a-z0-9_]{0,39}$"
+KEY_ID = r"^[A-Za-z0-9_.-]{1,40}$"
+ENVIRONMENT = r"^[A-Z_][A-Z0-9_]*$"
+
+Name = Annotated[str, StringConstraints(pattern=NAME)]
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 Column = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import ConfigDict, Field, StringConstraints, Tag, field_validator, model_validator
 
 from evenhand.plan.apart import nested
-from evenhand.plan.base import Column, EitherForm, Model, Name, Text, checked
+from evenhand.plan.base import ENVIRONMENT, KEY_ID, Column, EitherForm, Model, Name, Text, checked
 from evenhand.plan.expressions import inspect_condition
 from evenhand.plan.places import PlanPath
 
@@ -110,14 +110,14 @@ class Sources(Model):
 class Pseudonyms(Model):
     """Where the key is: a reference, never the key. `key_id` stands beside each pseudonym, so that keys can change."""
 
-    key_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,40}$")] = Field(
+    key_id: Annotated[str, StringConstraints(pattern=KEY_ID)] = Field(
         description="The name of the key. It stands beside each pseudonym; a new key needs a new name."
     )
     key_file: PlanPath | None = Field(
         default=None,
         description="A file of at least 32 bytes that only its owner can read. Either this or `key_env`; never the key itself.",
     )
-    key_env: Annotated[str, StringConstraints(pattern=r"^[A-Z_][A-Z0-9_]*$")] | None = Field(
+    key_env: Annotated[str, StringConstraints(pattern=ENVIRONMENT)] | None = Field(
         default=None, description="The name of the environment variable that holds the key. Either this or `key_file`."
     )
 

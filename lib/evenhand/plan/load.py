@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from difflib import get_close_matches
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import ValidationError
 
 from evenhand.errors import ArgumentError, PlanError
 from evenhand.plan.consistency import contradictions
+from evenhand.plan.mistakes import Mistakes
 from evenhand.plan.models import Plan
 from evenhand.plan.places import beside
 
-MOST_SHOWN = 120  # characters of a value that is wrong
-MOST_BITS = 1_000  # Python writes no number of several thousand digits
 MERGE = "tag:yaml.org,2002:merge"
 
 
@@ -68,9 +63,9 @@ def parse_plan(text: str, where: str = "plan", file: Path | None = None) -> Plan
     try:
         plan = Plan.model_validate(raw, context=beside(file) if file else None)
     except ValidationError as wrong:
-        raise PlanError([_in_words(e, raw) for e in wrong.errors(include_url=False)], where) from None
+        raise PlanError([*map(Mistakes(text, raw).of_model, wrong.errors(include_url=False))], where) from None
     if problems := contradictions(plan):
-        raise PlanError(problems, where)
+        raise PlanError([*map(Mistakes(text, raw).of_whole, problems)], where)
     return plan
 
 
@@ -104,59 +99,3 @@ class _Strict(yaml.CSafeLoader):
                 raise yaml.MarkedYAMLError(problem=f"key {key} stands twice", problem_mark=key_node.start_mark)
             seen.add(key)
         return super().construct_mapping(node, deep)
-
-
-def _in_words(error: ErrorDetails, raw: Mapping[str, Any]) -> str:
-    place = [part for part in error["loc"] if not _is_union_branch(part)]
-    path = ".".join(str(p) for p in place) or "the plan"
-    match error["type"]:
-        case "extra_forbidden":
-            known = _keys_beside(error["loc"])
-            near = get_close_matches(str(error["loc"][-1]), known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else f"; known keys: {', '.join(known)}" if known else ""
-            return f"{path}: unknown key{hint}"
-        case "missing":
-            return f"{path}: missing, must be stated"
-        case "value_error":
-            return f"{path}: {error['msg'].removeprefix('Value error, ')}{_found(error)}"
-        case _:
-            return f"{path}: {error['msg'][0].lower()}{error['msg'][1:]}{_found(error)}"
-
-
-def _found(error: ErrorDetails) -> str:
-    value = error.get("input")
-    shown = "a very large number" if isinstance(value, int) and value.bit_length() > MOST_BITS else repr(value)
-    shown = shown if len(shown) <= MOST_SHOWN else f"{shown[:MOST_SHOWN]} …"
-    return "" if isinstance(value, dict | BaseModel) else f" (found: {shown})"
-
-
-def _is_union_branch(part: int | str) -> bool:
-    return part in {"plain", "by-keys"}
-
-
-def _keys_beside(location: tuple[int | str, ...]) -> list[str]:
-    """The keys that the model allows at the place of an unknown key, found by walking the model's JSON schema."""
-    schema = _schema()
-    node = schema
-    for part in location[:-1]:
-        node = _resolve(schema, node)
-        if isinstance(part, int):
-            node = node.get("items", {})
-        elif part in node.get("properties", {}):
-            node = node["properties"][part]
-        elif isinstance(node.get("additionalProperties"), dict):
-            node = node["additionalProperties"]
-    return sorted(_resolve(schema, node).get("properties", {}))
-
-
-@cache
-def _schema() -> dict[str, Any]:
-    return Plan.model_json_schema(by_alias=True)
-
-
-def _resolve(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
-    for option in [node, *node.get("anyOf", []), *node.get("allOf", [])]:
-        if "$ref" in option:
-            found: dict[str, Any] = schema["$defs"][option["$ref"].rsplit("/", 1)[-1]]
-            return found
-    return node
