@@ -109,7 +109,7 @@ def _loss(part: Part, one: Integers, other: Integers, mechanism: Mechanism) -> F
 
 
 def _through(noise: Noise, difference: Integers) -> Fraction:
-    """The logarithm of how much likelier such noise makes an answer at most, or of Gaussian noise the ρ; see docs/privacy.md."""
+    """The logarithm of how much likelier such noise makes an answer at most, or of Gaussian noise the ρ; see docs/mechanisms.md."""
     scale = Fraction(noise.scale)
     if isinstance(noise, Gaussian):
         return sum(int(v) ** 2 for v in difference[difference != 0]) / (2 * scale**2)

@@ -75,7 +75,7 @@ def main() -> None:
             ratios[name] = figures[0].value
             if options.seeds and (goal := GOALS.get((case.name, epsilon))) is not None:
                 met.append(figures[0].value <= goal)
-    note = "1.000 is clustering without privacy. The peer beside us spends more than it says for 5 features or more: docs/accuracy.md"
+    note = "1.000 is clustering without privacy. The peer beside us spends more than it says for 5 features or more: docs/evidence/accuracy.md"
     show(measures, ratios, all(met) if met else None, note, options.json)
 
 

@@ -14,7 +14,7 @@ from evenhand.plan.privacy import SIZE_SHARE, TABLES_SHARE
 
 LEVEL = 0.95
 # All measured cases came within 5 % of clustering without noise at a strength of 180 and more; below 110 they were from 11 %
-# to three times as much above it (docs/accuracy.md). Some room is left for tables that were not measured.
+# to three times as much above it (docs/evidence/accuracy.md). Some room is left for tables that were not measured.
 ENOUGH = 300.0
 # Below a third of that no measured case was near, and the noise decides what the segments look like.
 FAR_BELOW = 100.0

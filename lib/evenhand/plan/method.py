@@ -14,7 +14,7 @@ from evenhand.plan.models import Plan
 BOUNDS, MARGINALS, SUMMARY = "bounds", "marginals", "summary"
 GROUPS, MARGINS = "groups", "margins"
 # In `strength`, expected customers × ε of the learning / (k × features); with Gaussian noise, that of noise as strong. All
-# from trials over several draws of the mixes in docs/accuracy.md, at 10^4 to 10^6 customers.
+# from trials over several draws of the mixes in docs/evidence/accuracy.md, at 10^4 to 10^6 customers.
 PLAIN_BELOW = 20.0  # histograms and steps are mostly noise here; a single question, asked loudly, says as much or is refused
 PLAIN_FROM = 30_000.0  # from here on, and for very many customers, one pass over fixed boxes is within two percent ...
 VERY_MANY = 4_000_000  # ... and each further pass over the people would take seconds
