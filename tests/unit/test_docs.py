@@ -25,6 +25,13 @@ def test_files_named_on_a_page_are_there(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_files_that_a_sentence_names_are_there(page: Path) -> None:
+    named = re.findall(r"`((?:lib|scripts|jobs|conf|docs|tests)/[\w./-]*\w)`", prose(page))
+    named += [f"lib/evenhand/{path}" for path in re.findall(r"`([a-z]+/[\w/]+\.py)`", prose(page)) if not (ROOT / path).exists()]
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_every_link_into_a_page_finds_its_heading(page: Path) -> None:
     links = re.findall(r"\]\((?!http)([^)#\s]*)#([^)\s]+)\)", prose(page))
     pages = [(page.parent / path if path else page, anchor) for path, anchor in links]
