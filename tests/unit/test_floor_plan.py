@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,3 +39,9 @@ def test_a_folder_imports_from_itself_and_from_those_below(floor: str) -> None:
         if name.partition(".")[0] not in below
     }
     assert not climbs
+
+
+def test_the_page_for_contributors_lists_the_folders_in_their_order() -> None:
+    page = (Path(__file__).parents[2] / "docs/architecture.md").read_text(encoding="utf-8")
+    table = page[page.index("## The folders") :]
+    assert re.findall(r"^\| `([a-z]+)` \|", table, flags=re.M) == FLOORS
