@@ -23,6 +23,7 @@ from evenhand.plan.load import parse_plan
 from evenhand.privacy.noise import SeededNoise
 from evenhand.report import plots
 from evenhand.report.doubts import do_not_act, miscounted
+from evenhand.report.drawing import WIDE, specification
 from evenhand.report.facts import Facts
 from evenhand.report.findings import headline
 from evenhand.report.offers import _is_sure
@@ -57,8 +58,8 @@ def all_open() -> Facts:
 def heat_map(made: Facts, monkeypatch: pytest.MonkeyPatch) -> dict[int, dict[str, Any]]:
     """What is drawn of visits, by segment."""
     drawn: list[dict[str, Any]] = []
-    monkeypatch.setattr(plots, "_svg", lambda name, data, text, **size: drawn.extend(data["rows"]) or "")
-    plots._profiles(made)
+    monkeypatch.setattr(plots, "svg", lambda name, data, text, paper, **size: drawn.extend(data["rows"]) or "")
+    plots._profiles(made, WIDE)
     return {int(r["name"].split(" ")[0]): r for r in drawn if r["feature"] == "visits"}
 
 
@@ -81,7 +82,7 @@ def test_the_text_alternative_does_not_say_low_of_what_may_be_high() -> None:
 def test_where_the_noise_leaves_everything_open_the_map_is_gray() -> None:
     made = all_open()
     drawn = html.unescape(plots.plots_of(made)["profiles"])
-    assert "No segment is surely far from everybody" in drawn and "▲" not in drawn
+    assert "No segment is surely far from all customers" in drawn and "▲" not in drawn
     assert drawn.count('fill="#d9d9d9"') == len(LABELS) * len(made.plan.features)
     assert not re.search(r'fill="rgb', drawn.split("Symbol")[0].split("mark-rect")[-1].split("</g>")[0])
 
@@ -184,5 +185,5 @@ def test_a_typical_value_that_may_be_anything_is_not_published_and_the_spread_is
 
 
 def test_the_charts_are_valid() -> None:
-    for name in ("profiles", "fairness"):
-        assert json.loads(plots._specification(name))
+    for name in ("profiles", "profiles_narrow", "fairness", "segments", "curve", "tradeoff"):
+        assert json.loads(specification(name))

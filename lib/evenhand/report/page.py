@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from dataclasses import asdict
-from functools import cache
+from functools import cache, partial
 from itertools import groupby
 from pathlib import Path
 
@@ -19,10 +19,12 @@ from evenhand.fairness.judgment import AT_LEAST
 from evenhand.plan.advice import advice, crowded
 from evenhand.plan.columns import reasons, source_tables
 from evenhand.plan.explain import learning, mitigation_in_words
+from evenhand.plan.features import Feature
 from evenhand.plan.groups import group_tables
 from evenhand.plan.models import Plan
 from evenhand.plan.periods import EACH
 from evenhand.report.doubts import do_not_act, miscounted
+from evenhand.report.drawing import NARROW, WIDE, Paper
 from evenhand.report.facts import Facts, in_words
 from evenhand.report.findings import adapted, fairness_words, headline, verdict_counts
 from evenhand.report.gather import gather
@@ -35,6 +37,7 @@ from evenhand.report.words import (
     PLAIN,
     TOO_SMALL,
     Form,
+    Row,
     among,
     estimate,
     isolated,
@@ -76,21 +79,29 @@ def write_report(store: Store, plan: Plan, run_id: str) -> Path:
 
 def render(facts: Facts) -> str:
     """The whole page."""
-    return _template("page.html.j2").render(**_context(facts))
+    return _template("page.html.j2").render(**_context(facts, WIDE, NARROW))
 
 
 def glance(facts: Facts) -> str:
     """The part that a notebook shows: headline, segments, verdicts."""
-    return _template("glance.html.j2").render(**_context(facts))
+    return _template("glance.html.j2").render(**_context(facts, WIDE))
 
 
-def _context(facts: Facts) -> dict[str, object]:
+def _charts(facts: Facts, papers: tuple[Paper, ...]) -> dict[str, Markup]:
+    """Each plot for a wide and a narrow screen, where a page is for both; its style shows one of them. Ours, every text escaped."""
+    drawn = {paper.kind: plots_of(facts, paper) for paper in papers}
+    return {
+        name: Markup("".join(f'<div class="{kind}">{of[name]}</div>' for kind, of in drawn.items())) for name in drawn[WIDE.kind]
+    }
+
+
+def _context(facts: Facts, *papers: Paper) -> dict[str, object]:
     plan = facts.plan
     uses, sources = sorted(reasons(plan), key=lambda use: list(facts.versions).index(use[0])), source_tables(plan)
     return {
         "facts": facts,
         "plan": plan,
-        "plots": {name: Markup(svg) for name, svg in plots_of(facts).items()},  # ours, with every text escaped
+        "plots": _charts(facts, papers),
         "headline": headline(facts),
         "do_not_act": do_not_act(facts),
         "miscounted": miscounted(facts),
@@ -109,7 +120,7 @@ def _context(facts: Facts) -> dict[str, object]:
         "not_shown": NOT_SHOWN,
         "too_small": TOO_SMALL,
         "alone": ALONE,
-        "forms": {f.name: Form.of([row for row in facts.measure(f.name) if not row["suppressed"]]) for f in plan.features},
+        "typical": partial(_typical, facts),
         "costs": Form.of(facts.fits, ("cost", "cost_low", "cost_high")),
         "everyone": {name: asdict(typical) for name, typical in facts.everyone.items()},
         "noticeable": NOTICEABLE,
@@ -117,6 +128,12 @@ def _context(facts: Facts) -> dict[str, object]:
         "cost": COST,
         "first_layer": PLAIN,
     }
+
+
+def _typical(facts: Facts, feature: Feature, row: Row) -> str:
+    """A typical value with its range; one precision for all of a column, but on a log scale, where the noise is a part of the value."""
+    rows = [row] if feature.scale == "log" else [of for of in facts.measure(feature.name) if not of["suppressed"]]
+    return Form.of(rows).ranged(row)
 
 
 @cache
