@@ -80,11 +80,18 @@ def test_every_ready_plan_passes_its_check(plan: Path, capsys: pytest.CaptureFix
     assert capsys.readouterr().out.startswith("Plan ")
 
 
-def test_the_readme_s_check_explains_the_demo_s_plan() -> None:
-    named = re.search(r"^evenhand (check --plan \S+)", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.M)
+def test_the_readme_s_check_explains_the_demo_s_plan_in_the_words_that_it_shows() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    named, shown = (
+        re.search(r"^evenhand (check --plan \S+)", readme, flags=re.M),
+        re.search(r"```text\n(.*?)```", readme, flags=re.S),
+    )
     assert named
+    assert shown
     done = subprocess.run(
         [sys.executable, "-m", "evenhand", *named[1].split()], capture_output=True, text=True, check=False, cwd=ROOT
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("Plan ")
+    said = " ".join(done.stdout.split())  # however wide the terminal is
+    assert [line for line in shown[1].splitlines() if " ".join(line.split()) not in said] == []
