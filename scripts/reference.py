@@ -24,6 +24,7 @@ from evenhand.plan.base import Column, Model, Name, Number, Share, Text
 from evenhand.plan.features import Value
 from evenhand.plan.models import Plan
 from evenhand.plan.places import PlanPath
+from evenhand.plan.spans import Span
 from evenhand.tables.catalog import ALL, TableSpec
 from evenhand.tables.meanings import MEANINGS, Meaning
 
@@ -31,6 +32,7 @@ DOCS = Path(__file__).resolve().parents[1] / "docs"
 OPEN, END = r"<!-- ((?:keys|tables) of \w+) -->\n", "<!-- end -->"
 # One name of the code each. What a name is must be said once on the page.
 KINDS: list[tuple[Any, str]] = [
+    (Span, "span"),
     (Name, "name"),
     (Text, "text"),
     (Column, "column"),

@@ -43,7 +43,7 @@ def ended(
         alone = list(steps) == [REPORT]
         if status == BLOCKED and not alone:
             raise blocked(run_id, found.reasons)
-        result = Result(_bounded(store, plan, run_id), store, run_id)
+        result = Result(bounded(store, plan, run_id), store, run_id)
         was = f"run {run_id} is {status} already, as of {moment:%Y-%m-%d %H:%M} UTC; nothing was computed or spent again"
         if status != BLOCKED:
             AuditLog(store).add_once(run_id, PUBLISH, {"findings": list(found.reasons)})  # cut off just before it
@@ -60,7 +60,7 @@ def blocked(run_id: str, reasons: Sequence[str]) -> Blocked:
     return Blocked(f"run {run_id} is blocked, nothing was published: " + "; ".join(reasons), reasons)
 
 
-def _bounded(store: Store, plan: Plan, run_id: str) -> Plan:
+def bounded(store: Store, plan: Plan, run_id: str) -> Plan:
     """The plan with the bounds that the run found."""
     if not plan.to_find:
         return plan

@@ -107,8 +107,8 @@ class Sources(Model):
     ids: Ids = Field(default=Ids(), description="How ids of every source are brought into one form before they are compared.")
 
 
-class Pseudonyms(Model):
-    """Where the key is: a reference, never the key. `key_id` stands beside each pseudonym, so that keys can change."""
+class Key(Model):
+    """Where a key is: a reference, never the key. `key_id` stands beside each pseudonym, so that keys can change."""
 
     key_id: Annotated[str, StringConstraints(pattern=KEY_ID)] = Field(
         description="The name of the key. It stands beside each pseudonym; a new key needs a new name."
@@ -125,6 +125,24 @@ class Pseudonyms(Model):
     def _one_place(self) -> Self:
         if (self.key_file is None) == (self.key_env is None):
             raise ValueError("state either key_file or key_env")
+        return self
+
+
+class Pseudonyms(Key):
+    """The key of new runs; `older` ones are kept as long as rows under them are, to find the people of earlier runs again."""
+
+    older: list[Key] = Field(
+        default_factory=list,
+        max_length=20,
+        description="The keys of earlier runs, as long as people must be found in those: when segments are handed out or taken back, "
+        "and when somebody asks what is kept.",
+    )
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        ids = [self.key_id, *(key.key_id for key in self.older)]
+        if twice := [i for i in ids if ids.count(i) > 1]:
+            raise ValueError(f"key_id {twice[0]} is named twice")
         return self
 
 

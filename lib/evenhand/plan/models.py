@@ -13,6 +13,7 @@ from zoneinfo import available_timezones
 
 from pydantic import Field, Tag, field_validator, model_validator
 
+from evenhand.plan.activation import Activation
 from evenhand.plan.base import EitherForm, Model, Name, Text
 from evenhand.plan.data import Output, Pseudonyms, Sources
 from evenhand.plan.fairness import Fairness
@@ -87,6 +88,7 @@ class Plan(Model):
     privacy: Privacy = Field(description="The privacy budget of a run, and of the people over all runs.")
     pseudonyms: Pseudonyms = Field(description="Where the key of the pseudonyms is.")
     fairness: Fairness = Field(default=Fairness(), description="What counts as even, and what is done about unevenness.")
+    activation: Activation = Field(default=Activation(), description="How segments are handed out: `evenhand activate`.")
     output: Output = Field(description="Where the tables and reports go.")
 
     @field_validator("time_zone")

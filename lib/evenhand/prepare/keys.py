@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from evenhand.errors import KeyFileError
-from evenhand.plan.data import Pseudonyms
+from evenhand.plan.data import Key
 from evenhand.plan.models import Plan
 from evenhand.prepare.pseudonym import Pads
 
 LEAST_BYTES = 32  # as long as the digest (RFC 2104, section 3)
 
 
-def read_key(pseudonyms: Pseudonyms) -> bytes:
+def read_key(pseudonyms: Key) -> bytes:
     """The secret key. The plan holds a reference to it only; it never becomes an argument or a Spark conf.
 
     Raises:
@@ -47,7 +47,7 @@ def check_value(key: bytes) -> str:
     return hmac.new(key, b"evenhand: which key is this", hashlib.sha256).hexdigest()[:16]
 
 
-def refuse_other_key(pseudonyms: Pseudonyms, known: Mapping[str, str]) -> str:
+def refuse_other_key(pseudonyms: Key, known: Mapping[str, str]) -> str:
     """The check value of the plan's key; `known` has that of each key_id by the audit log.
 
     Raises:
@@ -62,9 +62,26 @@ def refuse_other_key(pseudonyms: Pseudonyms, known: Mapping[str, str]) -> str:
     return value
 
 
-def pads_of(plan: Plan) -> Pads:
-    """The pads of the plan's key for the pseudonyms of its customers; raises as `read_key`."""
-    return Pads.of(read_key(plan.pseudonyms), plan.purpose, "customer", plan.pseudonyms.key_id)
+def pads_of(plan: Plan, key: Key | None = None) -> Pads:
+    """The pads for the pseudonyms of the plan's customers under its key, or under one of its older keys; raises as `read_key`."""
+    key = key or plan.pseudonyms
+    return Pads.of(read_key(key), plan.purpose, "customer", key.key_id)
+
+
+def key_of(plan: Plan, key_id: str, known: Mapping[str, str]) -> Key:
+    """Where the key is under which rows have been written, and that it is still that key.
+
+    Raises:
+        KeyFileError: the plan does not say where it is, it cannot be read, or it is another.
+    """
+    keys = {key.key_id: key for key in (plan.pseudonyms, *plan.pseudonyms.older)}
+    if key_id not in keys:
+        raise KeyFileError(
+            f"pseudonyms.older: the run is under key_id {key_id}, which the plan does not name; add it there, with its key_file or "
+            "key_env"
+        )
+    refuse_other_key(keys[key_id], known)
+    return keys[key_id]
 
 
 def _is_text(key: bytes) -> bool:

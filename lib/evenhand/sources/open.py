@@ -24,6 +24,7 @@ from evenhand.spark.errors import NO_FILE, SPARK_ERRORS, kind_of
 from evenhand.tables.paths import absolute, quoted
 
 OPTIONAL = {(CONSENT, "expires_at")}  # without it no consent expires
+AS_WRITTEN = "_as_written"  # the customer's id as the source has it, for those who know the customer by it
 
 
 def pin_versions(spark: SparkSession, plan: Plan) -> dict[str, int]:
@@ -54,8 +55,10 @@ def people_of(spark: SparkSession, plan: Plan) -> People:
     return People(detail.id, detail.location, table.id)
 
 
-def open_sources(spark: SparkSession, plan: Plan, versions: Mapping[str, int]) -> Sources:
+def open_sources(spark: SparkSession, plan: Plan, versions: Mapping[str, int], as_written: bool = False) -> Sources:
     """Read the pinned versions lazily, after checking that every column is there and of a fit type.
+
+    With `as_written` the customers have their id as the source has it, too.
 
     Raises:
         SourceError: with the table, the column, and what would be right.
@@ -63,10 +66,27 @@ def open_sources(spark: SparkSession, plan: Plan, versions: Mapping[str, int]) -
     frames = {name: _select(spark, plan, name, table, versions[name]) for name, table in source_tables(plan).items()}
     check_types(plan, frames)
     check_expressions(plan, frames)
+    if as_written:
+        customer_id = F.col(quoted_column(plan.sources.customers.id))
+        frames[CUSTOMERS] = frames[CUSTOMERS].withColumn(AS_WRITTEN, customer_id)
     ready = converted(plan, frames)
     events = {name: ready[name] for name in plan.sources.events}
     expires = "expires_at" in map(str.lower, frames[CONSENT].columns)
     return Sources(ready[CUSTOMERS], ready[CONSENT], events, dict(versions), expires)
+
+
+def people_today(spark: SparkSession, plan: Plan) -> Sources:
+    """The ids of the customers, also `AS_WRITTEN`, and all consent, newest versions whatever the plan states: nothing else is read.
+
+    Raises:
+        SourceError: as `pin_versions` and `open_sources`.
+    """
+    unpinned: dict[str, object] = {"version": None, "timestamp": None}
+    customers = plan.sources.customers.model_copy(update=unpinned | {"duplicates": "leave_out"})  # which asks for no column
+    consent = plan.sources.consent.model_copy(update=unpinned)
+    sources = plan.sources.model_copy(update={"customers": customers, "consent": consent, "events": {}})
+    only_ids = plan.model_copy(update={"sources": sources, "features": [], "protected": []})
+    return open_sources(spark, only_ids, pin_versions(spark, only_ids), as_written=True)
 
 
 @contextmanager

@@ -39,6 +39,21 @@ LEASES = TableSpec(
     "run_id STRING, number BIGINT, owner STRING, machine STRING, pid BIGINT, since TIMESTAMP, until TIMESTAMP",
     by_run=False,
 )
+# What was handed out, to whom it went and on whose behalf (people/activate.py): a row an activation.
+ACTIVATIONS = TableSpec(
+    "activations",
+    "restricted",
+    "activation_id STRING, run_id STRING, key_id STRING, offer STRING, segments ARRAY<INT>, holdout DOUBLE, form STRING, "
+    "destination STRING, at TIMESTAMP",
+    by_run=False,
+)
+# Who was handed out, and who of those whom the offer would reach was held back to measure it.
+ACTIVATED = TableSpec(
+    "activated",
+    "restricted",
+    "activation_id STRING, pseudonym BINARY, key_id STRING, segment INT, held_back BOOLEAN",
+    by_run=False,
+)
 
 RUNS = TableSpec(
     "runs",
@@ -149,6 +164,8 @@ ALL = (
     INPUT_QUALITY,
     AUDIT_LOG,
     LEASES,
+    ACTIVATIONS,
+    ACTIVATED,
     RUNS,
     BUDGET,
     BUDGET_ENTRIES,

@@ -60,6 +60,10 @@ class Homes:
             # Where a table of ours is, all is well; to look at the place itself Spark lists everything below it.
             list(pool.map(self._require_folder, [zone for zone in self._places if zone not in used]))
 
+    def folders(self) -> dict[str, str | None]:
+        """The folder of each zone, None where its catalog does not tell; raises as `require_schemas`."""
+        return {zone: self._home(zone) for zone in self._places}
+
     def require_schemas(self) -> None:
         """Raises OutputError when a zone is a schema that is not there: none of its tables can be asked for."""
         for zone in self._places:

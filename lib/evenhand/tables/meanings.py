@@ -50,6 +50,24 @@ MEANINGS = {
         "One INT a protected attribute, by its name: the position of the customer's group, from 0.",
     ),
     "segments": Meaning("Who is in which segment. Personal data under pseudonyms."),
+    "activations": Meaning(
+        "What was handed out of which run, and where to: a row an activation.",
+        {
+            "activation_id": "The activation.",
+            "offer": "The offer of the plan; null where segments were named by number.",
+            "segments": "The segments that were handed out.",
+            "holdout": "The share of their people who were held back.",
+            "form": "`delta`, `parquet` or `csv`.",
+            "destination": "The path or the table that the ids went to.",
+        },
+    ),
+    "activated": Meaning(
+        "Who was handed out by which activation, and who was held back. Personal data under pseudonyms.",
+        {
+            "activation_id": "The activation.",
+            "held_back": "Whether the customer was not handed out, so that what the offer does can be measured.",
+        },
+    ),
     "input_quality": Meaning(
         "What was wrong with the input, counted exactly. A run never tells these counts outside of the restricted zone.",
         {

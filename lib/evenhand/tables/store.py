@@ -61,13 +61,14 @@ class Store(Homes):
         if spec.by_run and isinstance(rows, pa.Table):
             self._small[spec.name, run_id] = frame
 
-    def append_once(self, spec: TableSpec, rows: pa.Table, key: str, version: int = 1) -> None:
+    def append_once(self, spec: TableSpec, rows: DataFrame | pa.Table, key: str, version: int = 1) -> None:
         """Add rows in one commit, unless one with the same key and no older version was made before: of several at once one wins.
 
         The key stands in the commit itself (Delta's transaction identifiers), so the check and the commit are one; a
         MERGE that inserts what is not there says the same in four times the time.
         """
-        writer = self._writer(spec, from_arrow(self.spark, spec, rows)).mode("append")
+        frame = from_arrow(self.spark, spec, rows) if isinstance(rows, pa.Table) else rows
+        writer = self._writer(spec, frame).mode("append")
         writer = writer.option("txnAppId", f"{spec.name}/{key}").option("txnVersion", version)
         self._save(spec, writer)
 

@@ -1,0 +1,102 @@
+"""The published run that something is done with: it must be one, of this plan, and its segments must still be there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+from pydantic import ValidationError
+
+from evenhand.assignment.nearest import Centers
+from evenhand.errors import ArgumentError, RunConflict
+from evenhand.fairness.offers import chosen_segments
+from evenhand.job.ended import blocked, bounded
+from evenhand.plan.models import Plan
+from evenhand.plan.spans import before
+from evenhand.records.runs import BLOCKED, PUBLISHED, last_state, started_as_of
+from evenhand.rows.segments import read_centers
+from evenhand.tables.catalog import SEGMENT_CENTERS, SEGMENTS
+from evenhand.tables.store import Store
+
+
+@dataclass(frozen=True)
+class PublishedRun:
+    """`plan` is the one that the run was made with, as `runs` has it, with the bounds that it found."""
+
+    run_id: str
+    plan: Plan
+    as_of: datetime
+    centers: Centers
+
+    @property
+    def key_id(self) -> str:
+        return self.plan.pseudonyms.key_id
+
+
+def published_run(store: Store, plan: Plan, run_id: str) -> PublishedRun:
+    """Read a run that is published.
+
+    Raises:
+        Blocked: a gate blocked it.
+        RunConflict: there is no such run, it is not published, or it is of another plan or purpose.
+    """
+    state = last_state(store, run_id)
+    if state is None:
+        raise RunConflict(f"--run-id: there is no run {run_id} in these zones; name one that is published")
+    if state.status == BLOCKED:
+        raise blocked(run_id, state.reasons)
+    if state.status != PUBLISHED:
+        raise RunConflict(f"--run-id: run {run_id} is {state.status}, not published; bring it to its end, or name another")
+    try:
+        its_plan = Plan.model_validate(json.loads(state.plan))
+    except (ValidationError, ValueError):
+        raise RunConflict(f"--run-id: the plan of run {run_id} is of Evenhand {state.version}; go on with that version") from None
+    if (its_plan.name, its_plan.purpose) != (plan.name, plan.purpose):
+        raise RunConflict(
+            f"--run-id: run {run_id} is of plan {its_plan.name} for the purpose {its_plan.purpose}, and this is plan {plan.name} for "
+            f"{plan.purpose}; what people agreed to for one purpose is not used for another"
+        )
+    centers = read_centers(store.read(SEGMENT_CENTERS, run_id))
+    return PublishedRun(run_id, bounded(store, its_plan, run_id), started_as_of(state), centers)
+
+
+def require_fresh(run: PublishedRun, plan: Plan, store: Store) -> None:
+    """Raises RunConflict where the run is older than the plan allows, or its segments are gone."""
+    most = plan.activation.max_age
+    if run.as_of < before(datetime.now(UTC), most):
+        raise RunConflict(
+            f"--run-id: run {run.run_id} is as of {run.as_of:%Y-%m-%d}, older than activation.max_age ({most}); make a new run"
+        )
+    if store.rows(SEGMENTS, run.run_id) is None:
+        raise RunConflict(f"--run-id: run {run.run_id} has no segments any more, or nobody is in them; make a new run")
+
+
+def segments_of(run: PublishedRun, plan: Plan, offer: str | None, numbers: Sequence[int] | None) -> list[int]:
+    """The segments that an offer of the plan reaches, or those that are named.
+
+    Raises:
+        ArgumentError: there is no such offer or segment.
+        RunConflict: the run measured another offer under that name.
+    """
+    k = len(run.centers)
+    if offer is None:
+        chosen = sorted(set(numbers or ()))
+        if not chosen or chosen[0] < 1 or chosen[-1] > k:
+            raise ArgumentError(f"--segments: run {run.run_id} has the segments 1 to {k}; name some of these")
+        return chosen
+    offers, measured = ({o.name: o for o in of.fairness.offers} for of in (plan, run.plan))
+    if offer not in offers:
+        raise ArgumentError(f"--offer: the plan names no offer {offer}; it names {', '.join(offers) or 'none'}")
+    wanted, was = offers[offer], measured.get(offer)
+    if was is None or (was.segments, was.where) != (wanted.segments, wanted.where):
+        raise RunConflict(
+            f"--offer: run {run.run_id} did not measure {offer} as the plan now has it, so nobody has seen how evenly it falls; make a "
+            "new run"
+        )
+    reached = (np.flatnonzero(chosen_segments(wanted, run.centers, run.plan)) + 1).tolist()
+    if not reached:
+        raise RunConflict(f"--offer: {offer} reaches no segment of run {run.run_id}; nothing is to be handed out")
+    return reached
