@@ -95,3 +95,12 @@ def test_the_readme_s_check_explains_the_demo_s_plan_in_the_words_that_it_shows(
     assert done.stdout.startswith("Plan ")
     said = " ".join(done.stdout.split())  # however wide the terminal is
     assert [line for line in shown[1].splitlines() if " ".join(line.split()) not in said] == []
+
+
+def test_every_script_stands_on_the_page_for_contributors() -> None:
+    there = {p.name + "/" * p.is_dir() for p in (ROOT / "scripts").iterdir() if p.name != "__pycache__"}
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    table = page[page.index("| in `scripts/` |") : page.index("## How the code reads")]
+    assert {
+        name for row in re.findall(r"^\|.*", table, flags=re.M)[2:] for name in re.findall(r"`([^`]+)`", row.split("|")[1])
+    } == there
