@@ -38,7 +38,7 @@ def facts(**changes: Any) -> Facts:
         for a in plan.protected for g in a.group_names for s in LABELS
     ]  # fmt: skip
     verdicts = [
-        {"attribute": a.name, "metric": m, "offer": None, "value": 0.7, "low": 0.6, "high": 0.75, "threshold": 0.8, "verdict": v,
+        {"attribute": a.name, "metric": m, "offer": None, "value": 0.7, "low": 0.6, "high": 0.75, "threshold": 0.2 if m == "total_variation" else 0.8, "verdict": v,
          "reference": "all customers of this run", "over": [], "too_small": ["unknown"], "unjudged_offers": ["gift"], "change": None, "change_low": None,
          "change_high": None}
         for a in plan.protected for m, v in (("representation_ratio", "uneven"), ("balance", "even"), ("total_variation", "cannot tell"))

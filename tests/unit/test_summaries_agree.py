@@ -177,3 +177,21 @@ def test_a_small_minority_that_is_wholly_apart_is_not_even_by_any_statistic(shar
     found = assessed(table.astype(int), 1.0, seed=1)
     for metric in ("representation_ratio", "total_variation", "jensen_shannon", "cramers_v", "mutual_information"):
         assert of(found, metric).verdict == UNEVEN, (metric, of(found, metric))
+
+
+def test_where_one_segment_holds_nearly_everybody_no_statistic_calls_even_what_could_not_be_otherwise() -> None:
+    """Half of all are in each group; the second segment is one in a hundred, and nearly all of it in one group."""
+    found = assessed(np.array([[490_000, 10_000], [499_900, 100]]), 8.0, seed=1)
+    for metric in ("total_variation", "jensen_shannon", "cramers_v", "mutual_information"):
+        assert of(found, metric).verdict == UNEVEN, (metric, of(found, metric))
+    fair = assessed(np.array([[495_000, 5_000], [495_000, 5_000]]), 8.0, seed=1)
+    assert all(of(fair, metric).verdict == EVEN for metric in ("total_variation", "cramers_v"))
+
+
+def test_an_offer_for_very_few_of_one_group_alone_is_not_even_by_the_difference() -> None:
+    """Two in a hundred get it, nearly all of them in one half: at most four in a hundred of a group could."""
+    found = assessed(np.array([[480_000, 20_000], [499_800, 200]]), 8.0, seed=1, offered=(2,))
+    judgment = of(found, "selection_difference")
+    assert judgment.verdict == UNEVEN and judgment.threshold == pytest.approx(0.25 * 0.0404, rel=0.02)
+    same = assessed(np.array([[490_000, 10_000], [490_000, 10_000]]), 8.0, seed=1, offered=(2,))
+    assert of(same, "selection_difference").verdict == EVEN

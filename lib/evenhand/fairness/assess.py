@@ -15,11 +15,11 @@ from evenhand.fairness.costs import cost_ratio, mean_costs
 from evenhand.fairness.judgment import UNEVEN, Judge, Judgment, in_a_line
 from evenhand.fairness.known import judged_by, with_cells
 from evenhand.fairness.offers import chosen_segments
-from evenhand.fairness.possible import balance_of_everybody, thresholds
+from evenhand.fairness.possible import balance_of_everybody, offer_thresholds, thresholds
 from evenhand.fairness.proxies import Proxy, proxies
 from evenhand.fairness.rates import Interval, among
 from evenhand.fairness.reference import Shares, against_reference, customer_shares, reference_shares, worst_against_reference
-from evenhand.fairness.selection import offered
+from evenhand.fairness.selection import Offered, offered
 from evenhand.fairness.worst import representation, segment_share, table_estimates
 from evenhand.plan.groups import GroupTable, group_tables
 from evenhand.plan.models import Plan
@@ -90,10 +90,10 @@ def _assessed(
     by_offer = offered(noisy, noise, hidden, large, given, minimum, plan.fairness.thresholds.selection_ratio)
     unjudged = [offer for offer, chosen in offers.items() if chosen.all() or not chosen.any()]
     selections = [
-        judge.of(metric, estimate, of.over, offer, of.shown)
+        judgment
         for offer, of in by_offer.items()
         if offer not in unjudged
-        for metric, estimate in of.estimates.items()
+        for judgment in _selections(judge, offer, of, noisy, given[offer])
     ]
     nothing = Interval(*([np.full(noisy.shape, np.nan)] * 3))
     too_small = [g for g, is_large in zip(table.groups, large, strict=True) if not is_large]
@@ -103,6 +103,15 @@ def _assessed(
         table.name, table.groups, counts, nothing, nothing, hidden, too_small, name, unjudged, rates, selections
     )
     return _with_segments(found, release, noisy, large, reference, judge) if large.any() else found
+
+
+def _selections(judge: Judge, offer: str, of: Offered, noisy: Floats, chosen: Mask) -> list[Judgment]:
+    """What is judged of an offer. A threshold that its reach sets would tell of a rate that is withheld: there the plan's stands."""
+    if of.estimates and of.shown:
+        table = noisy[of.over]
+        outcomes = np.stack([table[:, chosen].sum(axis=1), table[:, ~chosen].sum(axis=1)], axis=1)
+        judge = replace(judge, allowed=offer_thresholds(outcomes))
+    return [judge.of(metric, estimate, of.over, offer, of.shown) for metric, estimate in of.estimates.items()]
 
 
 def _with_segments(

@@ -26,6 +26,9 @@ NAMES = {  # of the statistics whose limit the sizes of groups may set
     "balance": "balance",
     "cramers_v": "Cramér's V",
     "mutual_information": "mutual information",
+    "total_variation": "total variation",
+    "jensen_shannon": "the Jensen–Shannon distance",
+    "selection_difference": "the gap between groups that get an offer",
 }
 NAMED = 4  # groups in a headline; all stand below
 
@@ -140,18 +143,17 @@ def adapted(facts: Facts) -> list[str]:
         asked = float(getattr(facts.plan.fairness.thresholds, row["metric"]))
         if row["threshold"] == asked:
             continue
-        by, limit = (
-            f"By {row['attribute'].replace('_', ' ')} the plan's limit for {NAMES[row['metric']]}",
-            f"{row['threshold']:.2g}",
-        )
+        offer = f", {row['offer'].replace('_', ' ')}" if row["offer"] else ""
+        by = f"By {row['attribute'].replace('_', ' ')} the plan's limit for {NAMES[row['metric']]}{offer}, {asked:g},"
+        limit = f"{row['threshold']:.2g}"
         if row["metric"] == "balance":
             found.append(
-                f"{by}, {asked:g}, cannot be reached: the smallest group is that small among all customers. So {limit} is even here, "
+                f"{by} cannot be reached: the smallest group is that small among all customers. So {limit} is even here, "
                 f"{OF_BALANCE:.0%} of the balance of all customers."
             )
         else:
             found.append(
-                f"{by}, {asked:g}, could not be missed: a small group hardly moves this figure, however it is treated. So at most {limit} is "
-                f"even here, {OF_ASSOCIATION:.0%} of the largest value that the sizes of groups and segments allow."
+                f"{by} could hardly be missed, because groups, segments and offers of these sizes cannot be far apart in it. So at "
+                f"most {limit} is even here, {OF_ASSOCIATION:.0%} of the largest value that the sizes allow."
             )
     return found
