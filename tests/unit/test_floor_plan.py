@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[2] / "lib/evenhand"
-FLOORS = """plan spark tables records privacy prepare sources assignment ask learn describe fairness mitigate rows report governance
+FLOORS = """plan spark tables records privacy prepare sources propose assignment ask learn describe fairness mitigate rows report governance
 job people cli""".split()
 ROOT = {"errors", "terminal", "version"}  # files below all folders
 

@@ -7,13 +7,21 @@ from argparse import Namespace
 from collections.abc import Sequence
 
 from evenhand.cli.command import Command
-from evenhand.cli.commands import activate, check, run, schema, steps, verify
+from evenhand.cli.commands import activate, check, init, run, schema, steps, verify
 from evenhand.cli.parser import Parser, add_output
 from evenhand.cli.talk import Talk
 from evenhand.errors import EvenhandError, Interrupted
 from evenhand.version import __version__
 
-COMMANDS: tuple[Command, ...] = (check.COMMAND, run.COMMAND, *steps.COMMANDS, verify.COMMAND, activate.COMMAND, schema.COMMAND)
+COMMANDS: tuple[Command, ...] = (
+    init.COMMAND,
+    check.COMMAND,
+    run.COMMAND,
+    *steps.COMMANDS,
+    verify.COMMAND,
+    activate.COMMAND,
+    schema.COMMAND,
+)
 EXAMPLES = (
     "evenhand check --plan conf/demo.yaml",
     "evenhand run --plan conf/demo.yaml --as-of 2026-11-01",

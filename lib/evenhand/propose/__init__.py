@@ -1,0 +1,1 @@
+"""A first plan, proposed from the names and types of columns alone: no row is read."""
