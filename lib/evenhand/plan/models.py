@@ -76,7 +76,7 @@ class Plan(Model):
         description="`consent` is opt-in: no event means no. `legitimate_interest` is opt-out: no event means yes, and any state "
         "but `granted` means no."
     )
-    time_zone: Text = Field(default="UTC", description="In which dates are cut, such as Europe/Berlin.")
+    time_zone: Text = Field(default="UTC", description="The time zone in which days begin and end, such as Europe/Berlin.")
     sources: Sources = Field(description="The Delta tables that may be read.")
     features: list[Feature] = Field(
         min_length=1, max_length=60, description="What is said of a customer in numbers. Segments are learned from these alone."
