@@ -1,7 +1,7 @@
-"""The tables of docs/plan.md and docs/tables.md, made from the plan's models and the catalog.
+"""The tables of docs/plan.md and docs/tables.md, and conf/plan.schema.json, made from the plan's models and the catalog.
 
     python scripts/reference.py            # writes them anew
-    python scripts/reference.py --check    # exit code 1 where a page and the code differ
+    python scripts/reference.py --check    # exit code 1 where a file and the code differ
 
 A page says where a table goes by two comments, such as `<!-- keys of features -->` and `<!-- end -->`; all else is written by hand.
 """
@@ -24,11 +24,12 @@ from evenhand.plan.base import Column, Model, Name, Number, Share, Text
 from evenhand.plan.features import Value
 from evenhand.plan.models import Plan
 from evenhand.plan.places import PlanPath
+from evenhand.plan.schema import schema_text
 from evenhand.plan.spans import Span
 from evenhand.tables.catalog import ALL, TableSpec
 from evenhand.tables.meanings import MEANINGS, Meaning
 
-DOCS = Path(__file__).resolve().parents[1] / "docs"
+ROOT = Path(__file__).resolve().parents[1]
 OPEN, END = r"<!-- ((?:keys|tables) of \w+) -->\n", "<!-- end -->"
 # One name of the code each. What a name is must be said once on the page.
 KINDS: list[tuple[Any, str]] = [
@@ -190,26 +191,32 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 def page(text: str, parts: Mapping[str, Any]) -> str:
     """A page with the tables that it asks for as the code has them."""
 
-    def made(asked: re.Match[str]) -> str:
+    def table(asked: re.Match[str]) -> str:
         what, _, of = asked[1].partition(" of ")
         return f"<!-- {asked[1]} -->\n\n{parts[what](of)}\n{END}"
 
-    return re.sub(OPEN + r".*?" + END, made, text, flags=re.S)
+    return re.sub(OPEN + r".*?" + END, table, text, flags=re.S)
+
+
+def made() -> dict[str, str]:
+    """What each file should hold, by its path in the repository."""
+    parts = {"keys": keys_of, "tables": tables_of}
+    pages = {
+        f"docs/{name}.md": page((ROOT / f"docs/{name}.md").read_text(encoding="utf-8"), parts) for name in ("plan", "tables")
+    }
+    return pages | {"conf/plan.schema.json": schema_text() + "\n"}
 
 
 def main(arguments: list[str]) -> int:
-    differing = []
-    for name in ("plan.md", "tables.md"):
-        path = DOCS / name
-        old = path.read_text(encoding="utf-8")
-        new = page(old, {"keys": keys_of, "tables": tables_of})
-        if new != old:
+    is_check, differing = "--check" in arguments, []
+    for name, text in made().items():
+        if (ROOT / name).read_text(encoding="utf-8") != text:
             differing.append(name)
-            if "--check" not in arguments:
-                path.write_text(new, encoding="utf-8")
+            if not is_check:
+                (ROOT / name).write_text(text, encoding="utf-8")
     for name in differing:
-        print(f"docs/{name} {'differs from the code; run python scripts/reference.py' if '--check' in arguments else 'written'}")
-    return int(bool(differing) and "--check" in arguments)
+        print(f"{name} {'differs from the code; run python scripts/reference.py' if is_check else 'written'}")
+    return int(bool(differing) and is_check)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ def properties(node: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]
 
 
 def test_the_committed_schema_is_current() -> None:
-    assert COMMITTED.read_text(encoding="utf-8") == schema_text() + "\n", "evenhand schema > conf/plan.schema.json"
+    assert COMMITTED.read_text(encoding="utf-8") == schema_text() + "\n", "python scripts/reference.py"
 
 
 def test_every_key_has_a_description() -> None:
