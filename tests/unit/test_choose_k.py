@@ -12,12 +12,13 @@ from accuracy_evenhand import StandIn, box_table
 from evenhand.ask.boxes import Summary, _parts, _vectors, read_summary
 from evenhand.ask.histograms import WIDTH
 from evenhand.errors import DataError
-from evenhand.learn.choose_k import choose_k, simplified_silhouette
+from evenhand.learn.choose_k import AS_GOOD, choose_k, simplified_silhouette
 from evenhand.learn.cluster import Fit, _fit, fast_fit, squared_distances
 from evenhand.learn.spread import KEPT, spread_out
 from evenhand.plan.geometry import STEPS, Boxes
 from evenhand.plan.load import parse_plan
 from evenhand.privacy.noise import SeededNoise
+from evenhand.report.number_of_segments import STANDS_OUT
 from sample import REMOVED, plan_yaml
 
 BLOBS = np.array([[0.2, 0.2], [0.8, 0.2], [0.5, 0.8]]) * STEPS
@@ -137,3 +138,29 @@ def test_the_largest_segment_is_the_first() -> None:
     points = np.array([[0.1, 0.1], [0.9, 0.9], [0.5, 0.1]]) * STEPS
     fit = fast_fit(Summary(np.arange(3), np.array([3.0, 20.0, 7.0]), points, private=True), 3, 4)
     np.testing.assert_allclose(fit.centers / STEPS, [[0.9, 0.9], [0.5, 0.1], [0.1, 0.1]], atol=1e-6)
+
+
+def test_of_numbers_that_are_as_good_as_each_other_the_plan_says_which_is_taken() -> None:
+    """Evenly spread customers: four, five and six segments of them are as good as each other."""
+    points = np.random.default_rng(1).random((1_500, 2)) * STEPS
+    crowd = Summary(np.arange(1_500), np.ones(1_500), points, private=True)
+    found = {prefer: choose_k(crowd, range(2, 9), 4, prefer) for prefer in (None, "fewer", "more")}
+    curve = {c.k: c.silhouette for c in found[None][1]}
+    best = max(curve.values())
+    as_good = [k for k, silhouette in curve.items() if silhouette >= best - AS_GOOD]
+    assert len(as_good) > 1
+    assert (found["fewer"][0], found["more"][0]) == (min(as_good), max(as_good))
+    assert curve[found[None][0]] == best
+    assert choose_k(blobs(BLOBS), range(2, 7), 4, "more")[0] == choose_k(blobs(BLOBS), range(2, 7), 4, "fewer")[0] == 3
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_groups_stand_out_from_evenly_spread_customers_and_a_crowd_does_not(count: int) -> None:
+    def beyond(summary: Summary) -> float:
+        return max(c.silhouette - c.evenly for c in choose_k(summary, range(2, 7), restarts=4)[1])
+
+    random = np.random.default_rng(3)
+    crowds = (random.normal(0.5, 0.1, (1_500, count)), random.random((1_500, count)))
+    for crowd in crowds:
+        assert beyond(Summary(np.arange(1_500), np.ones(1_500), crowd * STEPS, private=True)) < STANDS_OUT
+    assert beyond(blobs(BLOBS[:count])) > 2 * STANDS_OUT

@@ -251,6 +251,9 @@ def test_a_run_of_which_no_segment_or_no_box_is_shown_still_gives_a_page() -> No
                 "cost_low": 8.0,
                 "cost_high": 10.0,
                 "silhouette": k / 10,
+                "silhouette_low": k / 10 - 0.05,
+                "silhouette_high": k / 10 + 0.05,
+                "silhouette_evenly": 0.2,
                 "chosen": k == 4,
             }
             for k in (3, 4)

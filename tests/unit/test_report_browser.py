@@ -40,7 +40,7 @@ def made() -> str:
     """A page with every part: mitigation, bounds, a curve over k, long labels."""
     curve = [
         {"k": k, "method": "curve", "cost": 9.0, "cost_low": 8.0, "cost_high": 10.0, "silhouette": s, "chosen": k == 4}
-        | {"silhouette_low": s - 0.03, "silhouette_high": s + 0.03}
+        | {"silhouette_low": s - 0.03, "silhouette_high": s + 0.03, "silhouette_evenly": 0.25}
         for k, s in ((3, 0.3), (4, 0.4), (5, 0.35))
     ]
     found = facts(plan=MITIGATION | UNITS, tradeoff=POINTS, bounds=[BOUND], curve=curve)

@@ -12,6 +12,7 @@ from test_report import base_page, cells, facts
 
 from evenhand.job.flow import DOING, STEPS
 from evenhand.report.findings import adapted, fairness_words
+from evenhand.report.number_of_segments import chosen_in_words
 from evenhand.report.page import render
 from evenhand.report.summary import summary_text
 from evenhand.report.words import Form, away_from_even
@@ -131,3 +132,36 @@ def test_the_page_says_how_many_customers_when_and_by_which_software() -> None:
     page = base_page()
     assert "About 3,600 customers fall into 3 segments" in page
     assert "Run run-1, published on 2026-03-02 (UTC), made by Evenhand 1.2.3." in " ".join(page.split())
+
+
+def curve(silhouettes: dict[int, float], evenly: float, chosen: int, reach: float = 0.01) -> list[dict[str, Any]]:
+    return [
+        {"k": k, "silhouette": s, "silhouette_low": s - reach, "silhouette_high": s + reach, "silhouette_evenly": evenly}
+        | {"chosen": k == chosen}
+        for k, s in silhouettes.items()
+    ]
+
+
+def test_where_the_data_have_no_natural_groups_the_page_says_so_first() -> None:
+    flat = facts(curve=curve({3: 0.41, 4: 0.43, 5: 0.42}, evenly=0.4, chosen=4))
+    page = render(flat)
+    assert "The private summary shows no natural groups" in page.split("<h2>")[0]
+    clear = facts(curve=curve({3: 0.41, 4: 0.73, 5: 0.42}, evenly=0.4, chosen=4))
+    assert "no natural groups" not in render(clear) and "no natural groups" not in base_page()
+
+
+@pytest.mark.parametrize(
+    ("plan", "silhouettes", "reach", "said"),
+    [
+        ({}, {3: 0.5, 4: 0.7, 5: 0.6}, 0.01, "4 were chosen. Customers are clearly best apart there on the private summary."),
+        ({}, {3: 0.5, 4: 0.7, 5: 0.6}, 0.1, "best apart there on the private summary. Noise may have decided between some of these"),
+        ({}, {3: 0.5, 4: 0.7, 5: 0.69}, 0.0, "4 and 5 segments are about as good as each other, and the greatest silhouette decided"),
+        ({"segments.prefer": "fewer"}, {3: 0.5, 4: 0.69, 5: 0.7}, 0.0, "4 and 5 segments are about as good as each other, and the plan prefers fewer."),
+    ],
+)  # fmt: skip
+def test_the_page_says_why_there_are_so_many_segments(
+    plan: dict[str, Any], silhouettes: dict[int, float], reach: float, said: str
+) -> None:
+    made = facts(plan={"segments.k": {"at_least": 3, "at_most": 5}} | plan, curve=curve(silhouettes, 0.3, chosen=4, reach=reach))
+    assert said in " ".join(chosen_in_words(made))
+    assert chosen_in_words(made)[0] == "Of 3 to 5 segments 4 were chosen."

@@ -91,7 +91,7 @@ def segment_step(run: Run) -> None:
     intervals = box_intervals(counted, summary, boxes)
     run.write_later(catalog.PRIVATE_SUMMARY, summary_rows(summary, intervals, plan))
     learned = points = spread_out(summary, marginals, plan)
-    k, curve = choose_k(points, plan.segments.candidates, plan.segments.restarts)
+    k, curve = choose_k(points, plan.segments.candidates, plan.segments.restarts, plan.segments.prefer)
     best, candidates = best_fit(run.spark, points, k, plan.segments.mllib_seeds, plan.segments.restarts)
     if Method.of(plan).checks:
         best, points = checked(run.door, prepared, best, points, counted.noise(COUNT).like_laplace, plan)

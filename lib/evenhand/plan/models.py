@@ -45,11 +45,19 @@ class KRange(Model):
         return self
 
 
+Prefer = Literal["fewer", "more"]
+
+
 class Segments(Model):
     """How many segments there are, and how they are searched for."""
 
     k: Annotated[Annotated[int, Field(ge=2, le=100), Tag("plain")] | Annotated[KRange, Tag("by-keys")], EitherForm] = Field(
         description="The number of segments. Of a range the number with the greatest silhouette on the private summary is taken."
+    )
+    prefer: Prefer | None = Field(
+        default=None,
+        description="Of a range, where several numbers are as good as each other (silhouettes within 0.02): `fewer` takes the smallest of "
+        "them, `more` the largest. Unless stated the number with the greatest silhouette is taken, by however little.",
     )
     mllib_seeds: int = Field(default=2, ge=1, le=20, description="How many MLlib fits compete.")
     restarts: int = Field(default=24, ge=1, le=1000, description="How many k-means++ restarts compete with them.")
@@ -58,6 +66,12 @@ class Segments(Model):
         description="What happens when the segments are expected to describe customers worse than one segment for everybody: "
         "`block` publishes nothing; `publish` insists, and the reason stands in `runs`.",
     )
+
+    @model_validator(mode="after")
+    def _several(self) -> Self:
+        if self.prefer is not None and isinstance(self.k, int):
+            raise ValueError("prefer chooses among several numbers of segments; state k as a range, or leave prefer out")
+        return self
 
     @property
     def candidates(self) -> range:

@@ -28,6 +28,7 @@ from evenhand.report.drawing import NARROW, WIDE, Paper
 from evenhand.report.facts import Facts, in_words
 from evenhand.report.findings import adapted, fairness_words, headline, verdict_counts
 from evenhand.report.gather import gather
+from evenhand.report.number_of_segments import chosen_in_words, no_natural_groups
 from evenhand.report.offers import rule
 from evenhand.report.plots import plots_of
 from evenhand.report.words import (
@@ -106,6 +107,8 @@ def _context(facts: Facts, *papers: Paper) -> dict[str, object]:
         "do_not_act": do_not_act(facts),
         "miscounted": miscounted(facts),
         "crowded": crowded(facts.outside, plan),
+        "natural": no_natural_groups(facts),
+        "chosen": chosen_in_words(facts),
         "warnings": advice(plan),
         "learning": learning(plan),
         "mitigation": mitigation_in_words(plan),

@@ -25,6 +25,7 @@ from evenhand.rows.typed import number, typed
 Floats = NDArray[np.float64]
 CUSTOMERS, SPREAD, ENDS = "customers", "standard deviation", ("value", "low", "high")
 DEVIATIONS = "deviations", "deviations_low", "deviations_high"
+SILHOUETTES = "silhouette", "silhouette_low", "silhouette_high", "silhouette_evenly"
 OUTSIDE = "share outside of the fullest eighth of the bounds"
 
 
@@ -74,17 +75,16 @@ def fit_rows(
     silhouette_ends: Callable[[Fit], Ends],
 ) -> pa.Table:
     """The fits that competed for the chosen k, and the curve over k where the plan gave a range."""
-    nothing: tuple[float | None, ...] = (None, None, None)
+    nothing: tuple[float | None, ...] = (None, None, None, None)
     tried = [(f, f.method, nothing, f is best) for f in candidates]
-    tried += [(c.fit, "curve over k", (c.silhouette, *silhouette_ends(c.fit)), c.k == best.k) for c in curve]
+    tried += [(c.fit, "curve over k", (c.silhouette, *silhouette_ends(c.fit), c.evenly), c.k == best.k) for c in curve]
     table: list[dict[str, object]] = []
     for fit, method, silhouette, chosen in tried:
         low, high = cost_ends(fit)
         costs = {"cost": fit.cost, "cost_low": low, "cost_high": high}
-        apart = dict(zip(("silhouette", "silhouette_low", "silhouette_high"), silhouette, strict=True))
+        apart = dict(zip(SILHOUETTES, silhouette, strict=True))
         table.append({"k": fit.k, "method": method} | costs | apart | {"chosen": chosen})
-    figures = ("silhouette", "silhouette_low", "silhouette_high")
-    return typed(table, dict.fromkeys(figures, pa.float64()) | {"k": pa.int32()})
+    return typed(table, dict.fromkeys(SILHOUETTES, pa.float64()) | {"k": pa.int32()})
 
 
 def profile_rows(found: Profiles, distances: Distances, labels: list[str], plan: Plan) -> pa.Table:

@@ -96,7 +96,7 @@ SEGMENT_FITS = TableSpec(
     "segment_fits",
     "open",
     "k INT, method STRING, cost DOUBLE, cost_low DOUBLE, cost_high DOUBLE, silhouette DOUBLE, silhouette_low DOUBLE, "
-    "silhouette_high DOUBLE, chosen BOOLEAN, run_id STRING",
+    "silhouette_high DOUBLE, silhouette_evenly DOUBLE, chosen BOOLEAN, run_id STRING",
 )
 SEGMENT_PROFILES = TableSpec(
     "segment_profiles",

@@ -191,6 +191,7 @@ MEANINGS = {
             "silhouette": "Simplified silhouette, from 0 to 1; on the curve only.",
             "silhouette_low": "Lower end of the interval for the silhouette.",
             "silhouette_high": "Upper end of the interval for the silhouette.",
+            "silhouette_evenly": "The silhouette of as many segments of customers who are spread evenly, as widely as these.",
             "chosen": "Whether it is the one that the run went on with.",
         },
     ),
