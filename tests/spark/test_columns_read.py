@@ -34,6 +34,7 @@ SOURCES = {  # the columns of the plan; the id to count those without one, of no
         "customer_id purpose state recorded_at expires_at",
         "customer_id purpose state",
         "customer_id purpose state recorded_at",
+        "purpose state",
     ],
     "purchases": ["customer_id purchased_at amount", "customer_id", "customer_id purchased_at"],
 }

@@ -62,7 +62,7 @@ def prepare_step(run: Run) -> None:
         if run.store.rows(catalog.PREPARED, run.run_id) is None:
             run.store.write(catalog.PREPARED, prepared_customers(sources, plan, run.as_of, pads.table(run.spark)), run.run_id)
         kept = run.store.read(catalog.PREPARED, run.run_id)
-        run.write_later(catalog.INPUT_QUALITY, lambda: input_quality(kept, sources, plan))
+        run.write_later(catalog.INPUT_QUALITY, lambda: input_quality(kept, sources, plan, run.as_of))
     if not sources.expires:
         run.say("sources.consent has no column expires_at, so consent counts until it is withdrawn")
     # The same line whatever the data: a warning only where somebody's objection is lost would tell that there is one.

@@ -10,6 +10,16 @@ from evenhand.plan.expressions import inspect_condition
 from evenhand.plan.models import Plan
 
 CUSTOMERS, CONSENT = "customers", "consent"
+# What a run reads of consent, by the column's own name. Who said it, how, and in which language, no run needs to know.
+CONSENT_FIELDS = {
+    "purpose": "who may be included",
+    "state": "who may be included",
+    "recorded_at": "who may be included",
+    "expires_at": "who may be included",
+    "attribute": "which of somebody's columns may not be used",
+    "signal": "whether a signal says so, which is never a yes",
+    "notice_version": "a consent under an older notice than minimum_notice_version does not count",
+}
 
 
 def source_tables(plan: Plan) -> dict[str, Table]:
@@ -23,6 +33,15 @@ def needed_columns(plan: Plan) -> dict[str, list[str]]:
     for source, column, _ in reasons(plan):
         needed[source].setdefault(column.lower(), column)
     return {source: list(columns.values()) for source, columns in needed.items()}
+
+
+def optional_columns(plan: Plan) -> set[tuple[str, str]]:
+    """The columns, by source and lower-case name, that are read where they are there."""
+    columns = plan.sources.consent.columns
+    found = {field for field in CONSENT_FIELDS if columns.may_lack(field)}
+    if plan.sources.consent.minimum_notice_version:
+        found.discard("notice_version")
+    return {(CONSENT, field) for field in found}
 
 
 def id_columns(plan: Plan) -> dict[str, str]:
@@ -43,8 +62,9 @@ def reasons(plan: Plan) -> Iterator[tuple[str, str, str]]:
     for attribute in plan.protected:
         yield CUSTOMERS, attribute.column, f"protected attribute {attribute.name}: {attribute.why}"
     yield CONSENT, plan.sources.consent.id, "whose decision it is"
-    for column in ("purpose", "state", "recorded_at", "expires_at"):
-        yield CONSENT, column, "who may be included"
+    for field, why in CONSENT_FIELDS.items():
+        if field != "notice_version" or plan.sources.consent.minimum_notice_version:
+            yield CONSENT, plan.sources.consent.columns.of(field), why
     for name, events in plan.sources.events.items():
         yield name, events.id, "whose event it is"
         yield name, events.time, "only events before the run's point in time count"

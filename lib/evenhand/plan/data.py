@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field, StringConstraints, Tag, field_validator,
 
 from evenhand.plan.apart import nested
 from evenhand.plan.base import ENVIRONMENT, KEY_ID, Column, EitherForm, Model, Name, Text, checked
+from evenhand.plan.consent import ConsentColumns, NoticeVersion
 from evenhand.plan.expressions import inspect_condition
 from evenhand.plan.places import PlanPath
 
@@ -78,9 +79,22 @@ class Events(Table):
 
 
 class Consent(Table):
-    """The consent events, with the columns `purpose`, `state`, `recorded_at`, the id, and `expires_at` unless grants never expire."""
+    """The consent events, one row each: whose, for which purpose, which state, when, and what else `ConsentColumns` names."""
 
     id: Column = Field(default="customer_id", description="The column with the customer's id.")
+    columns: ConsentColumns = Field(default=ConsentColumns(), description="What the source calls its columns otherwise.")
+    signals: list[Text] | None = Field(default=None, description="Which signals are honored. All unless stated; `[]` is none.")
+    minimum_notice_version: NoticeVersion | None = Field(
+        default=None,
+        description="A consent under an older notice does not count: numbers with points, in quotes, or a day.",
+    )
+
+    @model_validator(mode="after")
+    def _id_apart(self) -> Self:
+        fields = ConsentColumns.model_fields
+        if self.id.lower() in {*fields, *(self.columns.of(field).lower() for field in fields)}:
+            raise ValueError(f"id: {self.id} is the name of another column of consent")
+        return self
 
 
 class Ids(Model):

@@ -54,10 +54,15 @@ def _who(plan: Plan) -> str:
     if plan.opt_in:
         rule = "said yes to it (opt-in): no event, a withdrawal or an expired consent means no"
     else:
-        rule = "did not object (opt-out): no event means yes, any state but granted means no"
+        rule = "did not object (opt-out): no event means yes, any state that is no yes means no"
+    consent = plan.sources.consent
+    signals = "all" if consent.signals is None else ", ".join(consent.signals) or "none"
+    notice = f" A consent under a notice older than {consent.minimum_notice_version} does not count." * bool(
+        consent.minimum_notice_version
+    )
     return (
         f"Purpose {plan.purpose}, on the basis of {plan.legal_basis.replace('_', ' ')}: customers who, by their latest event "
-        f"at the run's point in time, {rule}. Customers without an id are left out. Ids are compared {_form(plan)}."
+        f"at the run's point in time, {rule}.{notice} Signals honored: {signals}. A column that a customer withholds is not used of them. Customers without an id are left out. Ids are compared {_form(plan)}."
     )
 
 

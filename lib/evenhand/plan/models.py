@@ -88,7 +88,7 @@ class Plan(Model):
     description: Text = Field(description="What the segments are for, in a sentence.")
     legal_basis: Literal["consent", "legitimate_interest"] = Field(  # GDPR art. 6(1)(a) and (f), 21
         description="`consent` is opt-in: no event means no. `legitimate_interest` is opt-out: no event means yes, and any state "
-        "but `granted` means no."
+        "that is no yes means no."
     )
     time_zone: Text = Field(default="UTC", description="The time zone in which days begin and end, such as Europe/Berlin.")
     sources: Sources = Field(description="The Delta tables that may be read.")

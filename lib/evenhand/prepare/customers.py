@@ -19,6 +19,7 @@ from evenhand.prepare.duplicates import ROW, keep_latest, unanimous, with_row
 from evenhand.prepare.features import as_integers, event_features, group_code
 from evenhand.prepare.pseudonym import with_pseudonym
 from evenhand.prepare.sources import Sources
+from evenhand.prepare.withheld import as_permitted
 
 
 def prepared_customers(sources: Sources, plan: Plan, as_of: datetime, pads: DataFrame) -> DataFrame:
@@ -28,6 +29,7 @@ def prepared_customers(sources: Sources, plan: Plan, as_of: datetime, pads: Data
     0 to 65,535), one INT a protected attribute (the group's position in the plan).
     """
     now = timestamp(as_of)
+    sources = as_permitted(sources, plan, now)
     allowed = may_be_used(customers(sources, plan), sources.consent, plan, now)
     for name, source in plan.sources.events.items():
         positions = [i for i, f in enumerate(plan.features) if f.events == name]

@@ -16,6 +16,7 @@ from evenhand.prepare.customers import timestamp, timestamp_sql, with_ids
 from evenhand.prepare.duplicates import ROW, keep_latest, unanimous, with_row
 from evenhand.prepare.features import event_features
 from evenhand.prepare.sources import Sources
+from evenhand.prepare.withheld import as_permitted
 from evenhand.spark.short_code import apart_if_long, integer_in_own_method
 
 
@@ -25,6 +26,7 @@ def magnitudes(sources: Sources, plan: Plan, as_of: datetime) -> DataFrame:
     The same customers and the same values as in `prepared`.
     """
     now = timestamp(as_of)
+    sources = as_permitted(sources, plan, now)
     rows = may_be_used(customer_magnitudes(sources, plan), sources.consent, plan, now)
     for name, source in plan.sources.events.items():
         features = [f for f in plan.to_find if f.events == name]

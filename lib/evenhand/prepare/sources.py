@@ -9,7 +9,10 @@ from pyspark.sql import DataFrame
 
 @dataclass(frozen=True)
 class Sources:
-    """The plan's sources at the pinned versions, each with the plan's columns and no others, ids as they are compared."""
+    """The plan's sources at the pinned versions, each with the plan's columns and no others, ids as they are compared.
+
+    The columns of consent have their own names (`plan.consent.ConsentColumns`), whatever the source calls them.
+    """
 
     customers: DataFrame
     consent: DataFrame

@@ -13,7 +13,7 @@ from pyspark.sql.types import StringType
 
 from evenhand.plan.columns import CONSENT, id_columns
 from evenhand.plan.models import Plan
-from evenhand.prepare.consent import ID, has_id, identified
+from evenhand.prepare.consent import ID, counts, has_id, identified, is_grant
 from evenhand.prepare.customers import with_ids
 from evenhand.prepare.ids import folded, trimmed
 from evenhand.prepare.sources import Sources
@@ -44,16 +44,17 @@ def unmatched(sources: Sources, plan: Plan) -> DataFrame:
     return missing.sparkSession.createDataFrame(pa.table({"item": items, "finding": findings, "count": list(counts.values())}))
 
 
-def said_in_consent() -> Column:
+def said_in_consent(events: DataFrame) -> Column:
     """What a consent event is: a grant, or an objection, which is all else."""
-    return F.when(F.col("state") == "granted", F.lit(GRANT)).otherwise(F.lit(OBJECTION))
+    return F.when(is_grant(events), F.lit(GRANT)).otherwise(F.lit(OBJECTION))
 
 
 def _of_nobody(sources: Sources, plan: Plan) -> DataFrame:
     """The events with an id that no customer has: item, noun, id."""
     ids = id_columns(plan)
-    decisions = sources.consent.where(F.col("purpose") == plan.purpose)
-    parts = [identified(decisions, ids[CONSENT]).select(ID, F.lit(CONSENT).alias("item"), said_in_consent().alias("noun"))]
+    decisions = sources.consent.where(counts(sources.consent, plan))
+    said = said_in_consent(decisions).alias("noun")
+    parts = [identified(decisions, ids[CONSENT]).select(ID, F.lit(CONSENT).alias("item"), said)]
     parts += [
         identified(events, ids[name]).select(ID, F.lit(name).alias("item"), F.lit(EVENT).alias("noun"))
         for name, events in sources.events.items()

@@ -27,6 +27,15 @@ TIMES = (T.TimestampType, T.TimestampNTZType, T.DateType)  # a time without a zo
 ORDERED = (*NUMBERS, *TIMES)
 SOMETIME = "TIMESTAMP '2000-01-01 00:00:00'"  # in place of as_of, where only the types matter
 BOOLEANS, WHOLE = ("true", "false"), re.compile(r"-?(0|[1-9][0-9]*)")
+CONSENT_KINDS: dict[str, tuple[tuple[type[T.DataType], ...], str]] = {
+    "purpose": (TEXT, "text"),
+    "state": ((*TEXT, T.BooleanType), "text or a boolean"),
+    "recorded_at": (TIMES, "a timestamp or a date"),
+    "expires_at": (TIMES, "a timestamp or a date"),
+    "attribute": (TEXT, "text, the name of a column"),
+    "signal": (TEXT, "text"),
+    "notice_version": ((*TEXT, *INTEGERS, T.DateType), "text, a whole number or a date: of a number 2.10 would be 2.1"),
+}
 GROUPS = (*TEXT, *INTEGERS, T.BooleanType)
 DECLARED = "__CHAR_VARCHAR_TYPE_STRING"  # the metadata of a column of strings in which Spark keeps that it is CHAR or VARCHAR
 
@@ -49,9 +58,9 @@ def check_types(plan: Plan, frames: Mapping[str, DataFrame]) -> None:
         wanted = NUMBERS if attribute.bands else GROUPS
         label = "a number" if attribute.bands else "text, a whole number or a boolean"
         kinds[CUSTOMERS].append((attribute.column, wanted, f"{label}, for protected attribute {attribute.name}"))
-    kinds[CONSENT] += [("purpose", TEXT, "text"), ("state", (*TEXT, T.BooleanType), "text or a boolean")]
-    times = [c for c in ("recorded_at", "expires_at") if c in _types(frames[CONSENT])]
-    kinds[CONSENT] += [(c, TIMES, "a timestamp or a date") for c in times]
+    columns, there = plan.sources.consent.columns, _types(frames[CONSENT])
+    named = [(columns.of(field), *kind) for field, kind in CONSENT_KINDS.items()]
+    kinds[CONSENT] += [kind for kind in named if kind[0].lower() in there]
     for name, events in plan.sources.events.items():
         kinds[name].append((events.time, TIMES, "a timestamp or a date"))
     for name, wanted_columns in kinds.items():

@@ -10,22 +10,25 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from evenhand.errors import SourceError
-from evenhand.plan.columns import CONSENT, CUSTOMERS, id_columns
+from evenhand.plan.columns import CONSENT, CONSENT_FIELDS, CUSTOMERS, id_columns
 from evenhand.plan.expressions import quoted_column
 from evenhand.plan.models import Plan
 from evenhand.prepare.ids import in_one_form
 from evenhand.spark.errors import condition_of
 
+TEXTS = ("attribute", "signal", "notice_version")
 TIMES = ("recorded_at", "expires_at")
 MOST_DIGITS = 18  # of a number that surely fits into a BIGINT
 
 
 def converted(plan: Plan, frames: Mapping[str, DataFrame]) -> dict[str, DataFrame]:
-    """The sources, by name: ids in the form in which they are compared, a boolean state in words, a date that is a feature in days.
+    """The sources, by name: ids in the form in which they are compared, a boolean state in words, a date that is a feature in days,
+    the columns of consent under their own names.
 
     Raises:
         SourceError: this Spark cannot bring ids into the form that the plan states.
     """
+    frames = {**frames, CONSENT: _own_names(plan, frames[CONSENT])}
     changed: dict[str, dict[str, Column]] = {name: {} for name in frames}
     for name, column in id_columns(plan).items():
         changed[name][column] = _id(plan, frames, name, column)
@@ -38,6 +41,8 @@ def converted(plan: Plan, frames: Mapping[str, DataFrame]) -> dict[str, DataFram
     for time in TIMES:
         if time in _names(frames[CONSENT]) and isinstance(kind := _type(frames[CONSENT], time), T.DateType | T.TimestampNTZType):
             changed[CONSENT][time] = _within_calendar(F.col(time), kind)
+    for text in [c for c in TEXTS if c in _names(frames[CONSENT])]:
+        changed[CONSENT][text] = F.col(text).cast("string")  # without the rules of a collation
     ready = {name: _with(rows, changed[name]) for name, rows in frames.items()}
     if "expires_at" not in _names(frames[CONSENT]):
         ready[CONSENT] = ready[CONSENT].withColumn("expires_at", F.lit(None).cast("timestamp"))
@@ -48,6 +53,11 @@ def converted(plan: Plan, frames: Mapping[str, DataFrame]) -> dict[str, DataFram
             f"sources.ids: this Spark cannot bring ids into that form ({condition_of(wrong)}); leave normalize out and have the "
             "ids in one form at their source"
         ) from None
+
+
+def _own_names(plan: Plan, consent: DataFrame) -> DataFrame:
+    own = {plan.sources.consent.columns.of(field).lower(): field for field in CONSENT_FIELDS}
+    return consent.select([F.col(quoted_column(c)).alias(own.get(c.lower(), c)) for c in consent.columns])
 
 
 def _within_calendar(time: Column, kind: T.DataType) -> Column:

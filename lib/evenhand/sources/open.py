@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from evenhand.errors import DataError, SourceError
-from evenhand.plan.columns import CONSENT, CUSTOMERS, needed_columns, source_tables
+from evenhand.plan.columns import CONSENT, CUSTOMERS, needed_columns, optional_columns, source_tables
 from evenhand.plan.data import Table
 from evenhand.plan.expressions import quoted_column
 from evenhand.plan.models import Plan
@@ -23,7 +23,6 @@ from evenhand.sources.unreadable import refuse_vanished, why_unreadable
 from evenhand.spark.errors import NO_FILE, SPARK_ERRORS, kind_of
 from evenhand.tables.paths import absolute, quoted
 
-OPTIONAL = {(CONSENT, "expires_at")}  # without it no consent expires
 AS_WRITTEN = "_as_written"  # the customer's id as the source has it, for those who know the customer by it
 
 
@@ -71,7 +70,7 @@ def open_sources(spark: SparkSession, plan: Plan, versions: Mapping[str, int], a
         frames[CUSTOMERS] = frames[CUSTOMERS].withColumn(AS_WRITTEN, customer_id)
     ready = converted(plan, frames)
     events = {name: ready[name] for name in plan.sources.events}
-    expires = "expires_at" in map(str.lower, frames[CONSENT].columns)
+    expires = plan.sources.consent.columns.of("expires_at").lower() in map(str.lower, frames[CONSENT].columns)
     return Sources(ready[CUSTOMERS], ready[CONSENT], events, dict(versions), expires)
 
 
@@ -135,7 +134,8 @@ def _select(spark: SparkSession, plan: Plan, name: str, table: Table, version: i
     if table.version is not None or table.timestamp is not None:
         refuse_vanished(spark, name, table, version, rows)
     known = {c.lower(): c for c in there}
-    needed = [c for c in needed_columns(plan)[name] if c.lower() in known or (name, c) not in OPTIONAL]
+    optional = optional_columns(plan)
+    needed = [c for c in needed_columns(plan)[name] if c.lower() in known or (name, c.lower()) not in optional]
     if absent := [c for c in needed if c.lower() not in known]:
         raise SourceError(f"sources.{name}: {_why_absent(rows, table, absent)}")
     return rows.select([rows[quoted_column(known[c.lower()])].alias(c) for c in needed])
