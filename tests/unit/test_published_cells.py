@@ -94,8 +94,8 @@ def test_a_statistic_that_counts_a_hidden_cell_has_a_verdict_and_no_figures(publ
 
 def test_why_a_run_is_uneven_names_no_figure_of_a_hidden_cell(published: dict[str, list[dict[str, Any]]]) -> None:
     lines = [r["line"] for r in published["reasons"]]
-    assert "gender: representation ratio uneven, figures not shown, threshold 0.8" in lines
-    told = {line.split(" [")[0].rsplit(" ", 1)[0] for line in lines if "[" in line}
+    assert "gender: representation ratio is uneven, figures not shown, at least 0.8 is even" in lines
+    told = {line.split(" is ")[0] for line in lines if "(" in line}
     assert (
         "gender: selection difference of first" in told
     )  # 6,000 of 7,705 women, 4,000 of 6,450 men: 0.16, and at most 0.1 is even

@@ -453,9 +453,9 @@ def test_the_headline_of_an_even_run_names_the_groups_of_whom_it_says_nothing() 
 
 @pytest.mark.parametrize("view", [render, glance])
 def test_a_run_that_is_not_published_says_so_first_and_why(view: Callable[[Facts], str]) -> None:
-    blocked = view(replace(facts(), status="blocked", reasons=["age_band: balance 0.10 [0.08, 0.12], threshold 0.2"]))
+    blocked = view(replace(facts(), status="blocked", reasons=["age_band: balance is 0.10 (0.08 to 0.12), at least 0.2 is even"]))
     assert "<strong>Blocked.</strong>" in blocked
-    assert "<li>age band: balance 0.10 [0.08, 0.12], threshold 0.2</li>" in blocked
+    assert "<li>age band: balance is 0.10 (0.08 to 0.12), at least 0.2 is even</li>" in blocked
     assert blocked.index("<strong>Blocked.") < blocked.index("customers fall into")
     assert "<strong>Running.</strong>" in view(replace(facts(), status="running"))
     assert 'class="banner"><p><strong>' not in view(facts())

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_report import base_page, cells, facts
+from test_report import base_page, cells, deviations, facts
 
 from evenhand.job.flow import DOING, STEPS
 from evenhand.report.findings import adapted, fairness_words
 from evenhand.report.number_of_segments import chosen_in_words
 from evenhand.report.page import render
+from evenhand.report.segment_sentences import segment_sentences
 from evenhand.report.summary import summary_text
 from evenhand.report.words import Form, away_from_even
 
@@ -165,3 +166,19 @@ def test_the_page_says_why_there_are_so_many_segments(
     made = facts(plan={"segments.k": {"at_least": 3, "at_most": 5}} | plan, curve=curve(silhouettes, 0.3, chosen=4, reach=reach))
     assert said in " ".join(chosen_in_words(made))
     assert chosen_in_words(made)[0] == "Of 3 to 5 segments 4 were chosen."
+
+
+def test_each_segment_has_a_sentence_of_what_surely_sets_it_apart() -> None:
+    made = facts(plan={"features.0.unit": "years"})
+    rows = [r | deviations(0.2, 0.1, 0.3) if (r["segment"], r["measure"]) == (1, "visits") else r for r in made.profiles]
+    rows = [r | deviations(1.5, -0.1, 3.0) if (r["segment"], r["measure"]) == (1, "spent") else r for r in rows]
+    rows = [
+        r | {"value": None} | deviations(-2.0, -3.0, -1.0) if (r["segment"], r["measure"]) == (2, "visits") else r for r in rows
+    ]
+    hidden = {"value": None, "low": None, "high": None, "suppressed": True}
+    rows = [r | hidden if r["segment"] == 3 else r for r in rows]
+    said = segment_sentences(replace(made, profiles=rows))
+    assert said[1] == "buys often, spends much: about 1,200 customers. Tenure is 8 years, against 5 for all customers."
+    assert "Visits is 6.8 to 8.2, against 5 for all customers; tenure is 8 years" in said[2]
+    assert said[3] == "bought lately."
+    assert f'<li value="1">{said[1]}</li>' in render(replace(made, profiles=rows))

@@ -73,6 +73,6 @@ def useless(found: Worth, plan: Plan) -> list[str]:
     if found.gain.value >= 0 or (found.gain.high >= 0 and not is_too_small(plan)):
         return []
     of = found.times
-    figures = "" if of is None else f", {of.value:.2f} times the squared distance [{of.low:.2f}, {of.high:.2f}]"
+    figures = "" if of is None else f", {of.value:.2f} times the squared distance ({of.low:.2f} to {of.high:.2f})"
     said = f"segments: expected to describe customers worse than one segment for everybody{figures}"
     return [f"{said}; {remedy(plan, found.customers)}; segments.when_useless: publish would publish them all the same"]

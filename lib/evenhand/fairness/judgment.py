@@ -97,13 +97,14 @@ def verdict(low: float, high: float, threshold: float, lower_is_even: bool) -> s
 
 
 def in_a_line(table: str, of: Judgment) -> str:
-    """ "gender: balance 0.10 [0.08, 0.12], threshold 0.2" """
+    """ "gender: balance is 0.10 (0.08 to 0.12), at least 0.2 is even" """
     offer = f" of {of.offer}" if of.offer else ""
-    return f"{table}: {of.metric.replace('_', ' ')}{offer} {_figures(of.estimate)}, threshold {of.threshold:g}"
+    limit = f"at {'least' if of.metric in AT_LEAST else 'most'} {of.threshold:.3g} is even"
+    return f"{table}: {of.metric.replace('_', ' ')}{offer} is {_figures(of.estimate)}, {limit}"
 
 
 def _figures(of: Estimate | None) -> str:
     if of is None:
         return "uneven, figures not shown"
-    value = "" if math.isnan(of.value) else f"{of.value:.2f} "
-    return f"{value}[{of.low:.2f}, {of.high:.2f}]"
+    ends = f"{of.low:.2f} to {of.high:.2f}"
+    return ends if math.isnan(of.value) else f"{of.value:.2f} ({ends})"

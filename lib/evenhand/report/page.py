@@ -31,6 +31,7 @@ from evenhand.report.gather import gather
 from evenhand.report.number_of_segments import chosen_in_words, no_natural_groups
 from evenhand.report.offers import rule
 from evenhand.report.plots import plots_of
+from evenhand.report.segment_sentences import segment_sentences
 from evenhand.report.words import (
     ALONE,
     METRIC_NAMES,
@@ -107,6 +108,7 @@ def _context(facts: Facts, *papers: Paper) -> dict[str, object]:
         "do_not_act": do_not_act(facts),
         "miscounted": miscounted(facts),
         "crowded": crowded(facts.outside, plan),
+        "sentences": segment_sentences(facts),
         "natural": no_natural_groups(facts),
         "chosen": chosen_in_words(facts),
         "warnings": advice(plan),
