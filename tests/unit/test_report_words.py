@@ -11,7 +11,8 @@ import pytest
 from test_report import base_page, cells, deviations, facts
 
 from evenhand.job.flow import DOING, STEPS
-from evenhand.report.findings import adapted, fairness_words
+from evenhand.report.findings import fairness_words
+from evenhand.report.limits import adapted
 from evenhand.report.number_of_segments import chosen_in_words
 from evenhand.report.page import render
 from evenhand.report.segment_sentences import segment_sentences

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 
 from evenhand.fairness.judgment import AT_LEAST, CANNOT_TELL, EVEN, UNEVEN
-from evenhand.fairness.possible import OF_ASSOCIATION, OF_BALANCE
 from evenhand.fairness.reference import CUSTOMERS
 from evenhand.report.doubts import do_not_act
 from evenhand.report.facts import Facts
@@ -22,14 +21,6 @@ from evenhand.report.words import (
     sure_distance,
 )
 
-NAMES = {  # of the statistics whose limit the sizes of groups may set
-    "balance": "balance",
-    "cramers_v": "Cramér's V",
-    "mutual_information": "mutual information",
-    "total_variation": "total variation",
-    "jensen_shannon": "the Jensen–Shannon distance",
-    "selection_difference": "the gap between groups that get an offer",
-}
 NAMED = 4  # groups in a headline; all stand below
 
 
@@ -132,28 +123,3 @@ def verdict_counts(rows: Rows) -> str:
     """ "2 uneven, 5 even, 1 cannot tell", the sure ones first."""
     counts = Counter(row["verdict"] for row in rows)
     return ", ".join(f"{counts[said]} {said}" for said in (UNEVEN, EVEN, CANNOT_TELL) if counts[said])
-
-
-def adapted(facts: Facts) -> list[str]:
-    """Why a limit on the page is not that of the plan, a sentence each: the sizes of groups and segments set what can be reached."""
-    found = []
-    for row in facts.verdicts:
-        if row["metric"] not in NAMES or row["threshold"] is None:
-            continue
-        asked = float(getattr(facts.plan.fairness.thresholds, row["metric"]))
-        if row["threshold"] == asked:
-            continue
-        offer = f", {row['offer'].replace('_', ' ')}" if row["offer"] else ""
-        by = f"By {row['attribute'].replace('_', ' ')} the plan's limit for {NAMES[row['metric']]}{offer}, {asked:g},"
-        limit = f"{row['threshold']:.2g}"
-        if row["metric"] == "balance":
-            found.append(
-                f"{by} cannot be reached: the smallest group is that small among all customers. So {limit} is even here, "
-                f"{OF_BALANCE:.0%} of the balance of all customers."
-            )
-        else:
-            found.append(
-                f"{by} could hardly be missed, because groups, segments and offers of these sizes cannot be far apart in it. So at "
-                f"most {limit} is even here, {OF_ASSOCIATION:.0%} of the largest value that the sizes allow."
-            )
-    return found

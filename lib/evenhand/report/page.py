@@ -26,8 +26,9 @@ from evenhand.plan.periods import EACH
 from evenhand.report.doubts import do_not_act, miscounted
 from evenhand.report.drawing import NARROW, WIDE, Paper
 from evenhand.report.facts import Facts, in_words
-from evenhand.report.findings import adapted, fairness_words, headline, verdict_counts
+from evenhand.report.findings import fairness_words, headline, verdict_counts
 from evenhand.report.gather import gather
+from evenhand.report.limits import adapted
 from evenhand.report.number_of_segments import chosen_in_words, no_natural_groups
 from evenhand.report.offers import rule
 from evenhand.report.plots import plots_of

@@ -9,7 +9,7 @@ from evenhand.plan.advice import crowded
 from evenhand.plan.groups import group_tables
 from evenhand.report.doubts import do_not_act, miscounted
 from evenhand.report.facts import Facts
-from evenhand.report.words import NOT_SHOWN, Form
+from evenhand.report.words import NOT_SHOWN, SHORT_NAMES, Form, Row
 from evenhand.terminal import WIDTH
 
 
@@ -50,6 +50,6 @@ def _hanging(text: str, indent: str) -> list[str]:
     return textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent=indent)
 
 
-def _metric(row: dict[str, object]) -> str:
-    of = f" of {row['offer']}" if row["offer"] else ""
-    return f"{row['metric']}{of}".replace("_", " ")
+def _metric(row: Row) -> str:
+    of = f" of {row['offer'].replace('_', ' ')}" if row["offer"] else ""
+    return f"{SHORT_NAMES[row['metric']]}{of}"

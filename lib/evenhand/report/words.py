@@ -26,6 +26,18 @@ METRIC_NAMES = {
     "cost_ratio": "how far the worst-served group is from the segments' centers, over all others (cost ratio)",
     "all": "all statistics",
 }
+SHORT_NAMES = {  # where there is no room, and for who knows them
+    "representation_ratio": "representation ratio",
+    "balance": "balance",
+    "total_variation": "total variation",
+    "jensen_shannon": "Jensen–Shannon distance",
+    "cramers_v": "Cramér's V",
+    "mutual_information": "mutual information",
+    "selection_ratio": "selection ratio",
+    "selection_difference": "selection difference",
+    "cost_ratio": "cost ratio",
+    "all": "all statistics",
+}
 PLAIN = ("representation_ratio", "selection_ratio", "cost_ratio", "all")  # the first layer of the page; the rest is folded away
 NOT_SHOWN = "not shown"
 TOO_SMALL = "too small to report"
