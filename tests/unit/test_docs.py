@@ -31,6 +31,11 @@ def test_files_that_a_sentence_names_are_there(page: Path) -> None:
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda p: p.name)
+def test_a_page_says_first_whom_it_is_for(page: Path) -> None:
+    assert re.match(r"# .+\n\n\*For [^*]+\*", page.read_text(encoding="utf-8"))
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_every_link_into_a_page_finds_its_heading(page: Path) -> None:
     links = re.findall(r"\]\((?!http)([^)#\s]*)#([^)\s]+)\)", prose(page))
