@@ -9,10 +9,10 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from asked import Asked, Earlier, asked, questions
-from counts import Customers
+from asked import Earlier, asked
 from evenhand.plan.models import Plan
 from evenhand.privacy.question import Question
+from evenhand.privacy.sample import Sample
 from plans import any_plan
 from sensitivity import hardest, somebody
 
@@ -26,7 +26,7 @@ PLANS: Mapping[str, Plan] = {
 SEED = 7
 
 
-def people(plan: Plan, earlier: Earlier) -> Customers:
+def people(plan: Plan, earlier: Earlier) -> Sample:
     random = np.random.default_rng(SEED)
     return somebody(plan, random, 150) + hardest(plan, earlier, random, 50)
 
@@ -40,13 +40,12 @@ def counted_otherwise(spark: SparkSession) -> list[str]:
     return found
 
 
-def different(spark: SparkSession, plan: Plan, earlier: Earlier, some: Customers) -> list[str]:
+def different(spark: SparkSession, plan: Plan, earlier: Earlier, some: Sample) -> list[str]:
     table, hashed = on_spark(spark, plan, some)
-    pairs = zip(questions(table, plan, earlier), asked(plan, earlier), strict=True)
-    return [theirs.name for theirs, ours in pairs if not same(theirs, ours, hashed)]
+    return [question.name for question in asked(plan, earlier) if not same(question, table, hashed)]
 
 
-def on_spark(spark: SparkSession, plan: Plan, some: Customers) -> tuple[DataFrame, Customers]:
+def on_spark(spark: SparkSession, plan: Plan, some: Sample) -> tuple[DataFrame, Sample]:
     """The people as rows of `prepared`, and as they are with the hashes that Spark has of their pseudonyms."""
     pseudonyms = [int(number).to_bytes(8, "big", signed=True) for number in some.hashes]
     columns = {"pseudonym": pa.array(pseudonyms, pa.binary())}
@@ -55,15 +54,12 @@ def on_spark(spark: SparkSession, plan: Plan, some: Customers) -> tuple[DataFram
     table = spark.createDataFrame(pa.table(columns))
     by_pseudonym = dict(table.select("pseudonym", F.xxhash64("pseudonym")).collect())
     hashes = np.array([by_pseudonym[p] for p in pseudonyms], dtype=np.int64)
-    return table, Customers(some.points, some.groups, hashes)
+    return table, Sample.of(some.points, some.groups, hashes)
 
 
-def same(theirs: Question, ours: Asked, some: Customers) -> bool:
-    mine, found = ours.table(some), theirs.rows.toArrow()
-    if theirs.name != ours.name or theirs.parts != ours.parts or _rows(found) != _rows(mine):
-        return False
-    a, b = theirs.vectors(found), ours.vectors(mine)
-    return a.keys() == b.keys() and all((a[name] == b[name]).all() for name in a)
+def same(question: Question, table: DataFrame, some: Sample) -> bool:
+    found, mine = question.in_spark(table).toArrow(), question.in_numpy(some)
+    return _rows(found) == _rows(mine)
 
 
 def _rows(table: pa.Table) -> set[frozenset[tuple[str, int | None]]]:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from accuracy_evenhand import Exact, StandIn, learned
 from audit import ALARM, AUDITS, Finding, log_ratio
 from bound import epsilon_lower_bound
+from evenhand.errors import DataError
+from evenhand.learn.learn import learn
 from evenhand.plan.method import Method
 from evenhand.plan.models import Plan
-from evenhand.privacy.question import Part
+from evenhand.privacy.noise import NoNoise
+from evenhand.privacy.question import Question
+from evenhand.privacy.release import Release, made_up
+from evenhand.privacy.sample import Sample
 from sensitivity import Mechanism, sound
 
 Rows = NDArray[np.int64]
@@ -31,15 +35,20 @@ def _run(rows: Rows, one: Rows, other: Rows, plan: Plan, mechanism: Mechanism) -
     """Of all answers the log likelihood ratio under the claimed noise and the cells left as on the first input; the centers."""
     seen = np.zeros(2)
 
-    def ask(parts: tuple[Part, ...], exact: Exact) -> StandIn:
-        mine, a, b = exact(rows), exact(one), exact(other)
-        noisy = {p.name: mechanism(p, mine[p.name]) for p in parts}
-        for part in parts:
+    def ask(*questions: Question) -> list[Release]:
+        return [answer(question) for question in questions]
+
+    def answer(question: Question) -> Release:
+        mine, a, b = (question.of_sample(Sample.of(of)) for of in (rows, one, other))
+        noisy = {p.name: mechanism(p, mine[p.name]) for p in question.parts}
+        for part in question.parts:
             found, first, second = noisy[part.name], a[part.name], b[part.name]
             seen[0] += log_ratio(part, found[None], first, second)[0]
             seen[1] += (found == first)[first != second].sum()
-        return StandIn(noisy, parts)
+        return made_up(noisy, question.parts, NoNoise())
 
-    centers = learned(plan, ask)
-    width = max(plan.segments.candidates) * len(plan.features)
-    return [*seen, *(np.full(width, -1.0) if centers is None else np.sort(centers, axis=0).ravel())]
+    try:
+        centers = np.sort(learn(ask, plan).centers, axis=0).ravel().astype(float)
+    except DataError:
+        centers = np.full(max(plan.segments.candidates) * len(plan.features), -1.0)
+    return [*seen, *centers]

@@ -20,12 +20,11 @@ import numpy as np
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from counts import Integers
 from evenhand.plan.accounting import Unit
 from evenhand.plan.geometry import STEPS
 from evenhand.plan.models import Plan
 from evenhand.privacy.noise import Laplace, NoiseSource
-from evenhand.privacy.question import Part
+from evenhand.privacy.question import Integers, Part
 from sensitivity import OPENDP, Mechanism, sound
 from world import (
     BEFORE,

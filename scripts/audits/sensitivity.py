@@ -13,15 +13,15 @@ from fractions import Fraction
 import numpy as np
 
 from asked import Earlier
-from counts import Customers, Integers
 from evenhand.ask.boxes import boxes_of
 from evenhand.ask.margins import NEAR
 from evenhand.plan.geometry import STEPS
 from evenhand.plan.models import Plan
 from evenhand.privacy.cube import Cube
 from evenhand.privacy.noise import Gaussian, Noise, NoiseSource, OpenDPNoise
-from evenhand.privacy.question import Part
+from evenhand.privacy.question import Integers, Part
 from evenhand.privacy.release import add_noise
+from evenhand.privacy.sample import Sample
 
 Mechanism = Callable[..., Integers]  # of a part, its exact cells, and where the noise comes from: OpenDP unless stated
 OPENDP = OpenDPNoise()
@@ -117,7 +117,7 @@ def _through(noise: Noise, difference: Integers) -> Fraction:
     return int(np.abs(difference).reshape(-1, width).max(axis=1).sum()) / scale
 
 
-def hardest(plan: Plan, earlier: Earlier, random: np.random.Generator, number: int) -> Customers:
+def hardest(plan: Plan, earlier: Earlier, random: np.random.Generator, number: int) -> Sample:
     """Customers whose presence is hard to hide: at corners, at the edges of boxes and clippings, on a center and beside it."""
     d, boxes = len(plan.features), boxes_of(plan, earlier.marginals)
     places = [[0, STEPS - 1, *edges[1:-1], *(e - 1 for e in edges[1:-1])] for edges in boxes.edges]
@@ -129,13 +129,13 @@ def hardest(plan: Plan, earlier: Earlier, random: np.random.Generator, number: i
     return anybody(plan, random, points)
 
 
-def somebody(plan: Plan, random: np.random.Generator, number: int) -> Customers:
+def somebody(plan: Plan, random: np.random.Generator, number: int) -> Sample:
     """Customers anywhere."""
     return anybody(plan, random, random.integers(0, STEPS, (number, len(plan.features))))
 
 
-def anybody(plan: Plan, random: np.random.Generator, points: Integers) -> Customers:
+def anybody(plan: Plan, random: np.random.Generator, points: Integers) -> Sample:
     """Customers at the given points, of any groups."""
     groups = [random.integers(0, len(a.group_names), len(points)) for a in plan.protected]
     hashes = random.integers(-(2**63), 2**63 - 1, len(points), endpoint=True)
-    return Customers(points.astype(np.int64), np.stack(groups, axis=1), hashes)
+    return Sample.of(points.astype(np.int64), np.stack(groups, axis=1), hashes)

@@ -17,15 +17,15 @@ import numpy as np
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from asked import Earlier, asked, bounds_answer
-from counts import Customers, Integers
+from asked import Earlier, asked
+from evenhand.ask.bounds import magnitude_histograms
 from evenhand.ask.boxes import Summary
 from evenhand.ask.histograms import BINS, Marginals
 from evenhand.ask.margins import edges_of
 from evenhand.assignment.fair_map import FairMap, Moves
 from evenhand.assignment.joint_groups import JointGroups
 from evenhand.assignment.nearest import rounded_centers
-from evenhand.learn.refine import Step
+from evenhand.learn.refine import step_around
 from evenhand.plan.geometry import STEPS, to_fixed
 from evenhand.plan.method import Method
 from evenhand.plan.models import Plan
@@ -33,7 +33,8 @@ from evenhand.prepare.customers import prepared_customers
 from evenhand.prepare.magnitudes import magnitudes
 from evenhand.prepare.pseudonym import Pads
 from evenhand.prepare.sources import Sources
-from evenhand.privacy.question import Part
+from evenhand.privacy.question import Integers, Part
+from evenhand.privacy.sample import Sample
 
 Row = tuple[Any, ...]
 CUSTOMERS = "customer_id STRING, a DOUBLE, sex STRING, age INT, changed INT"
@@ -168,7 +169,7 @@ def earlier_answers(plan: Plan) -> Earlier:
     shares[np.arange(len(plan.features)), spots * BINS // STEPS] = 0.5
     points = np.concatenate([spots - 2000, spots + 2000]).astype(float)
     seen = Summary(np.arange(len(points)), np.ones(len(points)), points, private=True)
-    steps = [Step.around(i + 1, centers, seen, plan.privacy.unit) for i in range(min(len(method.refinements), 1))]
+    steps = [step_around(i + 1, centers, seen, plan.privacy.unit) for i in range(min(len(method.refinements), 1))]
     fair_map = moved = None
     if method.balances:
         joint = JointGroups.of(plan).count
@@ -207,7 +208,7 @@ class Prepared:
     """The rows of `prepared`, with their pseudonyms in the same order; they never leave the audit."""
 
     pseudonyms: tuple[bytes, ...]
-    people: Customers
+    people: Sample
 
     @classmethod
     def read(cls, found: DataFrame, plan: Plan) -> Prepared:
@@ -215,7 +216,7 @@ class Prepared:
         table = found.select("pseudonym", F.xxhash64("pseudonym").alias("hash"), *names).toArrow()
         columns = {name: table[name].to_numpy().astype(np.int64) for name in ("hash", *names)}
         points, groups = (np.stack([columns[n] for n in of], axis=1) for of in (plan.feature_names, plan.attribute_names))
-        return cls(tuple(table["pseudonym"].to_pylist()), Customers(points, groups, columns["hash"]))
+        return cls(tuple(table["pseudonym"].to_pylist()), Sample.of(points, groups, columns["hash"]))
 
     @classmethod
     def of(cls, spark: SparkSession, plan: Plan, rows: Rows, prepare: Prepare = prepared) -> Prepared:
@@ -251,10 +252,10 @@ class Exact:
     vectors: Mapping[str, Integers]
 
 
-def exact_answers(plan: Plan, people: Customers, only: Collection[str] = ()) -> dict[str, Exact]:
+def exact_answers(plan: Plan, people: Sample, only: Collection[str] = ()) -> dict[str, Exact]:
     """The exact answer to each question, or to some only."""
     made = [q for q in asked(plan, earlier_answers(plan)) if not only or q.name in only]
-    return {q.name: Exact(q.name, q.parts, q.answer(people)) for q in made}
+    return {q.name: Exact(q.name, q.parts, q.of_sample(people)) for q in made}
 
 
 def exact_bounds(spark: SparkSession, plan: Plan, rows: Rows) -> Exact:
@@ -262,4 +263,6 @@ def exact_bounds(spark: SparkSession, plan: Plan, rows: Rows) -> Exact:
     names = [f.name for f in plan.to_find]
     table = magnitudes(sources(spark, rows), plan, NOW).select(names).toArrow()
     bins = np.stack([table[n].fill_null(-1).to_numpy().astype(np.int64) for n in names], axis=1)
-    return Exact("bounds", *bounds_answer(plan, bins))
+    question = magnitude_histograms(plan)
+    nothing = np.zeros((len(bins), 0), dtype=np.int64)
+    return Exact(question.name, question.parts, question.of_sample(Sample.of(nothing, magnitudes=bins)))

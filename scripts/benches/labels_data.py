@@ -9,13 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from accuracy_evenhand import StandIn, learned, nearest
-from evenhand.ask import assessment as tallies
-from evenhand.assignment.nearest import CENTER_BITS, Centers
+from evenhand.ask.assessment import segment_tallies
+from evenhand.assignment.in_numpy import segment_numbers
+from evenhand.assignment.nearest import Centers
 from evenhand.describe.label import NOTICEABLE, WORDS
+from evenhand.errors import DataError
+from evenhand.learn.learn import learn
 from evenhand.plan.geometry import to_fixed
 from evenhand.plan.models import Plan
-from evenhand.privacy.noise import NoNoise, SeededNoise
+from evenhand.privacy.noise import SeededNoise
+from evenhand.privacy.release import Release, asking
+from evenhand.privacy.sample import Sample
 
 SAME = 0.05
 CORNERS = np.array([[20, 20], [80, 20], [50, 80]])
@@ -137,7 +141,7 @@ class Assessed:
     `away` (segments, features): true deviations of each segment's mean from everybody's, NaN where nobody is.
     """
 
-    release: StandIn
+    release: Release
     plan: Plan
     centers: Centers
     away: Floats
@@ -145,12 +149,16 @@ class Assessed:
 
 def assessed(world: World, epsilon: float, seed: int) -> Assessed | None:
     """The segments that a run of that ε learns, and what it releases of them; None where it learns none."""
-    plan, noise = world.plan(epsilon), SeededNoise(seed)
+    plan = world.plan(epsilon)
     fixed = to_fixed(world.rows, plan.features)
-    centers = learned(plan, lambda parts, exact: StandIn.of(exact(fixed), parts, noise))
-    if centers is None:
+    people = Sample.of(fixed, np.zeros((len(fixed), len(plan.protected)), dtype=np.int64))
+    ask = asking(people, SeededNoise(seed))
+    try:
+        centers = learn(ask, plan).centers
+    except DataError:
         return None
-    segment = nearest(fixed, centers / 2**CENTER_BITS)[0]
+    (release,) = ask(segment_tallies(centers, None, plan))
+    segment = segment_numbers(people, centers) - 1
     spread = fixed.std(axis=0)
     means = np.stack(
         [
@@ -159,17 +167,7 @@ def assessed(world: World, epsilon: float, seed: int) -> Assessed | None:
         ]
     )
     away = (means - fixed.mean(axis=0)) / np.where(spread > 0, spread, np.inf)
-    return Assessed(released(fixed, segment, len(centers), plan, noise), plan, centers, away)
-
-
-def released(fixed: Floats, segment: Floats, k: int, plan: Plan, noise: SeededNoise | NoNoise) -> StandIn:
-    """The assessment's answer to who is in which segment; nobody is in any group."""
-    parts, offsets = tallies._parts(k, plan), fixed - tallies.MIDDLE
-    exact = {part.name: np.zeros(part.cells, dtype=np.int64) for part in parts}
-    exact[tallies.SIZE] = np.bincount(segment, minlength=k)
-    exact[tallies.SUMS] = np.stack([offsets[segment == j].sum(axis=0) for j in range(k)]).ravel()
-    exact[tallies.SQUARES] = (offsets**2).sum(axis=0)
-    return StandIn.of(exact, parts, noise)
+    return Assessed(release, plan, centers, away)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import sys
 import time
 
 import evenhand
+from evenhand.job.flow import DOING
 from evenhand.spark.session import start
 from measure import peak_memory
 
@@ -22,11 +23,10 @@ def main(plan_file: str, out: str, as_of: str) -> None:
         plan, spark, as_of=datetime.fromisoformat(as_of), say=lambda line: said.append((time.perf_counter() - began, line))
     )
     whole = time.perf_counter() - began
-    marks = {line.split("] ")[-1].split(":")[0]: at for at, line in said}
     centers = [row.fixed_point for row in result.centers.orderBy("segment").collect()]
     bench = {
         "steps": _between(said, whole),
-        "training": marks["learned"] - marks["segment"],
+        "training": _said(said, "learned ") - _said(said, DOING["segment"]),
         "whole": whole,
         "memory": peak_memory(spark),
         "centers": [[c / 16 / 65536 for c in center] for center in centers],
@@ -34,6 +34,11 @@ def main(plan_file: str, out: str, as_of: str) -> None:
     }
     with open(f"{out}.json", "w", encoding="utf-8") as file:
         json.dump(bench, file)
+
+
+def _said(said: list[tuple[float, str]], words: str) -> float:
+    """When a line with these words was said."""
+    return next(at for at, line in said if words in line)
 
 
 def _between(said: list[tuple[float, str]], whole: float) -> dict[str, float]:

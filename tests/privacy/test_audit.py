@@ -17,8 +17,8 @@ from audit import audit_path, audit_release, audit_spread
 from audit_learning import audit_learning
 from audit_privacy import EPSILON, PATH_EPSILON, STEPS, Neighbors, for_certain, neighbors
 from bound import epsilon_lower_bound
-from evenhand.ask import assessment as tallies
-from evenhand.ask.bounds import _parts
+from evenhand.ask import assessment
+from evenhand.ask.bounds import bound_parts
 from evenhand.privacy.noise import Laplace, OpenDPNoise
 from faults import FAULTS, changed, each_alone, noise_halved, only_observed_noised
 from sensitivity import wrong_changes
@@ -73,7 +73,7 @@ def test_spark_counts_what_numpy_counts_to_the_last_integer(spark: Any, name: st
 
 
 def test_a_cap_of_the_costs_that_spark_counts_otherwise_is_found(spark: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    twice = changed(tallies, "F.lit(COST_STEPS - 1)", "F.lit(2 * COST_STEPS - 1)")["segment_tallies"]
+    twice = changed(assessment, "F.lit(COST_STEPS - 1)", "F.lit(2 * COST_STEPS - 1)")["segment_tallies"]
     monkeypatch.setattr("asked.segment_tallies", twice)
     plan = PLANS["one pass, Gaussian, an intersection"]
     earlier = Earlier.drawn(plan, SEED, reach=0.4)
@@ -138,7 +138,7 @@ def test_bounds_that_are_found_give_away_no_more_than_they_claim_and_faults_in_t
             far = answer
     assert not all(f.passed for f in audit_release(without, far, "far", RUNS, only_observed_noised))
     loud = audit_plan(10 * EPSILON, without_bounds=True)  # where few runs tell a factor of two
-    one, other = (Exact(e.question, _parts(loud), e.vectors) for e in (without, far))
+    one, other = (Exact(e.question, bound_parts(loud), e.vectors) for e in (without, far))
     assert not all(f.passed for f in audit_release(one, other, "far", RUNS, noise_halved))
 
 
@@ -157,10 +157,10 @@ def test_gaussian_noise_gives_away_no_more_than_its_rho_claims_and_faults_in_it_
     for question, answer in exact_answers(plan, cases[case].people).items():
         halved = audit_spread(without[question], answer, case, RUNS, noise_halved)
         assert {f.part for f in halved if not f.passed} >= {p.name for p in answer.parts if p.sensitivity == 1}
-    monkeypatch.setattr(tallies, "row_sensitivity", each_alone)
+    monkeypatch.setattr(assessment, "row_sensitivity", each_alone)
     one, other = (exact_answers(plan, p.people, ["assessment"])["assessment"] for p in (world[0], cases[case]))
     found = {f.part for f in audit_spread(one, other, case, RUNS) if not f.passed}
-    assert found >= {tallies.SUMS, tallies.SQUARES, tallies.feature_part("gender")}
+    assert found >= {assessment.SUMS, assessment.SQUARES, assessment.feature_part("gender")}
 
 
 @pytest.mark.parametrize("case", ["alone in an empty box", "far outside the bounds"])

@@ -12,21 +12,17 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from accuracy_evenhand import bins, box_table
-from evenhand.ask import boxes as summary
-from evenhand.ask import histograms as marginals
-from evenhand.ask.assessment import MIDDLE, SIZE, SUMS, _parts, group_part
-from evenhand.ask.boxes import COUNT, OFFSETS, box_intervals, boxes_of, read_summary
-from evenhand.ask.histograms import read_marginals
+from evenhand.ask.assessment import MIDDLE, SIZE, SUMS, assessment_parts, group_part
+from evenhand.ask.boxes import COUNT, OFFSETS, box_intervals, box_sums, boxes_of, read_summary
+from evenhand.ask.histograms import histograms, read_marginals
 from evenhand.describe.profiles import Profiles, read_profiles
 from evenhand.plan.geometry import STEPS, offset_factors, to_unit
 from evenhand.plan.load import parse_plan
 from evenhand.plan.method import Method
 from evenhand.plan.models import Plan
-from evenhand.privacy import release
 from evenhand.privacy.noise import SeededNoise
-from evenhand.privacy.question import histogram_vectors
-from evenhand.privacy.release import Release, add_noise
+from evenhand.privacy.release import Release, asking, made_up
+from evenhand.privacy.sample import Sample
 from sample import plan_yaml
 
 RUNS = 600
@@ -63,10 +59,9 @@ def noisy_runs(name: str, mode: str) -> list[Release]:
     sizes = truth.sum(axis=0)
     exact = {SIZE: sizes, group_part("gender"): truth.ravel(), group_part("age_band"): truth[::-1].ravel()}
     exact |= {SUMS: np.stack([np.rint(sizes * offset(j)).astype(np.int64) for j in range(3)], axis=1).ravel()}
-    parts, noise = _parts(4, plan), SeededNoise(7)
+    parts, noise = assessment_parts(4, plan), SeededNoise(7)
     exact = {p.name: np.zeros(p.cells, dtype=np.int64) for p in parts} | exact
-    answers = [add_noise(parts, exact, noise) for _ in range(RUNS)]
-    return [Release(release._KEY, "assessment", parts, answer, private=False) for answer in answers]
+    return [made_up(exact, parts, noise) for _ in range(RUNS)]
 
 
 def offset(feature: int) -> np.ndarray:
@@ -102,11 +97,11 @@ def test_sizes_shares_and_values_lie_in_their_intervals(name: str, mode: str) ->
 def test_of_small_segments_that_are_shown_the_intervals_hold_as_often_as_of_all(mode: str) -> None:
     """Of two customers a count is shown where the noise lifts it above the minimum: the interval missed up to a fifth of those."""
     plan, sizes, noise = plan_of(mode), np.array([900, 400, 21, 2]), SeededNoise(3)
-    parts = tuple(p for p in _parts(4, plan) if p.name in (SIZE, SUMS))
+    parts = tuple(p for p in assessment_parts(4, plan) if p.name in (SIZE, SUMS))
     exact = {SIZE: sizes, SUMS: np.stack([np.rint(sizes * offset(j)).astype(np.int64) for j in range(3)], axis=1).ravel()}
     shown, missed = np.zeros(4, dtype=int), np.zeros(4, dtype=int)
     for _ in range(10 * RUNS):
-        p = read_profiles(Release(release._KEY, "assessment", parts, add_noise(parts, exact, noise), private=False), plan)
+        p = read_profiles(made_up(exact, parts, noise), plan)
         shown += ~p.suppressed
         missed += ~p.suppressed & ((sizes < p.size_low) | (sizes > p.size_high))
     assert shown.min() > RUNS / 4
@@ -137,18 +132,16 @@ def test_all_counts_of_the_boxes_that_are_kept_and_all_their_means_lie_in_their_
     rows = np.minimum(np.random.default_rng(5).exponential(STEPS / 8, (customers, 3)), STEPS - 1).astype(np.int64)
     noise, found = SeededNoise(11), None
     if Method.of(plan).marginals:
-        parts = marginals._parts(plan)
-        exact = histogram_vectors(bins(rows), plan.feature_names, marginals.BINS)
-        answer = Release(release._KEY, "marginals", parts, add_noise(parts, exact, noise), private=False)
-        found = read_marginals(answer, plan)
+        found = read_marginals(asking(Sample.of(rows), noise)(histograms(plan))[0], plan)
     boxes = boxes_of(plan, found)
-    parts, exact = summary._parts(plan, boxes), summary._vectors(box_table(rows, boxes), boxes, plan.privacy.unit)
+    question = box_sums(plan, found)
+    exact = question.of_sample(Sample.of(rows))
     with np.errstate(invalid="ignore"):
         offsets = exact[OFFSETS].reshape(boxes.halves.shape) / offset_factors(boxes.halves, plan.privacy.unit)
         means = boxes.centers + offsets / exact[COUNT][:, None]
     missed, kept = np.zeros(4, dtype=int), 0
     for _ in range(RUNS):
-        answer = Release(release._KEY, "summary", parts, add_noise(parts, exact, noise), private=False)
+        answer = made_up(exact, question.parts, noise)
         seen = read_summary(answer, plan, found)
         of, kept = box_intervals(answer, seen, boxes), kept + len(seen.boxes)
         counts, truth = exact[COUNT][seen.boxes], means[seen.boxes]  # an empty box has no mean that could be missed

@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_segment_coverage import MODES, allowed, answered
+from test_segment_coverage import MODES, allowed
 
-from evenhand.ask.assessment import SIZE, _parts, group_part
+from evenhand.ask.assessment import SIZE, assessment_parts, group_part
 from evenhand.mitigate.kept import CANNOT_TELL, KEPT, MISSED, Kept, kept_bounds
 from evenhand.plan.load import parse_plan
 from evenhand.plan.models import Plan
 from evenhand.privacy.noise import SeededNoise
+from evenhand.privacy.release import made_up
 from sample import plan_yaml
 
 K, RUNS, EACH = 4, 400, 5_000
@@ -39,10 +40,10 @@ def table(worst: float) -> np.ndarray:
 
 def verdicts(counts: np.ndarray, plan: Plan, runs: int = RUNS, hidden: np.ndarray | None = None) -> list[list[Kept]]:
     wanted = {SIZE: counts.sum(axis=0), group_part("gender"): counts.ravel()}
-    parts = tuple(part for part in _parts(K, plan) if part.name in wanted)
+    parts = tuple(part for part in assessment_parts(K, plan) if part.name in wanted)
     shown = {"gender": np.zeros(counts.shape, dtype=bool) if hidden is None else hidden}
     noise = SeededNoise(7)
-    return [kept_bounds(answered(parts, wanted, noise), plan, GROUPS, shown) for _ in range(runs)]
+    return [kept_bounds(made_up(wanted, parts, noise), plan, GROUPS, shown) for _ in range(runs)]
 
 
 @pytest.mark.parametrize("mode", MODES)

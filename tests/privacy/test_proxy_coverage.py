@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from accuracy_evenhand import StandIn
-from evenhand.ask.assessment import MIDDLE, SIZE, SQUARES, SUMS, _parts, feature_part, group_part
+from evenhand.ask.assessment import MIDDLE, SIZE, SQUARES, SUMS, assessment_parts, feature_part, group_part
 from evenhand.fairness.proxies import Proxy, _strength, proxies
 from evenhand.plan.geometry import STEPS
 from evenhand.plan.groups import group_tables
 from evenhand.plan.load import parse_plan
 from evenhand.privacy.noise import SeededNoise
+from evenhand.privacy.release import made_up
 from sample import plan_yaml
 
 K, SPREAD = 3, 9_000.0
@@ -32,13 +32,13 @@ def found_in(customers: int, features: int, seed: int, shift: float = WEAK) -> d
     points = random.normal(26_000.0, SPREAD, (customers, features))
     points[:, 0] += shift * group
     offsets = np.clip(points, 0, STEPS - 1).astype(np.int64) - MIDDLE
-    parts = _parts(K, plan)
+    parts = assessment_parts(K, plan)
     exact = {part.name: np.zeros(part.cells, dtype=np.int64) for part in parts}
     exact[SIZE], exact[SQUARES] = np.bincount(segment, minlength=K), (offsets**2).sum(axis=0)
     exact[group_part("gender")] = np.bincount(group * K + segment, minlength=4 * K)
     for part, of, size in ((SUMS, segment, K), (feature_part("gender"), group, 4)):
         exact[part] = np.stack([np.bincount(of, o, size) for o in offsets.T], axis=1).astype(np.int64).ravel()
-    release: Any = StandIn.of(exact, parts, SeededNoise(seed))
+    release: Any = made_up(exact, parts, SeededNoise(seed))
     judged = np.array([True, True, False, False])
     return {p.feature: p for p in proxies(release, group_tables(plan)[0], plan, K, judged)}
 

@@ -12,30 +12,26 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from accuracy_evenhand import bins, box_table, step_table
 from evenhand.ask import bounds
-from evenhand.ask import boxes as summary
-from evenhand.ask import histograms as marginals
 from evenhand.ask.bounds import bound_intervals, range_of
-from evenhand.ask.boxes import COUNT, OFFSETS, Summary, boxes_of, read_summary
-from evenhand.ask.histograms import Marginals, read_marginals
+from evenhand.ask.boxes import COUNT, OFFSETS, Summary, box_sums, boxes_of, read_summary
+from evenhand.ask.histograms import Marginals, histograms, read_marginals
+from evenhand.ask.steps import SIZES, moved, step_sums
 from evenhand.assignment.nearest import CENTER_BITS, rounded_centers
-from evenhand.learn import refine
 from evenhand.learn.checked import SURE_FROM, without
 from evenhand.learn.choose_k import silhouettes, simplified_silhouette
 from evenhand.learn.cluster import fast_fit, squared_distances
 from evenhand.learn.intervals import center_ends, cost_ends, nearest_boxes, silhouette_ends
-from evenhand.learn.refine import Step, step_ends
+from evenhand.learn.refine import step_around, step_ends
 from evenhand.learn.spread import spread_out
 from evenhand.plan.geometry import STEPS, Boxes, offset_factors
 from evenhand.plan.load import parse_plan
 from evenhand.plan.magnitudes import BINS, threshold
 from evenhand.plan.method import Method
 from evenhand.plan.models import Plan
-from evenhand.privacy import release
 from evenhand.privacy.noise import SeededNoise
-from evenhand.privacy.question import Part, histogram_vectors
-from evenhand.privacy.release import Release, add_noise
+from evenhand.privacy.release import Release, asking, made_up
+from evenhand.privacy.sample import Sample
 from sample import REMOVED, plan_yaml
 
 RUNS, QUICK, K = 200, 1000, 4
@@ -56,10 +52,6 @@ def plan_of(mode: str, customers: int, changes: dict[str, object] | None = None)
     return parse_plan(plan_yaml(stated | (changes or {})))
 
 
-def answered(parts: tuple[Part, ...], exact: object, noise: SeededNoise) -> Release:
-    return Release(release._KEY, "asked", parts, add_noise(parts, exact, noise), private=False)  # type: ignore[arg-type]
-
-
 @dataclass(frozen=True)
 class World:
     """Skewed customers, a crowd in a corner, and their exact boxes."""
@@ -76,20 +68,17 @@ class World:
         rows = np.minimum(spread, STEPS - 1).astype(np.int64)
         if not Method.of(plan).marginals:
             return cls(plan, rows, None, noise)
-        exact = histogram_vectors(bins(rows), plan.feature_names, marginals.BINS)
-        return cls(plan, rows, read_marginals(answered(marginals._parts(plan), exact, noise), plan), noise)
+        (answer,) = asking(Sample.of(rows), noise)(histograms(plan))
+        return cls(plan, rows, read_marginals(answer, plan), noise)
 
     @property
     def boxes(self) -> Boxes:
         return boxes_of(self.plan, self.found)
 
     def answers(self, runs: int) -> tuple[dict[str, np.ndarray], list[Release]]:
-        boxes = self.boxes
-        parts, exact = (
-            summary._parts(self.plan, boxes),
-            summary._vectors(box_table(self.rows, boxes), boxes, self.plan.privacy.unit),
-        )
-        return dict(exact), [answered(parts, exact, self.noise) for _ in range(runs)]
+        question = box_sums(self.plan, self.found)
+        exact = question.of_sample(Sample.of(self.rows))
+        return dict(exact), [made_up(exact, question.parts, self.noise) for _ in range(runs)]
 
 
 @pytest.mark.parametrize(("mode", "customers"), CASES)
@@ -199,15 +188,16 @@ def test_a_box_belongs_to_the_center_that_its_customers_are_near_to_not_its_midd
 def test_centers_of_a_step_lie_in_their_intervals(mode: str) -> None:
     plan, rows = plan_of(mode, 20_000), World.of(mode, 20_000).rows
     seen = Summary(np.arange(500), np.ones(500), rows[:500].astype(float), private=False)
-    step = Step.around(1, rounded_centers(fast_fit(seen, K, 1).centers), seen, plan.privacy.unit)
-    exact = refine._vectors(step_table(rows, step), step)
-    sums, parts, noise = exact[OFFSETS].reshape(step.low.shape), refine._parts(step, plan, K), SeededNoise(3)
-    means = step.middle + sums / step.factors / exact[refine.SIZES][:, None]
+    step = step_around(1, rounded_centers(fast_fit(seen, K, 1).centers), seen, plan.privacy.unit)
+    question, noise = step_sums(step, plan), SeededNoise(3)
+    exact, parts = question.of_sample(Sample.of(rows)), question.parts
+    sums = exact[OFFSETS].reshape(step.low.shape)
+    means = step.middle + sums / step.factors / exact[SIZES][:, None]
     missed = np.zeros_like(means, dtype=int)
     for _ in range(QUICK):
-        answer = answered(parts, exact, noise)
+        answer = made_up(exact, parts, noise)
         low, high = step_ends(answer, step)
-        published = refine.moved(answer, step) / 2**CENTER_BITS
+        published = moved(answer, step) / 2**CENTER_BITS
         assert ((low <= published) & (published <= high)).all()
         missed += (means < low - 1e-6) | (means > high + 1e-6)
     assert missed.max() <= allowed(QUICK)
@@ -216,7 +206,7 @@ def test_centers_of_a_step_lie_in_their_intervals(mode: str) -> None:
 @pytest.mark.parametrize("mode", MODES)
 def test_bounds_that_are_found_lie_in_their_intervals(mode: str) -> None:
     plan = plan_of(mode, 20_000, {"features.0.bounds": REMOVED})
-    feature, parts, noise = plan.to_find[0], bounds._parts(plan), SeededNoise(17)
+    feature, parts, noise = plan.to_find[0], bounds.bound_parts(plan), SeededNoise(17)
     exact = np.bincount(np.clip(np.random.default_rng(2).normal(60, 5, 20_000).astype(int), 0, BINS - 1), minlength=BINS)
     least = threshold(plan.bounds_budget, plan.privacy.unit)
     truth = range_of(exact, least)
@@ -224,6 +214,6 @@ def test_bounds_that_are_found_lie_in_their_intervals(mode: str) -> None:
     wanted = min(truth[0], feature.missing), max(truth[1], feature.missing)
     missed = np.zeros(2, dtype=int)
     for _ in range(QUICK):
-        of = bound_intervals(answered(parts, {feature.name: exact}, noise), plan)[feature.name]
+        of = bound_intervals(made_up({feature.name: exact}, parts, noise), plan)[feature.name]
         missed += [not ends[0] <= bound <= ends[1] for bound, ends in zip(wanted, (of.low, of.high), strict=True)]
     assert missed.max() <= allowed(QUICK)

@@ -10,12 +10,10 @@ from collections import Counter
 from dataclasses import replace
 
 import numpy as np
-import pyarrow as pa
 import pytest
-from test_segment_coverage import MODES, World, allowed, answered
+from test_segment_coverage import MODES, World, allowed
 
-from accuracy_evenhand import box_table
-from evenhand.ask.boxes import read_summary
+from evenhand.ask.boxes import boxes_in, read_summary
 from evenhand.ask.groups import COUNTS, read_group_counts
 from evenhand.assignment.joint_groups import JointGroups, joint_tables
 from evenhand.fairness.statistics import METRICS, SELECTION
@@ -33,6 +31,8 @@ from evenhand.plan.models import Plan
 from evenhand.privacy.intervals import Estimate
 from evenhand.privacy.noise import Laplace
 from evenhand.privacy.question import Part
+from evenhand.privacy.release import made_up
+from evenhand.privacy.sample import Sample
 from sample import plan_yaml
 
 K, RUNS = 4, 150
@@ -60,12 +60,9 @@ def exact_counts(world: World, joint: int) -> np.ndarray:
     """Customers by box and joint group; the two genders live in different places."""
     random = np.random.default_rng(3)
     group = random.random(len(world.rows)) > 0.25 + 0.5 * np.minimum(world.rows[:, 0] / STEPS * 2, 1)
-    of = [spread_over(box_table(world.rows[group == g], world.boxes), world.boxes.count) for g in (False, True)]
-    return np.stack(of + [np.zeros(world.boxes.count)] * (joint - 2), axis=1)
-
-
-def spread_over(table: pa.Table, boxes: int) -> np.ndarray:
-    return np.bincount(table["box"].to_numpy(), table["n"].to_numpy(), boxes)
+    box, boxes = boxes_in(Sample.of(world.rows), world.boxes), world.boxes.count
+    of = [np.bincount(box[group == g], minlength=boxes).astype(float) for g in (False, True)]
+    return np.stack(of + [np.zeros(boxes)] * (joint - 2), axis=1)
 
 
 def truths(ground: Ground, choice: Choice, start: np.ndarray, plan: Plan) -> dict[tuple[str, str], float]:
@@ -98,7 +95,7 @@ def test_what_mitigation_was_expected_to_cost_and_to_bring_lies_in_its_intervals
     missed, judged, narrow = Counter[tuple[str, str, str]](), 0, []
     for answer in world.answers(RUNS)[1]:
         learned = read_summary(answer, plan, world.found)
-        release = answered((part,), {COUNTS: exact.ravel().astype(np.int64)}, world.noise)
+        release = made_up({COUNTS: exact.ravel().astype(np.int64)}, (part,), world.noise)
         counts = read_group_counts(release, learned, plan)
         ground = Ground.of(release, learned, counts)
         cells = ground.cells

@@ -49,8 +49,8 @@ def intervals_hold(result: Result) -> bool:
 
 def histograms(spark: Any, plan: Plan) -> dict[str, np.ndarray]:
     sources = open_sources(spark, plan, pin_versions(spark, plan))
-    question = magnitude_histograms(magnitudes(sources, plan, NOW), plan)
-    return dict(question.vectors(question.rows.toArrow()))
+    question = magnitude_histograms(plan)
+    return dict(question.vectors(question.in_spark(magnitudes(sources, plan, NOW)).toArrow()))
 
 
 def test_a_number_is_in_the_bin_whose_edges_hold_it(spark: Any) -> None:

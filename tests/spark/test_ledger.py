@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from evenhand.errors import BudgetExhausted, IntegrityError, OutputError, PlanError
@@ -30,8 +31,10 @@ def at(year: int, month: int = 6) -> Callable[[], datetime]:
     return lambda: datetime(year, month, 1, tzinfo=UTC)
 
 
-def question(spark: Any, name: str, cost: float) -> Question:
-    return Question(name, spark.range(1), lambda table: {}, (Part("count", 1, 1, cost, "test"),))
+def question(name: str, cost: float) -> Question:
+    return Question(
+        name, (Part("count", 1, 1, cost, "test"),), lambda people: people, lambda people: pa.table({}), lambda table: {}
+    )
 
 
 def ledger_in(folder: Path, spark: Any) -> Callable[..., Ledger]:
@@ -120,7 +123,7 @@ def test_the_last_crumb_can_be_spent_although_floats_do_not_add_up(ledger: Calla
 def test_sixteen_at_once_never_spend_more_than_the_total_and_lose_no_entry(spark: Any, ledger: Callable[..., Ledger]) -> None:
     """All on a ledger that does not exist yet, so that even its first row is fought for; each in transactions of its own."""
     total, asked = {"privacy.population_total": 1.2}, {"summary": 0.06, "assessment": 0.04}
-    summary = question(spark, "summary", 0.06)
+    summary = question("summary", 0.06)
 
     def spend(number: int) -> str:
         one, run = ledger(total), f"run-{number}"
@@ -182,7 +185,7 @@ def test_populations_have_their_own_budgets(ledger: Callable[..., Ledger]) -> No
 def test_the_entries_list_each_question_once_however_often_they_are_written(spark: Any, ledger: Callable[..., Ledger]) -> None:
     one = ledger()
     one.reserve("run-1", ASKED)
-    asked = [question(spark, name, epsilon) for name, epsilon in ASKED.items()]
+    asked = [question(name, epsilon) for name, epsilon in ASKED.items()]
     for _ in range(2):
         one.itemize("run-1", asked)
     found = one._store.read(BUDGET_ENTRIES).select("run_id", "period", "question", "epsilon", "composition", "parts").collect()
@@ -291,6 +294,6 @@ def test_a_run_that_is_resumed_in_the_next_period_stays_charged_to_its_own(spark
     ledger(YEARLY, at(2026)).reserve("run-1", ASKED)
     late = ledger(YEARLY, at(2027))
     late.reserve("run-1", ASKED)
-    late.itemize("run-1", [question(spark, "summary", 0.6)])
+    late.itemize("run-1", [question("summary", 0.6)])
     assert (late.account().newest, late.account().spent("2027")) == ("2026", Loss(0.0))
     assert [r.period for r in late._store.read(BUDGET_ENTRIES).collect()] == ["2026"]

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pyspark.sql import DataFrame
 
 from conftest import write_key
 from evenhand.assignment.nearest import CENTER_BITS
@@ -28,7 +29,7 @@ from evenhand.job.result import Result
 from evenhand.plan.geometry import STEPS, to_unit
 from evenhand.plan.load import parse_plan
 from evenhand.privacy.question import Question
-from evenhand.privacy.release import Door
+from evenhand.privacy.release import Door, Release
 from evenhand.report.page import glance
 from evenhand.rows.segments import read_centers
 from evenhand.tables import catalog
@@ -44,7 +45,7 @@ OPEN = [t for t in catalog.ALL if t.zone == "open"]
 class World:
     result: Result
     said: str  # progress, what Python printed, what was logged
-    asked: list[Question]  # all that went through the door
+    asked: list[tuple[Question, DataFrame]]  # all that went through the door, and about whom
 
     @property
     def texts(self) -> dict[str, str]:
@@ -72,12 +73,17 @@ def world(spark: Any, tmp_path_factory: pytest.TempPathFactory, request: pytest.
     found = {"features.0.bounds": REMOVED, "privacy.split.bounds": 0.3}  # bounds of one feature are a question too
     plan = parse_plan(plan_yaml(in_folder(folder) | changes | found))
     said: list[str] = []
-    asked: list[Question] = []
+    asked: list[tuple[Question, DataFrame]] = []
     handler = _Listener(said)
     logging.getLogger().addHandler(handler)
-    releases = Door.releases
+    release = Door.release
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Door, "releases", lambda door, *questions: (asked.extend(questions), releases(door, *questions))[1])
+
+        def listen(door: Door, people: DataFrame, *questions: Question) -> list[Release]:
+            asked.extend((question, people) for question in questions)
+            return release(door, people, *questions)
+
+        patch.setattr(Door, "release", listen)
         try:
             result = run(plan, spark, as_of=NOW, run_id="door-1", say=said.append)
         finally:
@@ -105,7 +111,7 @@ def people_now(world: World) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def exact(world: World) -> dict[str, dict[str, np.ndarray]]:
-    return {q.name: dict(q.vectors(q.rows.toArrow())) for q in world.asked}
+    return {q.name: dict(q.vectors(q.in_spark(people).toArrow())) for q, people in world.asked}
 
 
 @pytest.fixture(scope="module")

@@ -60,19 +60,18 @@ def test_every_pass_over_prepared_customers_is_compiled(planned: Any, tmp_path: 
     low = np.maximum(centers // 2**CENTER_BITS - 5_000, 0)
     step, fair_map = Step(1, centers, low, low + 10_000), map_of(centers, plan)
     found = nearest(rows, centers, plan.feature_names)
-    balanced = with_segment(rows, centers, fair_map, plan)
-    passes = {
-        "histograms": histograms(rows, plan).rows,
-        "summary": box_sums(rows, plan).rows,
-        "joint groups": group_counts(rows, Boxes.of(plan), plan).rows,
-        "step": step_sums(rows, step, plan).rows,
-        "segments": assign(found),
-        "tallies": segment_tallies(found, k, plan).rows,
-        "margins": margins(rows, fair_map, plan).rows,
-        "balance": balance_check(rows, fair_map, 1, plan).rows,
-        "balanced segments": assign(balanced),
-        "tallies of balanced segments": segment_tallies(balanced, k, plan).rows,
+    asked = {
+        "histograms": histograms(plan),
+        "summary": box_sums(plan),
+        "joint groups": group_counts(Boxes.of(plan), plan),
+        "step": step_sums(step, plan),
+        "tallies": segment_tallies(centers, None, plan),
+        "margins": margins(fair_map, plan),
+        "balance": balance_check(fair_map, 1, plan),
+        "tallies of balanced segments": segment_tallies(centers, fair_map, plan),
     }
+    passes = {name: question.in_spark(rows) for name, question in asked.items()}
+    passes |= {"segments": assign(found), "balanced segments": assign(with_segment(rows, centers, fair_map, plan))}
     longest = {name: longest_method(planned, rows) for name, rows in passes.items()}
     assert {name: size for name, size in longest.items() if size >= MOST_BYTES} == {}
 
@@ -94,7 +93,7 @@ def test_the_passes_over_the_sources_are_compiled(planned: Any, tmp_path: Path, 
     sources, later = Sources(customers, decisions, {"purchases": bought} if events else {}, {}), NOW + timedelta(days=1)
     passes = {
         "prepared": prepared_customers(sources, plan, later, Pads.of(KEY).table(planned)),
-        "magnitudes": magnitude_histograms(magnitudes(sources, unbounded, later), unbounded).rows,
+        "magnitudes": magnitude_histograms(unbounded).in_spark(magnitudes(sources, unbounded, later)),
     }
     assert len(unbounded.to_find) == columns + events
     longest = {name: longest_method(planned, rows) for name, rows in passes.items()}

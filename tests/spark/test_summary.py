@@ -11,19 +11,16 @@ import pytest
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-import accuracy_evenhand as bench
-from evenhand.ask import boxes as summary_module
-from evenhand.ask import histograms as marginals_module
 from evenhand.ask.boxes import COUNT, OFFSETS, Summary, box_sums, boxes_of
 from evenhand.ask.histograms import BINS, WIDTH, Marginals, histograms
 from evenhand.assignment.nearest import rounded_centers
-from evenhand.learn import refine as refine_module
-from evenhand.learn.refine import SIZES, Step, step_sums
+from evenhand.learn.refine import SIZES, Step, step_around, step_sums
 from evenhand.plan.geometry import STEPS, UNIT, Boxes, to_fixed
 from evenhand.plan.method import Method
 from evenhand.plan.models import Plan
 from evenhand.prepare.features import as_integers
-from evenhand.privacy.question import Question, histogram_vectors
+from evenhand.privacy.question import Question
+from evenhand.privacy.sample import Sample
 from sensitivity import moved
 
 FEATURES = [
@@ -79,8 +76,8 @@ def prepared(raw: DataFrame, plan: Plan) -> DataFrame:
     return as_integers(raw, plan.features, range(3), []).select(*plan.feature_names)
 
 
-def exact(question: Question) -> dict[str, np.ndarray]:
-    return dict(question.vectors(question.rows.toArrow()))
+def exact(question: Question, people: DataFrame) -> dict[str, np.ndarray]:
+    return dict(question.vectors(question.in_spark(people).toArrow()))
 
 
 def test_fixed_point_in_sql_is_fixed_point_in_numpy(raw: DataFrame, values: np.ndarray, three: Plan) -> None:
@@ -100,14 +97,14 @@ def points_of(frame: DataFrame) -> np.ndarray:
 @pytest.fixture
 def marginals(raw: DataFrame, three: Plan) -> Marginals:
     """Cuts at odd places: from the histograms without noise."""
-    found = exact(histograms(prepared(raw, three), three))
+    found = exact(histograms(three), prepared(raw, three))
     return Marginals(np.stack([found[n] / found[n].sum() for n in three.feature_names]))
 
 
 def test_histograms_are_those_of_numpy(raw: DataFrame, three: Plan) -> None:
     frame = prepared(raw, three)
     points = points_of(frame)
-    found = exact(histograms(frame, three))
+    found = exact(histograms(three), frame)
     for j, name in enumerate(three.feature_names):
         np.testing.assert_array_equal(found[name], np.bincount(points[:, j] // WIDTH, minlength=BINS))
 
@@ -121,7 +118,7 @@ def test_box_sums_are_those_of_numpy_to_the_last_integer(raw: DataFrame, three: 
     keys = np.zeros(len(points), dtype=np.int64)
     for j in range(3):
         keys += (points[:, j, None] >= np.array(boxes.edges[j][1:-1])).sum(axis=1) * boxes.strides[j]
-    found = exact(box_sums(frame, three, marginals if cut else None))
+    found = exact(box_sums(three, marginals if cut else None), frame)
     np.testing.assert_array_equal(found[COUNT], np.bincount(keys, minlength=boxes.count))
     sums = np.zeros_like(boxes.halves)
     np.add.at(sums, keys, (points - boxes.centers[keys]) * (UNIT // boxes.halves[keys]))
@@ -132,7 +129,7 @@ def some_step(points: np.ndarray) -> Step:
     random = np.random.default_rng(5)
     centers = rounded_centers(random.uniform(0, STEPS, (4, 3)))
     summary = Summary(np.arange(50), np.ones(50), points[:50].astype(float), False)
-    return Step.around(1, centers, summary)
+    return step_around(1, centers, summary, "epsilon")
 
 
 def test_the_sums_of_a_private_step_are_those_of_numpy_to_the_last_integer(raw: DataFrame, three: Plan) -> None:
@@ -145,32 +142,27 @@ def test_the_sums_of_a_private_step_are_those_of_numpy_to_the_last_integer(raw: 
     offsets = np.clip(points, step.low[nearest], step.high[nearest]) - step.middle[nearest]
     sums = np.zeros_like(step.low)
     np.add.at(sums, nearest, offsets)
-    found = exact(step_sums(frame, step, three))
+    found = exact(step_sums(step, three), frame)
     np.testing.assert_array_equal(found[SIZES], np.bincount(nearest, minlength=4))
     np.testing.assert_array_equal(found[OFFSETS], (sums * step.factors).ravel())
 
 
-def test_the_accuracy_bench_aggregates_as_spark_does(raw: DataFrame, three: Plan, marginals: Marginals) -> None:
-    """The bench measures the driver's real code on NumPy's sums; they are Spark's, to the last integer."""
+def test_a_sample_in_numpy_answers_as_spark_does(raw: DataFrame, three: Plan, marginals: Marginals) -> None:
+    """Benches and audits ask the run's own questions of a sample."""
     frame = prepared(raw, three)
     points = points_of(frame)
-    boxes, step, names = boxes_of(three, marginals), some_step(points), three.feature_names
-    pairs = [
-        (exact(histograms(frame, three)), histogram_vectors(bench.bins(points), names, marginals_module.BINS)),
-        (exact(box_sums(frame, three, marginals)), summary_module._vectors(bench.box_table(points, boxes), boxes, "epsilon")),
-        (exact(step_sums(frame, step, three)), refine_module._vectors(bench.step_table(points, step), step)),
-    ]
-    for spark_gives, numpy_gives in pairs:
-        assert spark_gives.keys() == numpy_gives.keys()
-        for name in spark_gives:
-            np.testing.assert_array_equal(spark_gives[name], numpy_gives[name])
+    for question in (histograms(three), box_sums(three, marginals), step_sums(some_step(points), three)):
+        of_spark, of_numpy = exact(question, frame), question.of_sample(Sample.of(points))
+        assert of_spark.keys() == of_numpy.keys()
+        for name in of_spark:
+            np.testing.assert_array_equal(of_spark[name], of_numpy[name])
 
 
 def test_sums_do_not_depend_on_order_or_partitioning(raw: DataFrame, three: Plan) -> None:
     frame = prepared(raw, three)
-    first = exact(box_sums(frame, three))
+    first = exact(box_sums(three), frame)
     for other in (frame.repartition(7), frame.orderBy(F.desc("b")).coalesce(1), frame.repartition(3, "a")):
-        again = exact(box_sums(other, three))
+        again = exact(box_sums(three), other)
         assert all((first[name] == again[name]).all() for name in first)
 
 
@@ -181,16 +173,9 @@ def test_one_customer_more_changes_each_vector_by_its_sensitivity_at_most(
     one = spark.createDataFrame([extra], "a DOUBLE, b DOUBLE, c DOUBLE")
     few, more = prepared(raw, three), prepared(raw.unionAll(one), three)
     step = some_step(points_of(few))
-    asked = [
-        (histograms(few, three), histograms(more, three)),
-        (box_sums(few, three), box_sums(more, three)),
-        (box_sums(few, three, marginals), box_sums(more, three, marginals)),
-        (step_sums(few, step, three), step_sums(more, step, three)),
-    ]
-    for before, after in asked:
-        assert before.parts == after.parts  # the same boxes, noise scales and reasons, whoever is there
-        without, having = exact(before), exact(after)
-        for part in before.parts:
+    for question in (histograms(three), box_sums(three), box_sums(three, marginals), step_sums(step, three)):
+        without, having = exact(question, few), exact(question, more)
+        for part in question.parts:
             assert without[part.name].shape == having[part.name].shape == (part.cells,)
             assert moved(part, without[part.name], having[part.name]) <= part.sensitivity
 
@@ -199,24 +184,23 @@ def test_the_questions_cost_what_the_method_gives_them(raw: DataFrame, three: Pl
     frame, wanted = prepared(raw, three), Method.of(three).questions
     step = some_step(points_of(frame))
     for question in (
-        histograms(frame, three),
-        box_sums(frame, three),
-        box_sums(frame, three, marginals),
-        step_sums(frame, step, three),
+        histograms(three),
+        box_sums(three),
+        box_sums(three, marginals),
+        step_sums(step, three),
     ):
         assert question.cost == pytest.approx(wanted[question.name])
-    assert [p.cells for p in box_sums(frame, three).parts] == [Boxes.of(three).count, Boxes.of(three).count * 3]
+    assert [p.cells for p in box_sums(three).parts] == [Boxes.of(three).count, Boxes.of(three).count * 3]
 
 
 def test_when_nothing_is_worth_a_cut_everybody_is_in_the_one_box(raw: DataFrame, three: Plan) -> None:
     shares = np.zeros((3, BINS))
     shares[:, 5] = 1.0  # as everybody looks when no feature tells people apart
-    question = box_sums(prepared(raw, three), three, Marginals(shares))
-    assert question.vectors(question.rows.toArrow())[COUNT].tolist() == [raw.count()]
+    assert exact(box_sums(three, Marginals(shares)), prepared(raw, three))[COUNT].tolist() == [raw.count()]
 
 
 def test_nobody_gives_zeros_for_every_box(raw: DataFrame, three: Plan) -> None:
-    found = exact(box_sums(prepared(raw.where("false"), three), three))
+    found = exact(box_sums(three), prepared(raw.where("false"), three))
     assert [(len(v), v.any()) for v in found.values()] == [(Boxes.of(three).count, False), (Boxes.of(three).count * 3, False)]
 
 

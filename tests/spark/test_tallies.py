@@ -52,8 +52,8 @@ def test_every_part_is_counted_to_the_last_integer(
     columns = dict(zip(plan.feature_names, points.T, strict=True)) | codes
     rows = [tuple(int(v) for v in row) for row in zip(*columns.values(), strict=True)]
     prepared = spark.createDataFrame(rows, ", ".join(f"{name} INT" for name in columns))
-    question = segment_tallies(nearest(prepared, fixed, plan.feature_names), K, plan)
-    found = question.vectors(question.rows.toArrow())
+    question = segment_tallies(fixed, None, plan)
+    found = question.vectors(question.in_spark(prepared).toArrow())
 
     squared = ((points[:, None, :] - fixed[None] / 16) ** 2).sum(axis=2)
     segment, distance = squared.argmin(axis=1), squared.min(axis=1)

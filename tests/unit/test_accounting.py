@@ -18,15 +18,14 @@ from evenhand.ask import bounds
 from evenhand.ask import boxes as summary
 from evenhand.ask import histograms as marginals
 from evenhand.ask.boxes import offsets_part
+from evenhand.ask.steps import SIZES_SHARE, Step
 from evenhand.errors import ClosedDoor, PlanError
-from evenhand.job.state import _questions
-from evenhand.learn.refine import SIZES_SHARE, Step
 from evenhand.plan.accounting import LEAST_SHARE, epsilon_of, rho_of, scale_of
 from evenhand.plan.advice import advice, epsilon_for, expectations
 from evenhand.plan.explain import explain
 from evenhand.plan.geometry import UNIT, offset_factors
 from evenhand.plan.load import parse_plan
-from evenhand.plan.method import Method, strength
+from evenhand.plan.method import Method, questions_of, strength
 from evenhand.plan.models import Plan
 from evenhand.privacy.noise import Gaussian, Laplace
 from evenhand.privacy.question import Part
@@ -88,11 +87,14 @@ def test_the_scale_is_not_a_rounding_error_less_than_the_proof_needs(sensitivity
 def test_all_questions_together_cost_the_rho_that_the_plan_allows(epsilon: float, expected: int, found: bool) -> None:
     changes = {"features.1.bounds": REMOVED} if found else {}
     plan = plan_with(changes, epsilon=epsilon, expected_customers=expected)
-    asked = _questions(plan)
+    asked = questions_of(plan)
     assert sum(asked.values()) == pytest.approx(rho_of(epsilon, 1e-6), rel=1e-9)
-    parts = {"assessment": tallies._parts(3, plan), "marginals": marginals._parts(plan) if "marginals" in asked else ()}
-    parts["bounds"] = bounds._parts(plan) if found else ()
-    parts["summary"] = summary._parts(plan, summary.boxes_of(plan, None))
+    parts = {
+        "assessment": tallies.assessment_parts(3, plan),
+        "marginals": marginals.histogram_parts(plan) if "marginals" in asked else (),
+    }
+    parts["bounds"] = bounds.bound_parts(plan) if found else ()
+    parts["summary"] = summary.box_parts(plan, summary.boxes_of(plan, None))
     for name, of in parts.items():
         assert sum(p.cost for p in of) == pytest.approx(asked.get(name, 0.0), rel=1e-9)
         assert {p.unit for p in of} <= {"rho"}
@@ -125,9 +127,9 @@ def test_all_noise_of_a_plan_that_is_let_through_fits_64_bit_integers(
     plan = plan_with(changes, **private)
     assert plan.privacy.unit == unit
     parts = [
-        *tallies._parts(2, plan),
-        *(marginals._parts(plan) if Method.of(plan).marginals else ()),
-        *summary._parts(plan, summary.boxes_of(plan, None)),
+        *tallies.assessment_parts(2, plan),
+        *(marginals.histogram_parts(plan) if Method.of(plan).marginals else ()),
+        *summary.box_parts(plan, summary.boxes_of(plan, None)),
     ]
     parts += [
         Part("step", 120, UNIT, cost * least_part, "test", plan.privacy.unit, 60)
@@ -146,9 +148,9 @@ def test_all_noise_of_a_plan_that_is_let_through_fits_64_bit_integers(
 def test_a_run_takes_epsilon_and_delta_of_the_population_however_it_is_counted_within() -> None:
     plan = plan_with()
     ledger = Ledger(None, None, plan.privacy, None)  # type: ignore[arg-type]
-    assert ledger._loss(_questions(plan)) == Loss(1.0, 1e-6)
+    assert ledger._loss(questions_of(plan)) == Loss(1.0, 1e-6)
     with pytest.raises(ClosedDoor, match="more than"):
-        ledger._loss(_questions(plan) | {"one more": 0.001})
+        ledger._loss(questions_of(plan) | {"one more": 0.001})
     pure = Ledger(None, None, plan_with(delta=None, population_delta=None).privacy, None)  # type: ignore[arg-type]
     assert pure._loss({"a": 0.25, "b": 0.5}) == Loss(0.75)
 

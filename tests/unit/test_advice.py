@@ -7,15 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from evenhand.ask.assessment import SIZE, _parts, group_part
+from evenhand.ask.assessment import SIZE, assessment_parts, group_part
 from evenhand.describe.profiles import read_profiles
 from evenhand.plan.advice import advice, expectations
 from evenhand.plan.explain import explain
 from evenhand.plan.load import parse_plan
 from evenhand.plan.models import Plan
-from evenhand.privacy import release
-from evenhand.privacy.noise import SeededNoise
-from evenhand.privacy.release import Release, add_noise
+from evenhand.privacy.noise import NoNoise, SeededNoise
+from evenhand.privacy.release import add_noise, made_up
 from sample import plan_yaml
 
 
@@ -44,7 +43,7 @@ def test_a_warning_names_the_epsilon_that_would_do_and_that_epsilon_silences_it(
 def test_the_errors_that_are_foretold_are_those_that_come(epsilon: float) -> None:
     """Seeded. Of 1,500 sizes and 4,500 values 95 % lie within what was foretold, give or take 2.5 %; that is 4 standard errors."""
     plan, k, each = plan_with(expected_customers=30_000, epsilon=epsilon), 3, 10_000
-    parts, noise = _parts(k, plan), SeededNoise(11)
+    parts, noise = assessment_parts(k, plan), SeededNoise(11)
     exact = {SIZE: np.full(k, each)}
     exact |= {group_part(a.name): np.full(k * 4, each // 4) for a in plan.protected}
     exact = {p.name: np.zeros(p.cells, dtype=np.int64) for p in parts} | exact
@@ -52,7 +51,7 @@ def test_the_errors_that_are_foretold_are_those_that_come(epsilon: float) -> Non
     sizes, values = [], []
     for _ in range(500):
         answer = add_noise(parts, exact, noise)
-        found = read_profiles(Release(release._KEY, "assessment", parts, answer, private=False), plan)
+        found = read_profiles(made_up(answer, parts, NoNoise()), plan)
         sizes += (np.abs(found.size - each) / each <= size.error).tolist()
         values += (
             (np.abs(found.value[:, [0, 2]] - np.array([10.0, 8.0])) / np.array([20.0, 16.0]) <= value.error).ravel().tolist()

@@ -10,16 +10,14 @@ from hypothesis import strategies as st
 from evenhand.ask import bounds
 from evenhand.ask.bounds import range_of, with_found_bounds
 from evenhand.errors import DataError
-from evenhand.job.state import _questions
 from evenhand.plan.advice import advice
 from evenhand.plan.explain import explain
 from evenhand.plan.load import fingerprint, parse_plan
 from evenhand.plan.magnitudes import BINS, LEAST, WANTED, ZERO, customers_needed, edges, threshold
-from evenhand.plan.method import Method
+from evenhand.plan.method import Method, questions_of
 from evenhand.plan.models import Plan
-from evenhand.privacy import release
 from evenhand.privacy.noise import Laplace, SeededNoise
-from evenhand.privacy.release import Release, add_noise
+from evenhand.privacy.release import Release, made_up
 from sample import REMOVED, plan_yaml
 
 EPSILON = 0.2
@@ -96,8 +94,8 @@ def test_an_empty_bin_stands_out_as_seldom_as_promised() -> None:
 
 
 def released(plan: Plan, exact: dict[str, np.ndarray]) -> Release:
-    parts = bounds._parts(plan)
-    return Release(release._KEY, "bounds", parts, add_noise(parts, exact, SeededNoise(9)), private=False)
+    parts = bounds.bound_parts(plan)
+    return made_up(exact, parts, SeededNoise(9))
 
 
 def test_the_plan_goes_on_with_what_was_found_under_its_old_fingerprint() -> None:
@@ -123,12 +121,12 @@ def test_features_whose_bounds_the_noise_hides_are_named_in_one_line() -> None:
 @pytest.mark.parametrize("expected", [200, 3_000, 1_000_000])
 def test_all_questions_together_cost_what_the_plan_says(features: tuple[int, ...], expected: int) -> None:
     plan = plan_without(*features, expected_customers=expected, epsilon=0.7)
-    asked = _questions(plan)
+    asked = questions_of(plan)
     assert sum(asked.values()) == pytest.approx(0.7)
     assert ("bounds" in asked) == bool(features)
     if features:
         assert asked["bounds"] == pytest.approx(0.07)
-        assert sum(p.cost for p in bounds._parts(plan)) == pytest.approx(0.07)
+        assert sum(p.cost for p in bounds.bound_parts(plan)) == pytest.approx(0.07)
     assert sum(Method.of(plan).questions.values()) == pytest.approx(plan.shared_budget * 0.6)
 
 

@@ -8,16 +8,17 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from accuracy_evenhand import StandIn, box_table
-from evenhand.ask.boxes import Summary, _parts, _vectors, read_summary
+from evenhand.ask.boxes import Summary, box_sums, read_summary
 from evenhand.ask.histograms import WIDTH
 from evenhand.errors import DataError
 from evenhand.learn.choose_k import AS_GOOD, choose_k, simplified_silhouette
 from evenhand.learn.cluster import Fit, _fit, fast_fit, squared_distances
 from evenhand.learn.spread import KEPT, spread_out
-from evenhand.plan.geometry import STEPS, Boxes
+from evenhand.plan.geometry import STEPS
 from evenhand.plan.load import parse_plan
 from evenhand.privacy.noise import SeededNoise
+from evenhand.privacy.release import asking
+from evenhand.privacy.sample import Sample
 from evenhand.report.number_of_segments import STANDS_OUT
 from sample import REMOVED, plan_yaml
 
@@ -91,11 +92,10 @@ def test_where_few_boxes_stand_out_the_largest_number_of_segments_is_not_the_bes
     features = [{"name": f"f{j}", "why": "t", "column": f"c{j}", "bounds": [0, 100], "missing": 0} for j in range(6)]
     changes = {"features": features, "sources.events": REMOVED, "segments.k": {"at_least": 2, "at_most": 15}}
     plan = parse_plan(plan_yaml(changes | {"privacy.epsilon": 0.3, "privacy.expected_customers": 10_000}))
-    random, boxes = np.random.default_rng(3), Boxes.of(plan)
+    random = np.random.default_rng(3)
     crowds = random.uniform(0.15, 0.85, (4, 6))[random.integers(0, 4, 10_000)]
     rows = np.clip((crowds + random.normal(0, 0.05, crowds.shape)) * STEPS, 0, STEPS - 1).astype(np.int64)
-    exact, parts = _vectors(box_table(rows, boxes), boxes, "epsilon"), _parts(plan, boxes)
-    found = read_summary(StandIn.of(exact, parts, SeededNoise(seed)), plan)  # type: ignore[arg-type]
+    found = read_summary(asking(Sample.of(rows), SeededNoise(seed))(box_sums(plan))[0], plan)
     assert len(found.boxes) < 30
     k, _ = choose_k(spread_out(found, None, plan), plan.segments.candidates, restarts=4)
     assert 3 <= k <= 6

@@ -7,7 +7,6 @@ from functools import cache
 import numpy as np
 import pytest
 
-from accuracy_evenhand import StandIn
 from evenhand.ask import assessment as tallies
 from evenhand.describe.distances import Distances, read_distances
 from evenhand.describe.label import NOTICEABLE, labels
@@ -15,9 +14,10 @@ from evenhand.describe.profiles import read_profiles
 from evenhand.plan.geometry import STEPS
 from evenhand.plan.models import Plan
 from evenhand.privacy.noise import NoNoise, SeededNoise
+from evenhand.privacy.release import Release, made_up
 from evenhand.report.everyone import everybody
 from evenhand.rows.segments import profile_rows
-from labels_data import WORLDS, Assessed, World, assessed, feature, judged, released
+from labels_data import WORLDS, Assessed, World, assessed, feature, judged
 
 DRAWS = 300
 HELD = ["365 for everybody", "log-normal, wide bounds", "a shop", "few customers", "narrow, and different"]
@@ -33,9 +33,19 @@ def world(customers: int = 4_000, features: int = 3) -> tuple[World, np.ndarray]
     return World(rows, [feature(f"f{j}", 0, 100) for j in range(features)], 3), segment
 
 
+def released(fixed: np.ndarray, segment: np.ndarray, k: int, plan: Plan, noise: SeededNoise | NoNoise) -> Release:
+    """The assessment's answer to who is in which segment; nobody is in any group."""
+    parts, offsets = tallies.assessment_parts(k, plan), fixed - tallies.MIDDLE
+    exact = {part.name: np.zeros(part.cells, dtype=np.int64) for part in parts}
+    exact[tallies.SIZE] = np.bincount(segment, minlength=k)
+    exact[tallies.SUMS] = np.stack([offsets[segment == j].sum(axis=0) for j in range(k)]).ravel()
+    exact[tallies.SQUARES] = (offsets**2).sum(axis=0)
+    return made_up(exact, parts, noise)
+
+
 def read(epsilon: float, noise: SeededNoise | NoNoise, customers: int = 4_000) -> Distances:
     plan, exact = asked(epsilon, customers)
-    return read_distances(StandIn.of(exact, tallies._parts(3, plan), noise), plan)  # type: ignore[arg-type]
+    return read_distances(made_up(exact, tallies.assessment_parts(3, plan), noise), plan)
 
 
 @cache
@@ -44,7 +54,7 @@ def asked(epsilon: float, customers: int) -> tuple[Plan, dict[str, np.ndarray]]:
     made, segment = world(customers)
     plan, fixed = made.plan(epsilon), np.floor(made.rows / 100 * STEPS).astype(np.int64)
     answer = released(fixed, segment, 3, plan, NoNoise())
-    return plan, {part.name: answer[part.name] for part in tallies._parts(3, plan)}
+    return plan, {part.name: answer[part.name] for part in tallies.assessment_parts(3, plan)}
 
 
 @cache
@@ -93,7 +103,7 @@ def test_a_segment_that_is_not_shown_is_at_no_distance_and_not_in_everybody() ->
     made, segment = world()
     plan, segment = made.plan(10.0), np.where((segment == 2) & (np.arange(len(segment)) > 20), 1, segment)
     fixed = np.floor(made.rows / 100 * STEPS).astype(np.int64)
-    found = read_distances(released(fixed, segment, 3, plan, NoNoise()), plan)  # type: ignore[arg-type]
+    found = read_distances(released(fixed, segment, 3, plan, NoNoise()), plan)
     hidden = np.isnan(found.size)
     assert hidden[2] and np.isnan(found.value[hidden]).all() and np.isnan(found.pairs[hidden]).all()
     assert not found.sure[hidden].any()
@@ -107,7 +117,7 @@ def runs(name: str, epsilon: float) -> list[Assessed]:
 
 
 def said(run: Assessed) -> list[str]:
-    return labels(read_distances(run.release, run.plan), run.plan.features)  # type: ignore[arg-type]
+    return labels(read_distances(run.release, run.plan), run.plan.features)
 
 
 def test_hardly_a_word_is_wrong_and_most_true_ones_are_said() -> None:
@@ -120,8 +130,8 @@ def test_hardly_a_word_is_wrong_and_most_true_ones_are_said() -> None:
 @pytest.mark.parametrize("name", HELD)
 def test_no_word_contradicts_the_intervals_that_are_published(name: str) -> None:
     for run in runs(name, 0.3) + runs(name, 1.0):
-        distances = read_distances(run.release, run.plan)  # type: ignore[arg-type]
-        profiles = read_profiles(run.release, run.plan)  # type: ignore[arg-type]
+        distances = read_distances(run.release, run.plan)
+        profiles = read_profiles(run.release, run.plan)
         rows = profile_rows(profiles, distances, said(run), run.plan).to_pylist()
         all_of = everybody(rows, run.plan)
         for row in rows:
@@ -134,5 +144,5 @@ def test_no_word_contradicts_the_intervals_that_are_published(name: str) -> None
 @pytest.mark.parametrize("name", HELD)
 def test_no_feature_is_on_one_side_in_all_segments(name: str) -> None:
     for run in runs(name, 0.3) + runs(name, 1.0):
-        sure = read_distances(run.release, run.plan).sure  # type: ignore[arg-type]
+        sure = read_distances(run.release, run.plan).sure
         assert not (sure > 0).all(axis=0).any() and not (sure < 0).all(axis=0).any()

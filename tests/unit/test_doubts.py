@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 from test_report import LABELS, alternatives, deviations, facts, profile
 
-from accuracy_evenhand import StandIn
 from evenhand.ask import assessment as tallies
 from evenhand.describe.distances import read_distances
 from evenhand.describe.everybody import read_everybody
 from evenhand.describe.profiles import read_profiles
 from evenhand.plan.load import parse_plan
 from evenhand.privacy.noise import SeededNoise
+from evenhand.privacy.release import made_up
 from evenhand.report import plots
 from evenhand.report.doubts import do_not_act, miscounted
 from evenhand.report.drawing import WIDE, specification
@@ -152,7 +152,7 @@ def test_an_offer_says_of_which_segments_the_noise_may_have_decided() -> None:
     plan = parse_plan(plan_yaml({"fairness.offers": [offer]}))
     ends = {1: (11.0, 13.0), 2: (9.0, 12.0), 3: (2.0, 4.0)}
     rows = {s: {"centers_low": [low, 0.0, 0.0], "centers_high": [high, 1.0, 1.0]} for s, (low, high) in ends.items()}
-    assert [s for s, row in rows.items() if not _is_sure(plan.fairness.offers[0], row, plan)] == [2]  # type: ignore[arg-type]
+    assert [s for s, row in rows.items() if not _is_sure(plan.fairness.offers[0], row, plan)] == [2]
     page = render(facts(plan={"fairness.offers": [offer]}, offers={"gift": [1, 2]}, unsure_offers={"gift": [2]}))
     assert "2 (not seen for long); for 2 noise may have decided</td>" in page
     assert "may have decided</td>" not in render(facts(plan={"fairness.offers": [offer]}, offers={"gift": [1, 2]}))
@@ -161,7 +161,7 @@ def test_an_offer_says_of_which_segments_the_noise_may_have_decided() -> None:
 def test_a_typical_value_that_may_be_anything_is_not_published_and_the_spread_is_that_of_the_customers() -> None:
     """Forty customers at ε = 0.1, and a hundred thousand whose third feature is in one narrow place; its boxes would not know how narrow."""
     plan = parse_plan(plan_yaml({"privacy.minimum_cell": 1}))
-    parts = tallies._parts(3, plan)
+    parts = tallies.assessment_parts(3, plan)
 
     def released(customers: int, epsilon: float) -> Any:
         of = parse_plan(plan_yaml({"privacy.epsilon": epsilon, "privacy.population_total": 200.0, "privacy.minimum_cell": 1}))
@@ -171,7 +171,7 @@ def test_a_typical_value_that_may_be_anything_is_not_published_and_the_spread_is
         exact[tallies.SIZE] = np.bincount(segment, minlength=3)
         exact[tallies.SUMS] = np.stack([np.bincount(segment, o, 3) for o in offsets.T], axis=1).astype(np.int64).ravel()
         exact[tallies.SQUARES] = (offsets**2).sum(axis=0)
-        return StandIn.of(exact, tallies._parts(3, of), SeededNoise(1))
+        return made_up(exact, tallies.assessment_parts(3, of), SeededNoise(1))
 
     few = profile_rows(
         read_profiles(released(40, 0.1), plan), read_distances(released(40, 0.1), plan), list("abc"), plan

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 
-from accuracy_evenhand import StandIn, bins
-from evenhand.ask.histograms import BINS, _parts, _without_negatives, outside_fullest, read_marginals
+from evenhand.ask.histograms import BINS, _without_negatives, histograms, outside_fullest, read_marginals
 from evenhand.plan.advice import crowded
 from evenhand.plan.geometry import STEPS, Boxes
 from evenhand.plan.load import parse_plan
 from evenhand.plan.models import Plan
 from evenhand.privacy.noise import SeededNoise
-from evenhand.privacy.question import histogram_vectors
-from evenhand.privacy.release import Release
+from evenhand.privacy.release import Release, asking
+from evenhand.privacy.sample import Sample
 from sample import BASE, plan_yaml
 
 FEW = 3_000
 
 
 def asked(rows: np.ndarray, plan: Plan, noise: SeededNoise) -> Release:
-    return StandIn.of(histogram_vectors(bins(rows), plan.feature_names, BINS), _parts(plan), noise)  # type: ignore[return-value]
+    return asking(Sample.of(rows), noise)(histograms(plan))[0]
 
 
 def plan_of(epsilon: float) -> Plan:

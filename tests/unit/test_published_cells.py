@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from accuracy_evenhand import StandIn
 from evenhand.ask import assessment as tallies
 from evenhand.fairness.assess import RATE, assess_fairness, unevenness
 from evenhand.plan.load import parse_plan
 from evenhand.plan.models import Plan
 from evenhand.privacy.noise import SeededNoise
+from evenhand.privacy.release import made_up
 from evenhand.rows.fairness import fairness_groups, fairness_stats, fairness_summary
 from sample import plan_yaml
 
@@ -36,11 +36,11 @@ def published() -> dict[str, list[dict[str, Any]]]:
 
 
 def answer(plan: Plan) -> Any:
-    parts = tallies._parts(4, plan)
+    parts = tallies.assessment_parts(4, plan)
     exact = {part.name: np.zeros(part.cells, dtype=np.int64) for part in parts}
     exact[tallies.group_part("gender")] = WOMEN_AND_MEN.ravel()
     exact[tallies.SIZE] = WOMEN_AND_MEN.sum(axis=0)
-    return StandIn.of(exact, parts, SeededNoise(1))
+    return made_up(exact, parts, SeededNoise(1))
 
 
 def test_a_small_cell_takes_the_smallest_along_that_keep_it(published: dict[str, list[dict[str, Any]]]) -> None:

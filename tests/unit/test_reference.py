@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from accuracy_evenhand import StandIn
 from evenhand.ask import assessment as tallies
 from evenhand.fairness.assess import TableFairness, assess_fairness
 from evenhand.fairness.change import Last
 from evenhand.plan.load import parse_plan
 from evenhand.privacy.intervals import Estimate
 from evenhand.privacy.noise import SeededNoise
+from evenhand.privacy.release import made_up
 from sample import plan_yaml
 
 SEGMENTS = np.array([0.5, 0.3, 0.2])  # of each group alike: all is even
@@ -25,12 +25,12 @@ def assessed(
     """Gender with these customers in the groups female, male, other and unknown, at next to no noise."""
     changes = {"privacy.epsilon": 50.0, "privacy.population_total": 50.0, "protected.0.reference": reference}
     plan = parse_plan(plan_yaml(changes))
-    parts = tallies._parts(3, plan)
+    parts = tallies.assessment_parts(3, plan)
     exact = {part.name: np.zeros(part.cells, dtype=np.int64) for part in parts}
     counts = np.array([customers.get(g, 0) for g in plan.protected[0].group_names])
     table = np.rint(counts[:, None] * segments).astype(np.int64)
     exact |= {tallies.group_part("gender"): table.ravel(), tallies.SIZE: table.sum(axis=0)}
-    fairness = assess_fairness(StandIn.of(exact, parts, SeededNoise(1)), plan, np.zeros((3, 3), dtype=np.int64), last)
+    fairness = assess_fairness(made_up(exact, parts, SeededNoise(1)), plan, np.zeros((3, 3), dtype=np.int64), last)
     return next(of for of in fairness if of.table == "gender")
 
 

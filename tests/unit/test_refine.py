@@ -8,12 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accuracy_evenhand import StandIn
-from evenhand.ask.boxes import Summary
+from evenhand.ask.boxes import OFFSETS, Summary
+from evenhand.ask.steps import SIZES, Step, moved, step_vectors
 from evenhand.assignment.nearest import CENTER_BITS, rounded_centers
-from evenhand.learn.refine import OFFSETS, SIZES, Step, _vectors, moved
+from evenhand.learn.refine import step_around
 from evenhand.plan.geometry import STEPS, UNIT
+from evenhand.privacy.noise import NoNoise
 from evenhand.privacy.question import Part
+from evenhand.privacy.release import made_up
 
 COORDINATES = st.integers(0, STEPS - 1)
 
@@ -25,7 +27,7 @@ def steps(draw: st.DrawFn) -> Step:
     spread = draw(st.sampled_from([0.0, 10.0, 3000.0, 40000.0]))
     points = np.clip(random.normal(random.integers(0, STEPS, features), spread, (30, features)), 0, STEPS - 1)
     summary = Summary(np.arange(30), random.uniform(1, 100, 30), points, False)
-    return Step.around(1, rounded_centers(random.uniform(0, STEPS, (k, features))), summary)
+    return step_around(1, rounded_centers(random.uniform(0, STEPS, (k, features))), summary, "epsilon")
 
 
 def exact(step: Step, rows: np.ndarray, segments: np.ndarray) -> dict[str, np.ndarray]:
@@ -34,7 +36,7 @@ def exact(step: Step, rows: np.ndarray, segments: np.ndarray) -> dict[str, np.nd
     there = np.unique(segments)
     columns = {f"s{j}": [int(clipped[segments == s, j].sum()) for s in there] for j in range(rows.shape[1])}
     table = pa.table({"segment": there + 1, "n": [int((segments == s).sum()) for s in there]} | columns)
-    return dict(_vectors(table, step))
+    return dict(step_vectors(table, step))
 
 
 @given(steps(), st.data())
@@ -85,7 +87,7 @@ def test_a_segment_that_noise_alone_could_have_made_keeps_its_center() -> None:
     step = Step(1, rounded_centers(np.full((2, 2), 30_000.0)), np.zeros((2, 2), dtype=np.int64), np.full((2, 2), STEPS - 1))
     parts = (Part(SIZES, 2, 1, 0.1, "test"), Part(OFFSETS, 4, UNIT, 0.1, "test", width=2))
     sums = np.array([[9_000, 9_000], [500, -500]]) * UNIT // 10  # a tenth of the half-width a customer of the first segment
-    told = StandIn({SIZES: np.array([9_000, 25]), OFFSETS: sums.ravel()}, parts)
+    told = made_up({SIZES: np.array([9_000, 25]), OFFSETS: sums.ravel()}, parts, NoNoise())
     found = moved(told, step)
     assert (found[0] > step.centers[0]).all()
     np.testing.assert_array_equal(found[1], step.centers[1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,9 +13,9 @@ import pytest
 
 from evenhand.errors import ClosedDoor, EvenhandError, RunConflict
 from evenhand.privacy import release
-from evenhand.privacy.noise import NoNoise
+from evenhand.privacy.noise import NoNoise, OpenDPNoise
 from evenhand.privacy.question import Part
-from evenhand.privacy.release import Release
+from evenhand.privacy.release import Release, made_up
 
 PART = Part("count", 2, 1, 0.5, "a customer is in one cell")
 
@@ -34,6 +35,20 @@ def test_no_other_module_knows_the_key_or_brings_an_aggregate_to_the_driver_as_a
     for word in ("_KEY", ".toArrow(", ".toPandas("):
         knows = {str(p.relative_to(library)) for p in library.rglob("*.py") if word in p.read_text(encoding="utf-8")}
         assert knows <= {"privacy/release.py"}, word
+
+
+def test_an_answer_that_is_made_up_is_never_private_and_no_run_makes_one() -> None:
+    with pytest.raises(ClosedDoor, match="private noise"):
+        made_up({"count": np.array([1, 2])}, (PART,), OpenDPNoise())
+    assert not made_up({"count": np.array([1, 2])}, (PART,), NoNoise()).private
+    library = Path(release.__file__).parents[1]
+    for word in ("made_up(", "asking("):
+        makes = {
+            str(p.relative_to(library))
+            for p in library.rglob("*.py")
+            if re.search(rf"(?<![.\w]){re.escape(word)}", p.read_text())
+        }
+        assert makes == {"privacy/release.py"}, word
 
 
 def test_a_closed_door_is_a_bug_and_not_an_error_of_the_user() -> None:
@@ -78,7 +93,7 @@ def test_the_scale_is_sensitivity_over_epsilon_and_not_a_rounding_error_less(sen
 )
 def test_what_is_not_the_stated_vector_of_integers_gets_no_noise_and_no_release(values: np.ndarray) -> None:
     with pytest.raises(ClosedDoor, match="part count"):
-        release._checked(PART, values)
+        made_up({"count": values}, (PART,), NoNoise())
 
 
 @pytest.mark.parametrize(

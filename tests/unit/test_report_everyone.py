@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from test_report import LABELS, deviations, facts, profile
 
-from accuracy_evenhand import StandIn
 from evenhand.ask import assessment as tallies
 from evenhand.describe.distances import read_distances
 from evenhand.describe.profiles import read_profiles
 from evenhand.plan.geometry import STEPS, to_unit
 from evenhand.plan.load import parse_plan
 from evenhand.privacy.noise import SeededNoise
+from evenhand.privacy.release import made_up
 from evenhand.report.everyone import Typical, everybody
 from evenhand.report.facts import Facts
 from evenhand.report.page import render
@@ -73,10 +73,10 @@ def test_the_range_of_everybody_s_mean_holds_the_true_one() -> None:
     sums = np.rint(sizes[:, None] * (means - tallies.MIDDLE)).astype(np.int64)
     true = to_unit(sums.sum(axis=0) / sizes.sum() + tallies.MIDDLE, plan.features)
     exact = {tallies.SIZE: sizes, tallies.SUMS: sums.ravel(), tallies.SQUARES: np.full(3, sizes.sum() * tallies.MIDDLE**2 // 3)}
-    parts = tuple(p for p in tallies._parts(3, plan) if p.name in exact)
+    parts = tuple(p for p in tallies.assessment_parts(3, plan) if p.name in exact)
     held = np.zeros(3)
     for seed in range(400):
-        release: Any = StandIn.of(exact, parts, SeededNoise(seed))
+        release: Any = made_up(exact, parts, SeededNoise(seed))
         rows = profile_rows(read_profiles(release, plan), read_distances(release, plan), list("abc"), plan).to_pylist()
         found = everybody(rows, plan)
         held += [typical_holds(found[name], value) for name, value in zip(plan.feature_names, true, strict=True)]

@@ -13,12 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asked import MAKERS, Earlier, asked, bounds_answer
-from counts import Customers
+from asked import MAKERS, Earlier, asked
 from evenhand.ask import assessment as tallies
+from evenhand.ask.bounds import magnitude_histograms
 from evenhand.plan.magnitudes import BINS
 from evenhand.plan.method import Method
 from evenhand.plan.models import Plan
+from evenhand.privacy.sample import Sample
 from faults import MECHANISMS, each_alone
 from plans import any_plan
 from sensitivity import Change, Mechanism, changes, hardest, somebody, sound
@@ -46,7 +47,7 @@ def plans(draw: st.DrawFn, bounds: bool = True) -> Plan:
     )
 
 
-def neighbors(plan: Plan, earlier: Earlier, seed: int) -> tuple[Customers, list[Customers]]:
+def neighbors(plan: Plan, earlier: Earlier, seed: int) -> tuple[Sample, list[Sample]]:
     """A population, and the same with one customer more or less."""
     random = np.random.default_rng(seed)
     some = somebody(plan, random, int(random.integers(0, 20))) + hardest(plan, earlier, random, 5)
@@ -59,9 +60,9 @@ def all_changes(plan: Plan, earlier: Earlier, seed: int, mechanism: Mechanism = 
     some, others = neighbors(plan, earlier, seed)
     found: dict[tuple[str, str], list[Change]] = {}
     for question in asked(plan, earlier):
-        one = question.answer(some)
+        one = question.of_sample(some)
         for other in others:
-            for change in changes(question.parts, one, question.answer(other), mechanism):
+            for change in changes(question.parts, one, question.of_sample(other), mechanism):
                 found.setdefault((question.name, change.part.name), []).append(change)
     return found
 
@@ -87,10 +88,9 @@ def test_some_customer_changes_each_part_by_all_that_it_declares(plan: Plan, see
 def test_no_customer_changes_the_histograms_that_bounds_are_found_in_by_more_than_they_declare(plan: Plan, seed: int) -> None:
     random = np.random.default_rng(seed)
     bins = random.integers(-1, BINS, (20, len(plan.features)))
-    parts, one = bounds_answer(plan, bins[1:])
-    same, other = bounds_answer(plan, bins)
-    assert parts == same
-    found = changes(parts, one, other)
+    question, nobody = magnitude_histograms(plan), np.zeros((20, 0), dtype=np.int64)
+    people = Sample.of(nobody, magnitudes=bins)
+    found = changes(question.parts, question.of_sample(people[1:]), question.of_sample(people))
     assert all(change.holds for change in found)
     assert all(change.used == (number >= 0) for change, number in zip(found, bins[0], strict=True))
 
@@ -105,7 +105,7 @@ def test_questions_cost_what_the_method_gives_them_and_ask_for_the_same_cells_wh
     assert sum(costs.values()) + sum(p.cost for p in made[-1].parts) == pytest.approx(plan.shared_budget)
     for question in made:
         for people in (some, *others[:2]):
-            assert {name: len(vector) for name, vector in question.answer(people).items()} == {
+            assert {name: len(vector) for name, vector in question.of_sample(people).items()} == {
                 p.name: p.cells for p in question.parts
             }
 
@@ -148,7 +148,7 @@ def test_noise_that_is_too_small_or_does_not_reach_every_cell_is_found_in_every_
 def test_a_sensitivity_without_the_root_of_the_features_is_found_in_every_part_of_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Gaussian noise for one figure of a row alone."""
     monkeypatch.setattr(tallies, "row_sensitivity", each_alone)
-    rows = {p.name for p in tallies._parts(3, GAUSSIAN) if p.width > 1}
+    rows = {p.name for p in tallies.assessment_parts(3, GAUSSIAN) if p.width > 1}
     assert len(rows) == 7
     assert faulty(GAUSSIAN) == rows
 
@@ -159,6 +159,6 @@ def test_a_cap_of_the_costs_that_is_twice_what_is_declared_is_found(monkeypatch:
     def twice(distance: np.ndarray, features: int) -> np.ndarray:
         return np.minimum((distance / tallies.cost_unit(features)).astype(np.int64), 2 * counted - 1)
 
-    monkeypatch.setattr("counts.costs", twice)
+    monkeypatch.setattr("evenhand.ask.assessment.costs", twice)
     for plan in (STEPWISE, GAUSSIAN):
         assert faulty(plan) == set(map(tallies.cost_part, ("a0", "a1", "a0 × a1")))

@@ -13,7 +13,7 @@ from evenhand.mitigate.tradeoff import before
 from evenhand.plan.geometry import STEPS
 from evenhand.plan.load import parse_plan
 from evenhand.rows.mitigation import bounded_rows, tradeoff_rows
-from fairness_evenhand import Draw, balanced_run, mitigated_draw
+from fairness_evenhand import balanced_run, mitigated, sample_of
 from sample import plan_yaml
 
 K, KINDS = 4, 4
@@ -65,7 +65,7 @@ def test_bounds_a_little_outside_of_a_group_s_share_of_everybody_are_not_loosene
     middles, kind = random.uniform(10_000, 55_000, (KINDS, 3)), random.integers(0, KINDS, customers)
     rows = np.clip(random.normal(middles[kind], 4_000), 0, STEPS - 1).astype(np.int64)
     group = (random.random(customers) > 0.4).astype(np.int64)
-    found = mitigated_draw(Draw(rows, group, 1), plan)
+    found = mitigated(sample_of(rows, group, plan, 1), plan, 1)
     row = bounded_rows(found.bounds).to_pylist()[0]
     assert (row["group"], row["asked_low"], row["asked_high"], row["feasible"]) == ("female", 0.45, 0.55, "no")
     assert row["share_low"] < (group == 0).mean() < row["share_high"] < 0.42

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 import evenhand.fairness.intervals
-from accuracy_evenhand import StandIn
 from evenhand.ask import assessment as tallies
 from evenhand.fairness.assess import RATE, TableFairness, assess_fairness
 from evenhand.fairness.judgment import AT_LEAST, CANNOT_TELL, EVEN, UNEVEN, Judgment, told
@@ -17,6 +16,7 @@ from evenhand.fairness.worst import near_ends, selection_estimates, table_estima
 from evenhand.plan.load import parse_plan
 from evenhand.privacy.intervals import Estimate
 from evenhand.privacy.noise import Laplace, SeededNoise
+from evenhand.privacy.release import made_up
 from evenhand.rows.fairness import fairness_groups, fairness_stats, fairness_summary
 from sample import plan_yaml
 
@@ -41,12 +41,12 @@ def assessed(table: np.ndarray, epsilon: float, seed: int, offered: tuple[int, .
         "privacy.epsilon": epsilon, "privacy.population_total": 100.0, "segments.k": table.shape[1], "fairness.offers": [{"name": "gift", "why": "test", "segments": list(offered)}],
     }  # fmt: skip
     plan = parse_plan(plan_yaml(changes))
-    parts = tallies._parts(table.shape[1], plan)
+    parts = tallies.assessment_parts(table.shape[1], plan)
     exact = {part.name: np.zeros(part.cells, dtype=np.int64) for part in parts}
     counts = np.zeros((groups, table.shape[1]), dtype=np.int64)
     counts[: len(table)] = table
     exact |= {tallies.group_part("district"): counts.ravel(), tallies.SIZE: counts.sum(axis=0)}
-    release = StandIn.of(exact, parts, SeededNoise(seed))
+    release = made_up(exact, parts, SeededNoise(seed))
     return assess_fairness(release, plan, np.zeros((table.shape[1], 3), dtype=np.int64))[0]
 
 

@@ -7,7 +7,6 @@ import re
 import numpy as np
 import pytest
 
-from accuracy_evenhand import StandIn
 from evenhand.ask import assessment as tallies
 from evenhand.assignment.nearest import CENTER_BITS, Centers, rounded_centers
 from evenhand.describe.worth import useless, worth
@@ -16,6 +15,7 @@ from evenhand.plan.geometry import STEPS
 from evenhand.plan.load import parse_plan
 from evenhand.plan.models import Plan
 from evenhand.privacy.noise import NoNoise, SeededNoise
+from evenhand.privacy.release import Release, made_up
 from sample import REMOVED, plan_yaml
 
 CENTERS = rounded_centers(np.array([[8_000.0, 20_000, 30_000], [52_000, 20_000, 30_000], [30_000, 60_000, 30_000]]))
@@ -36,13 +36,13 @@ def people(count: int, apart: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
     return np.clip(rows, 0, STEPS - 1).astype(np.int64), segment
 
 
-def released(rows: np.ndarray, segment: np.ndarray, plan: Plan, noise: SeededNoise | NoNoise) -> StandIn:
-    parts, offsets = tallies._parts(3, plan), rows - tallies.MIDDLE
+def released(rows: np.ndarray, segment: np.ndarray, plan: Plan, noise: SeededNoise | NoNoise) -> Release:
+    parts, offsets = tallies.assessment_parts(3, plan), rows - tallies.MIDDLE
     exact = {part.name: np.zeros(part.cells, dtype=np.int64) for part in parts}
     exact[tallies.SIZE] = np.bincount(segment, minlength=3)
     exact[tallies.SUMS] = np.stack([offsets[segment == j].sum(axis=0) for j in range(3)]).ravel()
     exact[tallies.SQUARES] = (offsets**2).sum(axis=0)
-    return StandIn.of(exact, parts, noise)  # type: ignore[arg-type]
+    return made_up(exact, parts, noise)
 
 
 def truth(rows: np.ndarray, segment: np.ndarray, centers: Centers) -> tuple[float, float]:

@@ -14,20 +14,23 @@ from numpy.typing import NDArray
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from evenhand.assignment.fair_map import FairMap, assignment_fingerprint, with_segment
+from evenhand.assignment.in_numpy import assigned
 from evenhand.assignment.joint_groups import joint_code
-from evenhand.assignment.nearest import DISTANCE
+from evenhand.assignment.nearest import DISTANCE, Centers
 from evenhand.plan.accounting import Unit, row_sensitivity
 from evenhand.plan.features import Attribute
 from evenhand.plan.geometry import STEPS
 from evenhand.plan.groups import GroupTable, batches, group_tables
+from evenhand.plan.method import ASSESSMENT
 from evenhand.plan.models import Plan
 from evenhand.plan.privacy import COSTS_SHARE, PROXIES_SHARE, SIZE_SHARE, TABLES_SHARE
 from evenhand.privacy.question import Integers, Part, Question
 from evenhand.privacy.release import Release
+from evenhand.privacy.sample import Sample, counted
 from evenhand.privacy.suppression import suppressed_cells
 from evenhand.spark.short_code import apart, apart_if_long
 
-TALLIES = "assessment"
 SIZE, SUMS = "size", "sums of the features"
 SQUARES = "squares of the features"
 MIDDLE = STEPS // 2
@@ -57,11 +60,21 @@ def cost_unit(features: int) -> float:
     return COST_BOUND * features * float(STEPS**2) / COST_STEPS
 
 
-def segment_tallies(assigned: DataFrame, k: int, plan: Plan, about: str = "") -> Question:
-    """`assigned` is `prepared` with `segment` and `_distance`, the squared distance to the segment's center in fixed point.
+def segment_tallies(centers: Centers, fair_map: FairMap | None, plan: Plan) -> Question:
+    """About the segments that these centers and this map make. A customer is in one segment, and in one group of each table."""
+    k, parts = len(centers), assessment_parts(len(centers), plan)
 
-    One customer is in one segment, and in one group of each table. `about` says by which centers, and map.
-    """
+    def in_spark(prepared: DataFrame) -> DataFrame:
+        return _counted(with_segment(prepared, centers, fair_map, plan), k, plan)
+
+    def in_numpy(people: Sample) -> pa.Table:
+        return _counted_of(people, *assigned(people, centers, fair_map, plan), k, plan)
+
+    about = assignment_fingerprint(centers, fair_map)
+    return Question(ASSESSMENT, parts, in_spark, in_numpy, lambda table: _vectors(table, k, plan), about=about)
+
+
+def _counted(assigned: DataFrame, k: int, plan: Plan) -> DataFrame:
     names = plan.feature_names
     cost = F.least((F.col(DISTANCE) / cost_unit(len(names))).cast("bigint"), F.lit(COST_STEPS - 1).cast("bigint"))
     found = assigned.select("segment", cost.alias(COST), *names, *plan.attribute_names)
@@ -71,8 +84,28 @@ def segment_tallies(assigned: DataFrame, k: int, plan: Plan, about: str = "") ->
     costs = [F.sum(COST).alias("c"), F.sum(F.shiftright(F.col(COST) * F.col(COST), 16)).alias("cc")]
     powers = [_power(F.col(n).cast("bigint") - MIDDLE) for n in names]
     sums = [F.sum(power).alias(f"s{j}") for j, power in enumerate(powers)]
-    counted = rows.groupBy(CELL).agg(F.count("*").alias("n"), *costs, *sums)
-    return Question(TALLIES, counted, lambda table: _vectors(table, k, plan), _parts(k, plan), about=about)
+    return rows.groupBy(CELL).agg(F.count("*").alias("n"), *costs, *sums)
+
+
+def _counted_of(people: Sample, segment: Integers, distance: NDArray[np.float64], k: int, plan: Plan) -> pa.Table:
+    """The same of a sample."""
+    cost = costs(distance, people.points.shape[1])
+    cells, offset = [], 0
+    for batch in batches(plan):
+        code = people.combination([(plan.attribute_names.index(a.name), len(a.group_names)) for a in batch])
+        cells.append(code * k + segment + offset * k - 1)
+        offset += GroupTable(batch).size
+    cell = np.concatenate([*cells, np.full(len(people), SQUARED)])
+    offsets = np.tile(people.points - MIDDLE, (len(cells) + 1, 1))
+    powers = np.where((cell == SQUARED)[:, None], offsets**2, offsets)
+    each = np.tile(cost, len(cells) + 1)
+    sums = {"c": each, "cc": each**2 >> 16} | {f"s{j}": powers[:, j] for j in range(powers.shape[1])}
+    return counted({CELL: cell}, sums)
+
+
+def costs(distance: NDArray[np.float64], features: int) -> Integers:
+    """Squared distances of a sample in steps, as they are counted; any shape."""
+    return np.minimum((distance / cost_unit(features)).astype(np.int64), COST_STEPS - 1)
 
 
 def _cells(k: int, plan: Plan) -> Column:
@@ -138,7 +171,7 @@ class _Cubes:
         return full.reshape(*(len(a.group_names) for a in self._batches[number]), self._k)
 
 
-def _parts(k: int, plan: Plan) -> tuple[Part, ...]:
+def assessment_parts(k: int, plan: Plan) -> tuple[Part, ...]:
     split, budget, unit, d = plan.privacy.split, plan.shared_budget, plan.privacy.unit, len(plan.features)
     size = Part(SIZE, k, 1, budget * split.profiles * SIZE_SHARE, "a customer is in one segment", unit)
     why = "a customer is in one segment, and at most half the range from the middle of each feature"

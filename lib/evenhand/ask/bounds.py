@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -20,23 +21,31 @@ from evenhand.plan.models import Plan
 from evenhand.privacy.intervals import LEVEL
 from evenhand.privacy.question import Integers, Part, Question, histogram_vectors
 from evenhand.privacy.release import Release
+from evenhand.privacy.sample import Sample, counted
 
 TAIL = 0.005  # of the customers may lie outside on either side, so that no handful of them decides
 
 
-def magnitude_histograms(magnitudes: DataFrame, plan: Plan) -> Question:
+def magnitude_histograms(plan: Plan) -> Question:
     """How many customers are in each bin of every feature whose bounds are not stated, empty bins too.
 
-    `magnitudes` has one row a customer, with a bin or null a feature. One customer is in one bin of a feature at most:
+    Asked of `magnitudes`: one row a customer, with a bin or null a feature. One customer is in one bin of a feature at most:
     L1 sensitivity 1 a feature, and the features compose sequentially.
     """
     names = [f.name for f in plan.to_find]
-    bins = F.array(*[F.col(n) + F.lit(j * BINS) for j, n in enumerate(names)])
-    rows = magnitudes.select(F.explode(bins).alias("bin")).where("bin is not null").groupBy("bin").agg(F.count("*").alias("n"))
-    return Question(BOUNDS, rows, lambda table: histogram_vectors(table, names, BINS), _parts(plan), of_sources=True)
+
+    def in_spark(magnitudes: DataFrame) -> DataFrame:
+        bins = F.explode(F.array(*[F.col(n) + F.lit(j * BINS) for j, n in enumerate(names)])).alias("bin")
+        return magnitudes.select(bins).where("bin is not null").groupBy("bin").agg(F.count("*").alias("n"))
+
+    def in_numpy(people: Sample) -> pa.Table:
+        return counted({"bin": (people.magnitudes + np.arange(len(names)) * BINS)[people.magnitudes >= 0]})
+
+    parts = bound_parts(plan)
+    return Question(BOUNDS, parts, in_spark, in_numpy, lambda table: histogram_vectors(table, names, BINS), of_sources=True)
 
 
-def _parts(plan: Plan) -> tuple[Part, ...]:
+def bound_parts(plan: Plan) -> tuple[Part, ...]:
     each, unit = plan.bounds_budget / len(plan.to_find), plan.privacy.unit
     return tuple(Part(f.name, BINS, 1, each, "a customer is in one bin of the feature, or in none", unit) for f in plan.to_find)
 

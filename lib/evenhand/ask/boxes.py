@@ -20,6 +20,7 @@ from evenhand.plan.models import Plan
 from evenhand.privacy.intervals import LEVEL, quotient_ends
 from evenhand.privacy.question import Integers, Part, Question, fingerprint_of
 from evenhand.privacy.release import Release
+from evenhand.privacy.sample import Sample, counted
 
 COUNT, OFFSETS = "count", "offsets"
 EMPTY_KEPT = 8.0  # boxes in which nobody is that are kept all the same, on average and at most; from trials
@@ -43,17 +44,31 @@ def _interval(value: Column, edges: tuple[int, ...]) -> Column:
     return reduce(lambda a, b: a + b, [(value >= F.lit(edge)).cast("int") for edge in edges[1:-1]])
 
 
-def box_sums(prepared: DataFrame, plan: Plan, marginals: Marginals | None = None) -> Question:
+def boxes_in(people: Sample, boxes: Boxes) -> Integers:
+    """The box of every row of a sample."""
+    key = np.zeros(len(people), dtype=np.int64)
+    for j, (edges, stride) in enumerate(zip(boxes.edges, boxes.strides, strict=True)):
+        key += np.searchsorted(np.array(edges[1:-1]), people.points[:, j], side="right") * stride
+    return key
+
+
+def box_sums(plan: Plan, marginals: Marginals | None = None) -> Question:
     """Counts, and per feature the sums of offsets from the box center, over every box, empty or not.
 
     One customer is in one box: counts have sensitivity 1, the offset of a feature at most half the box's width.
     With `marginals` the boxes are cut where those say, without at midpoints.
     """
     boxes, names = boxes_of(plan, marginals), plan.feature_names
-    sums = [F.sum(F.col(n).cast("bigint")).alias(f"s{j}") for j, n in enumerate(names)]
-    rows = prepared.groupBy(box_key(boxes, names).alias("box")).agg(F.count("*").alias("n"), *sums)
-    parts, about = _parts(plan, boxes), fingerprint_of(*map(np.array, boxes.edges))
-    return Question(SUMMARY, rows, lambda table: _vectors(table, boxes, plan.privacy.unit), parts, about=about)
+    unit, about = plan.privacy.unit, fingerprint_of(*map(np.array, boxes.edges))
+
+    def in_spark(prepared: DataFrame) -> DataFrame:
+        sums = [F.sum(F.col(n).cast("bigint")).alias(f"s{j}") for j, n in enumerate(names)]
+        return prepared.groupBy(box_key(boxes, names).alias("box")).agg(F.count("*").alias("n"), *sums)
+
+    def in_numpy(people: Sample) -> pa.Table:
+        return counted({"box": boxes_in(people, boxes)}, {f"s{j}": people.points[:, j] for j in range(len(names))})
+
+    return Question(SUMMARY, box_parts(plan, boxes), in_spark, in_numpy, lambda table: _vectors(table, boxes, unit), about=about)
 
 
 def boxes_of(plan: Plan, marginals: Marginals | None) -> Boxes:
@@ -71,7 +86,7 @@ def _vectors(table: pa.Table, boxes: Boxes, unit: Unit) -> Mapping[str, Integers
     return {COUNT: counts, OFFSETS: offsets.ravel()}
 
 
-def _parts(plan: Plan, boxes: Boxes) -> tuple[Part, ...]:
+def box_parts(plan: Plan, boxes: Boxes) -> tuple[Part, ...]:
     budget, unit = Method.of(plan).summary, plan.privacy.unit
     why = "a customer is in one box, and at most half its width from its center"
     return (

@@ -13,29 +13,36 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from evenhand.ask.boxes import Summary, box_key
+from evenhand.ask.boxes import Summary, box_key, boxes_in
 from evenhand.assignment.joint_groups import JointGroups
 from evenhand.plan.geometry import Boxes
 from evenhand.plan.method import GROUPS, Method
 from evenhand.plan.models import Plan
 from evenhand.privacy.question import Integers, Part, Question, fingerprint_of
 from evenhand.privacy.release import Release
+from evenhand.privacy.sample import Sample, counted
 
 Floats = NDArray[np.float64]
 COUNTS = "joint groups"
 FITTING = 10  # rounds
 
 
-def group_counts(prepared: DataFrame, boxes: Boxes, plan: Plan) -> Question:
+def group_counts(boxes: Boxes, plan: Plan) -> Question:
     """Customers by box and joint group, over all cells, empty or not; a customer is in one cell, so L1 sensitivity 1."""
     joint = JointGroups.of(plan)
-    cell = box_key(boxes, plan.feature_names) * F.lit(joint.count) + joint.code
-    rows = prepared.groupBy(cell.alias("cell")).agg(F.count("*").alias("n"))
     about = fingerprint_of(*map(np.array, boxes.edges))
-    return Question(GROUPS, rows, lambda table: _vectors(table, boxes, plan), _parts(boxes, plan), about=about)
+
+    def in_spark(prepared: DataFrame) -> DataFrame:
+        cell = box_key(boxes, plan.feature_names) * F.lit(joint.count) + joint.code
+        return prepared.groupBy(cell.alias("cell")).agg(F.count("*").alias("n"))
+
+    def in_numpy(people: Sample) -> pa.Table:
+        return counted({"cell": boxes_in(people, boxes) * joint.count + joint.of_sample(people, plan)})
+
+    return Question(GROUPS, group_parts(boxes, plan), in_spark, in_numpy, lambda table: _vectors(table, boxes, plan), about=about)
 
 
-def _parts(boxes: Boxes, plan: Plan) -> tuple[Part, ...]:
+def group_parts(boxes: Boxes, plan: Plan) -> tuple[Part, ...]:
     cells, cost = boxes.count * JointGroups.of(plan).count, Method.of(plan).questions[GROUPS]
     return (Part(COUNTS, cells, 1, cost, "a customer is in one box and one joint group", plan.privacy.unit),)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -22,6 +23,7 @@ from evenhand.privacy.intervals import LEVEL, sum_half_width
 from evenhand.privacy.noise import Noise
 from evenhand.privacy.question import Part, Question, histogram_vectors
 from evenhand.privacy.release import Release
+from evenhand.privacy.sample import Sample, counted
 
 Floats = NDArray[np.float64]
 BIN_BITS = 6
@@ -31,18 +33,25 @@ LITTLE = BINS // 8  # bins
 LEAST_GAIN = 1e-3  # of all spread: a finer cut that explains less is noise
 
 
-def histograms(prepared: DataFrame, plan: Plan) -> Question:
+def histograms(plan: Plan) -> Question:
     """How many customers are in each of 64 equal bins of every feature, empty bins too.
 
     One customer is in one bin of each feature: sensitivity 1 a feature, and the features compose sequentially.
     """
     names = plan.feature_names
-    bins = [F.shiftright(F.col(n), BITS - BIN_BITS) + F.lit(j * BINS) for j, n in enumerate(names)]
-    rows = prepared.select(F.explode(F.array(*bins)).alias("bin")).groupBy("bin").agg(F.count("*").alias("n"))
-    return Question(MARGINALS, rows, lambda table: histogram_vectors(table, names, BINS), _parts(plan))
+
+    def in_spark(prepared: DataFrame) -> DataFrame:
+        bins = [F.shiftright(F.col(n), BITS - BIN_BITS) + F.lit(j * BINS) for j, n in enumerate(names)]
+        return prepared.select(F.explode(F.array(*bins)).alias("bin")).groupBy("bin").agg(F.count("*").alias("n"))
+
+    def in_numpy(people: Sample) -> pa.Table:
+        bins = (people.points >> (BITS - BIN_BITS)) + np.arange(len(names)) * BINS
+        return counted({"bin": bins.ravel()})
+
+    return Question(MARGINALS, histogram_parts(plan), in_spark, in_numpy, lambda table: histogram_vectors(table, names, BINS))
 
 
-def _parts(plan: Plan) -> tuple[Part, ...]:
+def histogram_parts(plan: Plan) -> tuple[Part, ...]:
     each = Method.of(plan).marginals / len(plan.features)
     why, unit = "a customer is in one bin of the feature", plan.privacy.unit
     return tuple(Part(name, BINS, 1, each, why, unit) for name in plan.feature_names)

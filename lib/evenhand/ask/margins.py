@@ -15,10 +15,12 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from evenhand.assignment.fair_map import CELL, FIRST, GROUP, FairMap, with_margin, with_segment
+from evenhand.assignment.in_numpy import assigned, choices
 from evenhand.assignment.joint_groups import JointGroups
 from evenhand.plan.method import MARGINS, Method, balance
 from evenhand.plan.models import Plan
 from evenhand.privacy.question import Integers, Part, Question
+from evenhand.privacy.sample import Sample, counted
 
 Floats = NDArray[np.float64]
 SEGMENTS, NEAR = "joint groups by segment", "near another segment"
@@ -34,12 +36,20 @@ def edges_of(mean_cost: float, joint: int, k: int) -> Floats:
     return edges
 
 
-def margins(prepared: DataFrame, fair_map: FairMap, plan: Plan) -> Question:
+def margins(fair_map: FairMap, plan: Plan) -> Question:
     """Customers by joint group and segment, and by joint group, first and second segment, and lead of the first."""
-    rows = with_margin(prepared, fair_map, plan).groupBy(GROUP, FIRST, CELL).agg(F.count("*").alias("n"))
-    return Question(
-        MARGINS, rows, lambda table: _margins(table, fair_map, plan), _margin_parts(fair_map, plan), about=fair_map.fingerprint
-    )
+
+    def in_spark(prepared: DataFrame) -> DataFrame:
+        return with_margin(prepared, fair_map, plan).groupBy(GROUP, FIRST, CELL).agg(F.count("*").alias("n"))
+
+    def in_numpy(people: Sample) -> pa.Table:
+        first, _, cell = choices(people, fair_map, plan)
+        found = counted({GROUP: JointGroups.of(plan).of_sample(people, plan), FIRST: first, CELL: cell})
+        cells = found[CELL].to_numpy()
+        return found.set_column(2, CELL, pa.array(cells, mask=cells < 0))
+
+    parts, about = _margin_parts(fair_map, plan), fair_map.fingerprint
+    return Question(MARGINS, parts, in_spark, in_numpy, lambda table: _margins(table, fair_map, plan), about=about)
 
 
 def _margin_parts(fair_map: FairMap, plan: Plan) -> tuple[Part, ...]:
@@ -63,12 +73,20 @@ def _margins(table: pa.Table, fair_map: FairMap, plan: Plan) -> Mapping[str, Int
     return {SEGMENTS: by_segment, NEAR: near}
 
 
-def balance_check(prepared: DataFrame, fair_map: FairMap, number: int, plan: Plan) -> Question:
+def balance_check(fair_map: FairMap, number: int, plan: Plan) -> Question:
     """Customers by joint group and segment under a map with its moves; asked several times, `number` from 1."""
-    assigned = with_segment(prepared.withColumn(GROUP, JointGroups.of(plan).code), fair_map.centers, fair_map, plan)
-    rows = assigned.groupBy(GROUP, "segment").agg(F.count("*").alias("n"))
-    parts = _balance_parts(fair_map, number, plan)
-    return Question(balance(number), rows, lambda table: _balance(table, fair_map, plan), parts, about=fair_map.fingerprint)
+    joint = JointGroups.of(plan)
+
+    def in_spark(prepared: DataFrame) -> DataFrame:
+        found = with_segment(prepared.withColumn(GROUP, joint.code), fair_map.centers, fair_map, plan)
+        return found.groupBy(GROUP, "segment").agg(F.count("*").alias("n"))
+
+    def in_numpy(people: Sample) -> pa.Table:
+        segment, _ = assigned(people, fair_map.centers, fair_map, plan)
+        return counted({GROUP: joint.of_sample(people, plan), "segment": segment})
+
+    parts, about = _balance_parts(fair_map, number, plan), fair_map.fingerprint
+    return Question(balance(number), parts, in_spark, in_numpy, lambda table: _balance(table, fair_map, plan), about=about)
 
 
 def _balance_parts(fair_map: FairMap, number: int, plan: Plan) -> tuple[Part, ...]:

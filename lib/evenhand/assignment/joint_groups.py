@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 
 from evenhand.plan.groups import group_tables
 from evenhand.plan.models import Plan
+from evenhand.privacy.sample import Sample
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -57,6 +58,10 @@ class JointGroups:
     def code(self) -> Column:
         """The joint group of a row of `prepared`."""
         return joint_code([(name, len(groups)) for name, groups in self.attributes])
+
+    def of_sample(self, people: Sample, plan: Plan) -> Integers:
+        """The joint group of every row of a sample."""
+        return people.combination([(plan.attribute_names.index(name), len(groups)) for name, groups in self.attributes])
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ def to_its_end(run: Run) -> Iterator[None]:
     except KeyboardInterrupt:
         raise Interrupted(run.run_id) from None
     finally:
-        wait([*run.begun, *run.pending])  # what is still being written is this process's
+        wait(run.begun)  # what is still being written is this process's
         run.lease.end(release=True)
 
 
@@ -72,8 +72,7 @@ def _refuse(run: Run, why: str) -> None:
     if not run.begun:
         if run.found is None or run.found.status == REFUSED:
             return
-        run.begun.append(run.beside(run.take))
-    wait(run.pending)
+        run.take_first()
     if all(written.exception() is None for written in run.begun):
         with suppress(EvenhandError, OSError, *SPARK_ERRORS):  # the next start tries again
             for people in (PREPARED, INPUT_QUALITY):

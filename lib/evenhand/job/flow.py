@@ -2,36 +2,18 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from pyspark.sql import DataFrame
 
-from evenhand.ask.assessment import segment_tallies
 from evenhand.ask.bounds import bound_intervals
-from evenhand.ask.boxes import COUNT, box_intervals, box_sums, boxes_of, read_summary
-from evenhand.ask.groups import group_counts
-from evenhand.ask.histograms import histograms, outside_fullest, read_marginals
-from evenhand.assignment.fair_map import FairMap, assignment_fingerprint, with_segment
-from evenhand.assignment.nearest import CENTER_BITS, assign, rounded_centers
-from evenhand.describe.distances import read_distances
-from evenhand.describe.everybody import read_everybody
-from evenhand.describe.label import labels
-from evenhand.describe.profiles import read_profiles
-from evenhand.describe.worth import useless, worth
+from evenhand.assignment.fair_map import FairMap, with_segment
+from evenhand.assignment.nearest import assign
 from evenhand.errors import RunConflict
-from evenhand.fairness.assess import assess_fairness, unevenness
 from evenhand.governance.gates import blocking
+from evenhand.job.assessed import assess
 from evenhand.job.state import Run
-from evenhand.learn.checked import checked
-from evenhand.learn.choose_k import choose_k
-from evenhand.learn.cluster import Fit, best_fit
-from evenhand.learn.intervals import center_ends, cost_ends, silhouette_ends
-from evenhand.learn.refine import refined
-from evenhand.learn.spread import spread_out
-from evenhand.mitigate.kept import kept_bounds
-from evenhand.mitigate.mitigate import mitigated
+from evenhand.learn.learn import learn
+from evenhand.mitigate.mitigate import Mitigated, mitigate
 from evenhand.plan.advice import crowded
-from evenhand.plan.method import Method
 from evenhand.prepare.customers import prepared_customers
 from evenhand.prepare.keys import pads_of, refuse_other_key
 from evenhand.prepare.quality import input_quality
@@ -60,9 +42,8 @@ def prepare_step(run: Run) -> None:
         plan = run.bounded
         run.begin()
         if run.store.rows(catalog.PREPARED, run.run_id) is None:
-            run.store.write(catalog.PREPARED, prepared_customers(sources, plan, run.as_of, pads.table(run.spark)), run.run_id)
-        kept = run.store.read(catalog.PREPARED, run.run_id)
-        run.write_later(catalog.INPUT_QUALITY, lambda: input_quality(kept, sources, plan, run.as_of))
+            run.write(catalog.PREPARED, prepared_customers(sources, plan, run.as_of, pads.table(run.spark)))
+        run.write(catalog.INPUT_QUALITY, input_quality(run.store.read(catalog.PREPARED, run.run_id), sources, plan, run.as_of))
     if not sources.expires:
         run.say("sources.consent has no column expires_at, so consent counts until it is withdrawn")
     # The same line whatever the data: a warning only where somebody's objection is lost would tell that there is one.
@@ -77,50 +58,25 @@ def segment_step(run: Run) -> None:
 
     `prepared` to `private_summary` and `segment_centers` [open], and `segments` [restricted].
     """
-    prepared, plan = prepared_of(run), run.bounded
-    marginals = None
-    if Method.of(plan).marginals:
-        spread = run.door.release(histograms(prepared, plan))
-        marginals = read_marginals(spread, plan)
-        for sentence in crowded({name: most for name, (_, _, most) in outside_fullest(spread, plan).items()}, plan):
-            run.say(f"Warning: {sentence}")
-    boxes, mitigation = boxes_of(plan, marginals), plan.fairness.mitigation
-    by_group = [group_counts(prepared, boxes, plan)] if mitigation is not None else []
-    counted, *grouped = run.door.releases(box_sums(prepared, plan, marginals), *by_group)
-    summary = read_summary(counted, plan, marginals)
-    intervals = box_intervals(counted, summary, boxes)
-    run.write_later(catalog.PRIVATE_SUMMARY, summary_rows(summary, intervals, plan))
-    learned = points = spread_out(summary, marginals, plan)
-    k, curve = choose_k(points, plan.segments.candidates, plan.segments.restarts, plan.segments.prefer)
-    best, candidates = best_fit(run.spark, points, k, plan.segments.mllib_seeds, plan.segments.restarts)
-    if Method.of(plan).checks:
-        best, points = checked(run.door, prepared, best, points, counted.noise(COUNT).like_laplace, plan)
-        candidates = [best, *(fit for fit in candidates if fit is not best)]
-    run.say(f"learned {k} segments; {best.method} described the customers best")
-    moved, fair_map = refined(run.door, prepared, rounded_centers(best.centers), points, plan), None
-    centers, ends = moved.centers, moved.ends
-    if mitigation is not None:
-        starts = [centers / 2**CENTER_BITS, *(fit.centers for fit in sorted(candidates, key=lambda f: f.cost))]
-        found = mitigated(run.door, prepared, plan, summary, marginals, grouped[0], starts)
-        centers, fair_map, ends = found.centers, found.fair_map, None  # no means of the customers nearest to them
-        run.write_later(catalog.FAIRNESS_TRADEOFF, lambda: tradeoff_rows(found.tradeoff()))
-    elif ends is None:
-        ends = center_ends(counted, boxes, centers / 2**CENTER_BITS, summary)
-    for_assess = [run.write_later(catalog.SEGMENT_CENTERS, center_rows(centers, ends, plan))]
-    if fair_map is not None:
-        for_assess.append(run.write_later(catalog.MITIGATION_BOUNDS, bounded_rows(found.bounds)))
-        for_assess.append(run.write_later(catalog.ASSIGNMENT_MAP, map_rows(fair_map)))
-    if plan.to_find:
-        run.write_later(catalog.FEATURE_BOUNDS, bound_rows(plan, bound_intervals(run.magnitudes, run.plan)))
-
-    def cost(fit: Fit) -> tuple[float, float]:  # a check may have left boxes out since the others were learned
-        return cost_ends(counted, boxes, points if fit is best else learned, fit)
-
-    silhouette = partial(silhouette_ends, counted, boxes, learned)
-    run.write_later(catalog.SEGMENT_FITS, lambda: fit_rows(best, candidates, curve, cost, silhouette))
-    run.write_later(catalog.SEGMENTS, lambda: assign(with_segment(prepared, centers, fair_map, plan)))
-    for written in for_assess:
-        written.result()
+    people, plan = prepared_of(run), run.bounded
+    ask = run.ask_about(people)
+    learned = learn(ask, plan, run.spark)
+    for sentence in crowded({name: most for name, (_, _, most) in learned.outside.items()}, plan):
+        run.say(f"Warning: {sentence}")
+    run.say(f"learned {learned.best.k} segments; {learned.best.method} described the customers best")
+    found = mitigate(ask, learned, plan) if plan.fairness.mitigation is not None else learned
+    with run.writes() as write:
+        write(catalog.SEGMENTS, lambda: assign(with_segment(people, found.centers, found.fair_map, plan)))
+        write(catalog.PRIVATE_SUMMARY, lambda: summary_rows(learned, plan))
+        write(catalog.SEGMENT_FITS, lambda: fit_rows(learned))
+        if plan.to_find:
+            write(catalog.FEATURE_BOUNDS, bound_rows(plan, bound_intervals(run.magnitudes, run.plan)))
+        if isinstance(found, Mitigated):
+            write(catalog.FAIRNESS_TRADEOFF, lambda: tradeoff_rows(found.tradeoff()))
+        if found.fair_map is not None:
+            write(catalog.MITIGATION_BOUNDS, bounded_rows(found.bounds))
+            write(catalog.ASSIGNMENT_MAP, map_rows(found.fair_map))
+    run.write(catalog.SEGMENT_CENTERS, center_rows(found.centers, found.ends, plan))  # last: says that the step is done
 
 
 def assess_step(run: Run) -> None:
@@ -128,27 +84,20 @@ def assess_step(run: Run) -> None:
 
     `prepared` and the centers to profiles and fairness statistics [open], then one commit in `runs`.
     """
-    prepared, plan = prepared_of(run), run.bounded
-    centers = read_centers(centers_of(run))
-    last = run.beside(lambda: read_last(run.store, plan, run.run_id, run.noise.private))
-    fair_map = map_of(run)
-    assigned, about = with_segment(prepared, centers, fair_map, plan), assignment_fingerprint(centers, fair_map)
-    release = run.door.release(segment_tallies(assigned, len(centers), plan, about))
-    profiles, fairness = read_profiles(release, plan), assess_fairness(release, plan, centers, last.result())
-    distances = read_distances(release, plan)
-    run.write_later(catalog.SEGMENT_PROFILES, profile_rows(profiles, distances, labels(distances, plan.features), plan))
-    # The answer that the step before has had, read back.
-    outside = outside_fullest(run.door.release(histograms(prepared, plan)), plan) if Method.of(plan).marginals else {}
-    run.write_later(catalog.EVERYBODY, everybody_rows(read_everybody(release, plan, len(centers)), outside, plan))
-    run.write_later(catalog.FAIRNESS_STATS, fairness_stats(fairness))
-    run.write_later(catalog.FAIRNESS_GROUPS, fairness_groups(fairness))
-    run.write_later(catalog.FAIRNESS_SUMMARY, fairness_summary(fairness))
-    run.write_later(catalog.FAIRNESS_PROXIES, fairness_proxies(fairness))
-    if (bounds := run.store.rows(catalog.MITIGATION_BOUNDS, run.run_id)) is not None:
-        kept = kept_bounds(release, plan, read_bounded(bounds), {of.table: of.suppressed for of in fairness})
-        run.write_later(catalog.MITIGATION_VERDICTS, verdict_rows(kept))
-    worse, uneven = useless(worth(release, centers, plan), plan), unevenness(fairness)
-    run.publish(worse + uneven, blocking(plan, worse, uneven))
+    people, plan, centers = prepared_of(run), run.bounded, read_centers(centers_of(run))
+    last = run.meanwhile(lambda: read_last(run.store, plan, run.run_id, run.noise.private))
+    found = assess(run.ask_about(people), centers, map_of(run), plan, last)
+    bounds = run.store.rows(catalog.MITIGATION_BOUNDS, run.run_id)
+    with run.writes() as write:
+        write(catalog.SEGMENT_PROFILES, lambda: profile_rows(found.profiles, found.distances, found.labels, plan))
+        write(catalog.EVERYBODY, lambda: everybody_rows(found.everybody, found.outside, plan))
+        write(catalog.FAIRNESS_STATS, fairness_stats(found.fairness))
+        write(catalog.FAIRNESS_GROUPS, fairness_groups(found.fairness))
+        write(catalog.FAIRNESS_SUMMARY, fairness_summary(found.fairness))
+        write(catalog.FAIRNESS_PROXIES, fairness_proxies(found.fairness))
+        if bounds is not None:
+            write(catalog.MITIGATION_VERDICTS, verdict_rows(found.kept(read_bounded(bounds))))
+    run.publish(found.worse + found.uneven, blocking(plan, found.worse, found.uneven))
 
 
 def report_step(run: Run) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -18,20 +18,21 @@ from typing import Any, TypeVar
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
-from evenhand.ask.assessment import TALLIES
 from evenhand.ask.bounds import magnitude_histograms, with_found_bounds
 from evenhand.errors import RunConflict
 from evenhand.job.arguments import checked_id
 from evenhand.job.end import logged, to_its_end
 from evenhand.job.ended import blocked
+from evenhand.job.writes import AT_ONCE, Write, beside
 from evenhand.plan.load import canonical, fingerprint
-from evenhand.plan.method import BOUNDS, Method
+from evenhand.plan.method import questions_of
 from evenhand.plan.models import Plan
 from evenhand.prepare.keys import refuse_other_key
 from evenhand.prepare.magnitudes import magnitudes
 from evenhand.prepare.sources import Sources
 from evenhand.privacy.noise import NoiseSource
-from evenhand.privacy.release import Door, Release
+from evenhand.privacy.question import Question
+from evenhand.privacy.release import Ask, Door, Release
 from evenhand.records.account import Loss
 from evenhand.records.audit import APPROVE, BLOCK, PUBLISH, RESUME, START, AuditLog, Entry, known_keys, spent_by
 from evenhand.records.lease import Lease
@@ -58,7 +59,6 @@ from evenhand.tables.store import Store
 from evenhand.version import __version__
 
 T = TypeVar("T")
-WRITERS = 4  # small Delta commits are mostly waiting; they overlap well with each other and with the passes over people
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,6 @@ class Run:
     lease: Lease
     _pool: ThreadPoolExecutor
     begun: list[Future[None]] = field(default_factory=list)
-    pending: list[Future[None]] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)  # how, once it has come to its end
     steps: list[str] = field(default_factory=list)  # begun by this process, for the audit log, should one fail
 
@@ -105,7 +104,7 @@ class Run:
         """
         given, run_id = run_id is not None, checked_id(run_id) if run_id is not None else new_id(plan)
         require_file(report_path(plan, run_id), "output.reports")  # found out after the work, it would have cost the budget
-        with settings(spark, plan.time_zone), ThreadPoolExecutor(WRITERS) as pool:
+        with settings(spark, plan.time_zone), ThreadPoolExecutor(AT_ONCE) as pool:
             store = Store(spark, plan.output)
             newest = pool.submit(pin_versions, spark, plan)  # beside the checks: both are mostly waiting
             people = pool.submit(people_of, spark, plan)
@@ -133,18 +132,18 @@ class Run:
             keys = known_keys(unbroken.result())
             # A key that cannot be used is refused before anything is written.
             check = refuse_other_key(plan.pseudonyms, keys) if found is None else None
-            door = Door(store, ledger, noise, run_id, _questions(plan), found is not None)
+            door = Door(store, ledger, noise, run_id, questions_of(plan), found is not None)
             lease, said = Lease(store, run_id), statement(plan, moment, versions, noise.private, check)
             this = cls(plan, spark, store, audit, run_id, moment, sources, found, noise, say, keys, ledger, door, lease, pool)
             with logged(this), to_its_end(this):
                 affordable.result()
                 this._start(said)
                 yield this
-                this.wait()
+                this.begin()
 
     def _start(self, said: Mapping[str, object]) -> None:
         """Take the run, then write down that it has begun, or goes on."""
-        taken = self.beside(self.take)
+        taken = self._pool.submit(self.take)
 
         def written(write: Callable[[], None]) -> None:
             taken.result()
@@ -154,6 +153,10 @@ class Run:
         self.begun.append(self._pool.submit(written, lambda: self.audit.add(self.run_id, action, said)))
         if self.found is None or self.found.status != RUNNING:
             self.begun.append(self._pool.submit(written, lambda: self.record(RUNNING)))
+
+    def take_first(self) -> None:
+        """Take the run before anything of it is written, where it has not begun."""
+        self.begun.append(self._pool.submit(self.take))
 
     def take(self) -> None:
         """Raises RunConflict when another process has the run, or has had it since its state was read."""
@@ -171,12 +174,15 @@ class Run:
         # Not whether there are customers: that is theirs to keep.
         return "prepare" if self.store.rows(INPUT_QUALITY, self.run_id) is None else "segment"
 
-    @property
-    def door(self) -> Door:
-        """Open once the run has begun: a log that takes no entry costs no budget."""
-        self.begin()
-        self.lease.require()
-        return self._door
+    def ask_about(self, people: DataFrame) -> Ask:
+        """Ask about these rows, by the door; it opens once the run has begun: a log that takes no entry costs no budget."""
+
+        def ask(*questions: Question) -> list[Release]:
+            self.begin()
+            self.lease.require()
+            return self._door.release(people, *questions)
+
+        return ask
 
     def begin(self) -> None:
         """Wait until the audit log and `runs` say that the run has begun.
@@ -198,25 +204,20 @@ class Run:
     @cached_property
     def magnitudes(self) -> Release:
         """The noisy histograms of the features whose bounds the plan leaves out."""
-        rows = magnitudes(self.sources, self.plan, self.as_of)
-        return self.door.release(magnitude_histograms(rows, self.plan))
+        (found,) = self.ask_about(magnitudes(self.sources, self.plan, self.as_of))(magnitude_histograms(self.plan))
+        return found
 
-    def write_later(self, spec: TableSpec, rows: pa.Table | Callable[[], DataFrame | pa.Table]) -> Future[None]:
-        return self.later(lambda: self.store.write(spec, rows() if callable(rows) else rows, self.run_id))
+    def write(self, spec: TableSpec, rows: DataFrame | pa.Table) -> None:
+        """Write rows of the run into a table; those that stand there already stay."""
+        self.store.write(spec, rows, self.run_id)
 
-    def later(self, write: Callable[[], None]) -> Future[None]:
-        """Do a small write beside the work on the people; it is done, or its error is raised, before anything is published."""
-        self.pending.append(self._pool.submit(write))
-        return self.pending[-1]
+    def writes(self) -> AbstractContextManager[Write]:
+        """Writes beside each other, all done when the block ends; rows that take long to make may be given as a function."""
+        return beside(self._pool, self.write)
 
-    def beside(self, read: Callable[[], T]) -> Future[T]:
-        """Do a small read beside the work on the people."""
-        return self._pool.submit(read)
-
-    def wait(self) -> None:
-        self.begin()
-        while self.pending:
-            self.pending.pop().result()
+    def meanwhile(self, read: Callable[[], T]) -> Callable[[], T]:
+        """Do a small read beside the work on the people; what is handed back waits for it."""
+        return self._pool.submit(read).result
 
     def record(self, status: str, reasons: list[str] | None = None) -> None:
         """Add the run's new status to `runs`, in one commit; with `published` everything of it becomes visible at once."""
@@ -247,14 +248,14 @@ class Run:
         Raises:
             Blocked: with those that block; nothing is visible.
         """
-        self.later(lambda: self._log_once(BLOCK if blocking else APPROVE, findings))  # nothing is visible that the log lacks
-        self.wait()
+        self.begin()
+        self._log_once(BLOCK if blocking else APPROVE, findings)  # nothing is visible that the log lacks
         self.lease.require()
         self.record(BLOCKED if blocking else PUBLISHED, findings)
         self.lease.end(release=False)  # nobody else goes on with what has ended
         if blocking:
             raise blocked(self.run_id, blocking)
-        self.later(lambda: self._log_once(PUBLISH, findings))
+        self._log_once(PUBLISH, findings)
 
     def _log_once(self, action: str, findings: list[str]) -> None:
         add = self.audit.add if self.found is None else self.audit.add_once  # a new run has no entry yet
@@ -267,10 +268,3 @@ def _standing(state: Any | None) -> tuple[str, int] | None:
 
 def _spent(entries: Future[list[Entry]]) -> dict[str, float]:
     return spent_by(entries.result())
-
-
-def _questions(plan: Plan) -> dict[str, float]:
-    """The cost of every question that a run asks."""
-    split, budget = plan.privacy.split, plan.shared_budget
-    first = {BOUNDS: plan.bounds_budget} if plan.to_find else {}
-    return first | Method.of(plan).questions | {TALLIES: budget * (split.profiles + split.fairness)}

@@ -43,8 +43,11 @@ class Fit:
         return len(self.centers)
 
 
-def best_fit(spark: SparkSession, summary: Summary, k: int, mllib_seeds: int, restarts: int) -> tuple[Fit, list[Fit]]:
-    """The cheapest fit on the summary, and all candidates."""
+def best_fit(spark: SparkSession | None, summary: Summary, k: int, mllib_seeds: int, restarts: int) -> tuple[Fit, list[Fit]]:
+    """The cheapest fit on the summary, and all candidates; without a session those of scikit-learn alone."""
+    if spark is None:
+        only = fast_fit(summary, k, restarts)
+        return only, [only]
     _check(summary, k)
     points = _points(spark, summary).cache()
     try:

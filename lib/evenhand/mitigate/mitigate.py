@@ -10,16 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pyspark.sql import DataFrame
 from threadpoolctl import threadpool_limits
 
-from evenhand.ask.boxes import Summary, boxes_of
 from evenhand.ask.groups import read_group_counts
-from evenhand.ask.histograms import Marginals
 from evenhand.ask.margins import NEAR, SEGMENTS, balance_check, edges_of, margins
 from evenhand.assignment.fair_map import FairMap, Moves
 from evenhand.assignment.joint_groups import JointGroups
-from evenhand.assignment.nearest import Centers, rounded_centers
+from evenhand.assignment.nearest import CENTER_BITS, Centers, rounded_centers
+from evenhand.learn.learn import Learned
 from evenhand.mitigate.balanced import ITERATIONS, Balanced, balanced
 from evenhand.mitigate.blind import Blind, fair_lloyd
 from evenhand.mitigate.bounds import Bound, Constraints, constraints_of, judged_members, too_small
@@ -33,7 +31,7 @@ from evenhand.mitigate.tradeoff_noise import REACH, Ground
 from evenhand.plan.geometry import STEPS
 from evenhand.plan.method import Method
 from evenhand.plan.models import Plan
-from evenhand.privacy.release import Door, Release
+from evenhand.privacy.release import Ask, Release
 
 Floats = NDArray[np.float64]
 STARTS = 2  # the cheapest unconstrained fits that balancing starts from; the best of them need not lead to the best
@@ -53,28 +51,20 @@ class Mitigated:
     fair_map: FairMap | None
     tradeoff: Callable[[], list[Point]]
     bounds: tuple[Bound, ...] = ()
+    ends = None  # the centers are no means of the customers nearest to them
 
 
-def mitigated(
-    door: Door,
-    prepared: DataFrame,
-    plan: Plan,
-    summary: Summary,
-    marginals: Marginals | None,
-    grouped: Release,
-    starts: list[Floats],
-) -> Mitigated:
-    """The segments by the plan's mitigation, starting from unconstrained centers (k, features) in fixed point, the run's first.
-
-    `grouped` is the answer to `group_counts` in the boxes of the summary.
+def mitigate(ask: Ask, learned: Learned, plan: Plan) -> Mitigated:
+    """The segments by the plan's mitigation, starting from the unconstrained ones, the refined first.
 
     Raises:
         InfeasibleBounds: no assignment meets the plan's bounds; with the range in which the group's share of everybody lies.
     """
-    assert plan.fairness.mitigation is not None
-    boxes, starts = boxes_of(plan, marginals), [start / STEPS for start in starts]
-    counts = read_group_counts(grouped, summary, plan)
-    ground = Ground.of(grouped, summary, counts)
+    assert plan.fairness.mitigation is not None and learned.grouped is not None
+    fits = sorted(learned.fits, key=lambda fit: fit.cost)
+    starts = [start / STEPS for start in (learned.centers / 2**CENTER_BITS, *(fit.centers for fit in fits))]
+    counts = read_group_counts(learned.grouped, learned.summary, plan)
+    ground = Ground.of(learned.grouped, learned.summary, counts)
     coarse, reach = ground.cells, ground.reach
     # One thread: several add up in any order, and a resumed run must find the very same centers.
     with threadpool_limits(1):
@@ -84,9 +74,9 @@ def mitigated(
         # Where noise rules, fits would win that only follow the boxes' noise more closely than the refined centers do.
         rounds, tried = (ITERATIONS, starts[:STARTS]) if Method.of(plan).moves_centers else (1, starts[:1])
         found = min((balanced(coarse, constraints, start, rounds=rounds) for start in tried), key=lambda b: b.cost)
-        fine = fine_cells(summary, counts, boxes, marginals)
+        fine = fine_cells(learned.summary, counts, learned.boxes, learned.marginals)
         found = _largest_first(balanced(fine, constraints, found.centers, found.duals, rounds), fine)
-        centers, fair_map, unbounded, bounds = _on_customers(door, prepared, plan, found, fine, constraints, ground)
+        centers, fair_map, unbounded, bounds = _on_customers(ask, plan, found, fine, constraints, ground)
 
     def tradeoff() -> list[Point]:
         with threadpool_limits(1):  # the cores are for the people, whom the assessment counts meanwhile
@@ -97,7 +87,7 @@ def mitigated(
 
 
 def _on_customers(
-    door: Door, prepared: DataFrame, plan: Plan, found: Balanced, fine: Cells, constraints: Constraints, ground: Ground
+    ask: Ask, plan: Plan, found: Balanced, fine: Cells, constraints: Constraints, ground: Ground
 ) -> tuple[Centers, FairMap, dict[str, list[str]], tuple[Bound, ...]]:
     """The assignment that meets the bounds among the customers themselves: prices, and moves after each further question.
 
@@ -109,7 +99,7 @@ def _on_customers(
     noise = ground.noise.deviation**2 * len(ground.cells.weights) / len(fine.weights)
     prices, reach = drawing(fine, found.centers, found.shares, constraints.prices(found.duals), edges, noise)
     fair_map = FairMap.of(rounded_centers(found.centers * STEPS), prices, edges, reach)
-    release = door.release(margins(prepared, fair_map, plan))
+    (release,) = ask(margins(fair_map, plan))
     choices = Choices.of(fine.distances(found.centers) + prices[fine.groups], edges, reach[fine.groups])
     boxes = expected(fine, found.centers, choices, noise)
     prior = Prior.of(boxes, release[NEAR].reshape(boxes.mean.near.shape).astype(np.float64), release.noise(NEAR).deviation)
@@ -125,7 +115,8 @@ def _on_customers(
         moves = chosen(presence, terms, moves, bounds, deviation, most)
         fair_map = fair_map.moving(moves)
         if number <= counts:
-            counted.append(_counted(door.release(balance_check(prepared, fair_map, number, plan)), moves))
+            (release,) = ask(balance_check(fair_map, number, plan))
+            counted.append(_counted(release, moves))
     unbounded = too_small(plan, totals, by_count)
     if Method.of(plan).moves_centers:  # on the boxes they are where balancing put them, at the means of their members
         return fair_map.centers, fair_map, unbounded, bounds.bounds

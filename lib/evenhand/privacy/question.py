@@ -16,6 +16,7 @@ from evenhand.errors import ClosedDoor
 from evenhand.plan.accounting import SYMBOL, Unit, scale_of
 from evenhand.privacy.cube import Cube
 from evenhand.privacy.noise import Gaussian, Laplace, Noise
+from evenhand.privacy.sample import Sample
 
 Integers = NDArray[np.int64]
 
@@ -67,8 +68,8 @@ class Part:
 class Question:
     """What is asked of the restricted zone: an aggregation, and how its rows become one vector a part.
 
-    `rows` is lazy and still exact; nothing but the door may run it. The parts compose sequentially: the question costs
-    the sum of their costs, all of one unit.
+    `in_spark` makes of `prepared` the rows to count, lazy and still exact; nothing but the door may run it. `in_numpy` counts the
+    same rows of a sample. The parts compose sequentially: the question costs the sum of their costs, all of one unit.
 
     A question `of_sources` reads them for the first time: a file of theirs may be gone, so nothing is spent before it is done.
 
@@ -77,11 +78,16 @@ class Question:
     """
 
     name: str
-    rows: DataFrame
-    vectors: Callable[[pa.Table], Mapping[str, Integers]]
     parts: tuple[Part, ...]
+    in_spark: Callable[[DataFrame], DataFrame]
+    in_numpy: Callable[[Sample], pa.Table]
+    vectors: Callable[[pa.Table], Mapping[str, Integers]]
     of_sources: bool = False
     about: str = ""
+
+    def of_sample(self, people: Sample) -> Mapping[str, Integers]:
+        """The exact answer, of made-up people."""
+        return self.vectors(self.in_numpy(people))
 
     @property
     def cost(self) -> float:

@@ -13,15 +13,17 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import cached_property
 from types import MappingProxyType
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql import Row
+from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
 from evenhand.errors import ClosedDoor, IntegrityError, RunConflict
 from evenhand.privacy.noise import Noise, NoiseSource
 from evenhand.privacy.question import Integers, Part, Question
+from evenhand.privacy.sample import Sample
 from evenhand.records.account import SLACK
 from evenhand.records.ledger import Ledger
 from evenhand.spark.errors import no_values_in_errors
@@ -54,6 +56,32 @@ class Release:
         return self.parts[part].noise
 
 
+class Ask(Protocol):
+    """The answers to questions, none of which depends on the answer to another: a run's, or of made-up people."""
+
+    def __call__(self, *questions: Question) -> list[Release]: ...
+
+
+def asking(people: Sample, noise: NoiseSource) -> Ask:
+    """Ask made-up people what a run asks of its customers, with noise of the same distributions, for benches and tests."""
+
+    def ask(*questions: Question) -> list[Release]:
+        return [made_up(q.of_sample(people), q.parts, noise) for q in questions]
+
+    return ask
+
+
+def made_up(exact: Mapping[str, Integers], parts: tuple[Part, ...], noise: NoiseSource) -> Release:
+    """An answer that is about nobody, for benches and tests: it is never private.
+
+    Raises:
+        ClosedDoor: the noise is private. No budget is spent here, so it must not look as if it were.
+    """
+    if noise.private:
+        raise ClosedDoor("private noise is for a run's door only")
+    return Release(_KEY, "made up", parts, add_noise(parts, exact, noise), private=False)
+
+
 class Door:
     """The door of one run."""
 
@@ -70,17 +98,15 @@ class Door:
         self._store, self._ledger, self._noise, self._run_id, self._questions = store, ledger, noise, run_id, questions
         self._resumed = resumed  # a new run has no answer yet; asking Delta for it would take jobs
 
-    def release(self, question: Question) -> Release:
-        """The noisy answer to a question: read back when this run has asked it before, drawn once otherwise.
+    def release(self, people: DataFrame, *questions: Question) -> list[Release]:
+        """The noisy answers to questions of which none depends on the answer to another.
+
+        Read back where this run has asked before, else drawn, once. `people` are the rows that are asked about.
 
         Raises:
             BudgetExhausted: the population's budget does not cover the run; nothing was spent.
-            IntegrityError: a stored answer does not belong to this question, or is gone.
+            IntegrityError: a stored answer does not belong to its question, or is gone.
         """
-        return self.releases(question)[0]
-
-    def releases(self, *questions: Question) -> list[Release]:
-        """The answers to questions of which none depends on the answer to another, each as by `release`, in fewer commits."""
         handed_out, stored = self._before
         new = [question for question in questions if question.name not in stored]
         for question in new:
@@ -90,7 +116,7 @@ class Door:
                     "table back as it was; no noise was drawn again"
                 )
         if new:
-            self._draw(new)
+            self._draw(people, new)
         with ThreadPoolExecutor(1) as pool:
             itemized = pool.submit(self._itemize, questions)  # before anybody sees the answers
             # Another process under the same run id may have been faster; then its answers count and ours are never seen.
@@ -98,13 +124,13 @@ class Door:
             itemized.result()
         return found
 
-    def _draw(self, questions: Sequence[Question]) -> None:
+    def _draw(self, people: DataFrame, questions: Sequence[Question]) -> None:
         """Spend, compute, add noise, store."""
         names, is_first = [q.name for q in questions], any(q.of_sources for q in questions)
         with no_values_in_errors(f"computing {' and '.join(names)}"), ThreadPoolExecutor(len(names) + 1) as pool:
             # Spent before any noise is drawn; beside the pass over the people where that is not the first look at the sources.
             spent = None if is_first else pool.submit(self._spend, questions)
-            exact = list(pool.map(lambda q: q.vectors(q.rows.toArrow()), questions))
+            exact = list(pool.map(lambda q: q.vectors(q.in_spark(people).toArrow()), questions))
             spent.result() if spent else self._spend(questions)
         noisy = [add_noise(q.parts, vectors, self._noise) for q, vectors in zip(questions, exact, strict=True)]
         del exact

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -10,14 +10,11 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 
 from evenhand.ask.bounds import BoundIntervals
-from evenhand.ask.boxes import BoxIntervals, Summary
 from evenhand.assignment.nearest import CENTER_BITS, Centers
 from evenhand.describe.distances import Distances
 from evenhand.describe.everybody import Everybody
 from evenhand.describe.profiles import Profiles
-from evenhand.learn.choose_k import Choice
-from evenhand.learn.cluster import Fit
-from evenhand.learn.intervals import Ends
+from evenhand.learn.learn import Learned
 from evenhand.plan.geometry import to_unit
 from evenhand.plan.models import Plan
 from evenhand.rows.typed import number, typed
@@ -39,8 +36,9 @@ def bound_rows(plan: Plan, intervals: Mapping[str, BoundIntervals]) -> pa.Table:
     return pa.table(columns)
 
 
-def summary_rows(found: Summary, intervals: BoxIntervals, plan: Plan) -> pa.Table:
+def summary_rows(learned: Learned, plan: Plan) -> pa.Table:
     """The boxes that are not below the plan's minimum; learning uses all. The ends of means in the plan's order of features."""
+    found, intervals = learned.summary, learned.intervals
     shown = found.weights >= plan.privacy.minimum_cell
     means = to_unit(found.points[shown], plan.features)
     columns = {"box": found.boxes[shown], "noisy_count": found.weights[shown].astype(np.int64)}
@@ -67,23 +65,19 @@ def read_centers(stored: DataFrame) -> Centers:
     return np.array([row.fixed_point for row in found], dtype=np.int64)
 
 
-def fit_rows(
-    best: Fit,
-    candidates: list[Fit],
-    curve: list[Choice],
-    cost_ends: Callable[[Fit], Ends],
-    silhouette_ends: Callable[[Fit], Ends],
-) -> pa.Table:
+def fit_rows(found: Learned) -> pa.Table:
     """The fits that competed for the chosen k, and the curve over k where the plan gave a range."""
     nothing: tuple[float | None, ...] = (None, None, None, None)
-    tried = [(f, f.method, nothing, f is best) for f in candidates]
-    tried += [(c.fit, "curve over k", (c.silhouette, *silhouette_ends(c.fit), c.evenly), c.k == best.k) for c in curve]
+    tried = [(f, f.method, nothing, f is found.best) for f in found.fits]
+    for c in found.curve:
+        apart = (c.silhouette, *found.silhouette_ends(c.fit), c.evenly)
+        tried.append((c.fit, "curve over k", apart, c.k == found.best.k))
     table: list[dict[str, object]] = []
     for fit, method, silhouette, chosen in tried:
-        low, high = cost_ends(fit)
+        low, high = found.cost_ends(fit)
         costs = {"cost": fit.cost, "cost_low": low, "cost_high": high}
-        apart = dict(zip(SILHOUETTES, silhouette, strict=True))
-        table.append({"k": fit.k, "method": method} | costs | apart | {"chosen": chosen})
+        criterion = dict(zip(SILHOUETTES, silhouette, strict=True))
+        table.append({"k": fit.k, "method": method} | costs | criterion | {"chosen": chosen})
     return typed(table, dict.fromkeys(SILHOUETTES, pa.float64()) | {"k": pa.int32()})
 
 

@@ -1,0 +1,76 @@
+"""What a run says of its segments: one question about all of them, and what follows from its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+from evenhand.ask.assessment import segment_tallies
+from evenhand.ask.histograms import histograms, outside_fullest
+from evenhand.assignment.fair_map import FairMap
+from evenhand.assignment.nearest import Centers
+from evenhand.describe.distances import Distances, read_distances
+from evenhand.describe.everybody import Everybody, read_everybody
+from evenhand.describe.label import labels
+from evenhand.describe.profiles import Profiles, read_profiles
+from evenhand.describe.worth import useless, worth
+from evenhand.fairness.assess import TableFairness, assess_fairness, unevenness
+from evenhand.fairness.change import Last
+from evenhand.mitigate.kept import Kept, kept_bounds
+from evenhand.plan.method import Method
+from evenhand.plan.models import Plan
+from evenhand.privacy.release import Ask, Release
+
+
+@dataclass(frozen=True)
+class Assessed:
+    """`release` answers `segment_tallies`; `outside` is by feature the share of customers outside of the fullest eighth of its
+    bounds, where histograms were asked for.
+    """
+
+    plan: Plan
+    centers: Centers
+    release: Release
+    fairness: list[TableFairness]
+    outside: dict[str, tuple[float, float, float]]
+
+    @property
+    def profiles(self) -> Profiles:
+        return read_profiles(self.release, self.plan)
+
+    @cached_property
+    def distances(self) -> Distances:
+        return read_distances(self.release, self.plan)
+
+    @property
+    def labels(self) -> list[str]:
+        return labels(self.distances, self.plan.features)
+
+    @property
+    def everybody(self) -> Everybody:
+        return read_everybody(self.release, self.plan, len(self.centers))
+
+    @property
+    def worse(self) -> list[str]:
+        """One line where the segments are expected to be worse than one for everybody."""
+        return useless(worth(self.release, self.centers, self.plan), self.plan)
+
+    @property
+    def uneven(self) -> list[str]:
+        """A line for each attribute whose groups are surely treated unevenly."""
+        return unevenness(self.fairness)
+
+    def kept(self, bounds: list[tuple[str, str]]) -> list[Kept]:
+        """Whether the bounds of mitigation, by table and group, were kept."""
+        return kept_bounds(self.release, self.plan, bounds, {of.table: of.suppressed for of in self.fairness})
+
+
+def assess(
+    ask: Ask, centers: Centers, fair_map: FairMap | None, plan: Plan, last: Callable[[], Last | None] = lambda: None
+) -> Assessed:
+    """What these segments are like, and how evenly groups are treated; `last` gives the run before, to compare with."""
+    histogram = [histograms(plan)] if Method.of(plan).marginals else []  # learning has had the answer; it is read back
+    release, *spread = ask(segment_tallies(centers, fair_map, plan), *histogram)
+    fairness = assess_fairness(release, plan, centers, last())
+    return Assessed(plan, centers, release, fairness, outside_fullest(spread[0], plan) if spread else {})
