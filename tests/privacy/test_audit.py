@@ -89,6 +89,7 @@ def test_from_source_rows_on_one_customer_changes_one_row_and_no_answer_by_more_
     assert for_certain(*world, audit_plan(EPSILON, method, gaussian=True)) == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("method", METHODS)
 def test_no_part_of_a_release_gives_away_more_than_it_claims(
     world: tuple[Prepared, Neighbors], method: str, audited: Audited
@@ -103,6 +104,7 @@ def test_no_part_of_a_release_gives_away_more_than_it_claims(
                     assert finding.passed, finding
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_planted_fault_is_found_by_every_line_that_can(spark: Any, world: tuple[Prepared, Neighbors], name: str) -> None:
     fault = FAULTS[name]
@@ -126,6 +128,7 @@ def test_every_planted_fault_is_found_by_two_lines_at_least() -> None:
     assert [name for name, fault in FAULTS.items() if len(fault.lines) + bool(fault.found_in) < 2] == []
 
 
+@pytest.mark.long
 def test_bounds_that_are_found_give_away_no_more_than_they_claim_and_faults_in_them_are_found(spark: Any) -> None:
     plan = audit_plan(EPSILON, without_bounds=True)
     without = exact_bounds(spark, plan, population())
@@ -142,6 +145,7 @@ def test_bounds_that_are_found_give_away_no_more_than_they_claim_and_faults_in_t
     assert not all(f.passed for f in audit_release(one, other, "far", RUNS, noise_halved))
 
 
+@pytest.mark.long
 def test_gaussian_noise_gives_away_no_more_than_its_rho_claims_and_faults_in_it_are_found(
     world: tuple[Prepared, Neighbors], audited: Audited, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -163,6 +167,7 @@ def test_gaussian_noise_gives_away_no_more_than_its_rho_claims_and_faults_in_it_
     assert found >= {assessment.SUMS, assessment.SQUARES, assessment.feature_part("gender")}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", ["alone in an empty box", "far outside the bounds"])
 def test_neither_the_summary_as_read_nor_the_centers_give_away_more_than_the_summary_claims(
     world: tuple[Prepared, Neighbors], case: str
@@ -175,6 +180,7 @@ def test_neither_the_summary_as_read_nor_the_centers_give_away_more_than_the_sum
         assert not audit_path(one, other, plan, case, AS_READ_FAULTY, False, only_observed_noised).passed
 
 
+@pytest.mark.long
 def test_the_questions_that_one_answer_after_the_other_leads_to_give_away_no_more_than_they_claim_together(
     world: tuple[Prepared, Neighbors],
 ) -> None:
@@ -187,6 +193,7 @@ def test_the_questions_that_one_answer_after_the_other_leads_to_give_away_no_mor
     assert not all_answers.passed, all_answers
 
 
+@pytest.mark.long
 def test_the_bound_comes_near_the_truth_and_never_above_it() -> None:
     """Discrete Laplace of ε = 1 on 0 and 1; at 40,000 runs the bound is within a quarter of the truth. False alarm 1e-6."""
     runs = 40_000
@@ -194,6 +201,7 @@ def test_the_bound_comes_near_the_truth_and_never_above_it() -> None:
     assert 0.75 < epsilon_lower_bound(noisy[0], noisy[1], 1e-6) <= 1.0
 
 
+@pytest.mark.long
 def test_the_same_input_twice_gives_no_bound() -> None:
     noisy = [OpenDPNoise().add(np.zeros(5_000, dtype=np.int64), Laplace(2.0))[:, None].astype(float) for _ in range(2)]
     assert epsilon_lower_bound(noisy[0], noisy[1], 1e-9) == 0.0

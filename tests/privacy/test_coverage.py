@@ -25,6 +25,8 @@ from evenhand.privacy.release import Release, asking, made_up
 from evenhand.privacy.sample import Sample
 from sample import plan_yaml
 
+pytestmark = pytest.mark.long  # thousands of draws
+
 RUNS = 600
 
 

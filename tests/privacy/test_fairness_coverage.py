@@ -23,6 +23,8 @@ from evenhand.fairness.statistics import METRICS, SELECTION, cramers_v, mutual_i
 from evenhand.fairness.worst import representation, segment_share, selection_estimates, selection_rates, table_estimates
 from evenhand.privacy.noise import Gaussian, Laplace, Noise
 
+pytestmark = pytest.mark.long  # thousands of draws
+
 
 def share_that_holds(found: list[Interval], truth: np.ndarray) -> np.ndarray:
     low, high = (np.array([getattr(i, end) for i in found]) for end in ("low", "high"))

@@ -19,6 +19,8 @@ from evenhand.privacy.noise import SeededNoise
 from evenhand.privacy.release import made_up
 from sample import plan_yaml
 
+pytestmark = pytest.mark.long  # thousands of draws
+
 K, SPREAD = 3, 9_000.0
 WEAK, STRONG = 6_000.0, 24_000.0  # women's and men's means of the first feature lie so far apart, of the others nothing
 RUNS = 200

@@ -34,6 +34,8 @@ from evenhand.privacy.release import Release, asking, made_up
 from evenhand.privacy.sample import Sample
 from sample import REMOVED, plan_yaml
 
+pytestmark = pytest.mark.long  # thousands of draws
+
 RUNS, QUICK, K = 200, 1000, 4
 MODES: dict[str, dict[str, float]] = {
     "ε = 0.3": {"epsilon": 0.3},

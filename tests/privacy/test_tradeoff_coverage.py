@@ -35,6 +35,8 @@ from evenhand.privacy.release import made_up
 from evenhand.privacy.sample import Sample
 from sample import plan_yaml
 
+pytestmark = pytest.mark.long  # thousands of draws
+
 K, RUNS = 4, 150
 MITIGATION = {"method": "balanced", "justification": "test", "attributes": ["gender"], "bounds": {"at_least": 0.8}}
 NARROW = [("price", ""), ("jensen_shannon", ""), ("cramers_v", ""), ("mutual_information", ""), ("selection_difference", "gift")]

@@ -25,6 +25,8 @@ from evenhand.tables.catalog import AUDIT_LOG, BUDGET, BUDGET_ENTRIES, RELEASES,
 from evenhand.tables.store import Store
 from sample import KEY, NOW, ONE_FEATURE, in_folder, people, plan_yaml, write_sources
 
+pytestmark = pytest.mark.long  # many runs
+
 # The records of a run are the same whatever it is about.
 SMALL = ONE_FEATURE | {"privacy.epsilon": 3.0, "privacy.population_total": 9.0, "privacy.expected_customers": 500}
 

@@ -40,6 +40,8 @@ from sample import (
     write_sources,
 )
 
+pytestmark = pytest.mark.long  # many runs
+
 Write = Callable[..., Path]
 ENOUGH = {"privacy.epsilon": 3.0, "privacy.expected_customers": 500}
 

@@ -14,6 +14,8 @@ from evenhand.job.api import run
 from evenhand.plan.load import parse_plan
 from sample import KEY, NOW, REMOVED, in_folder, people, plan_yaml, write_sources
 
+pytestmark = pytest.mark.long  # whole runs
+
 SCAN = re.compile(r"^Location: .*?\[(\S+?)[\],].*?^ReadSchema: struct<(.*?)>$", re.MULTILINE | re.DOTALL)
 FEATURES, GROUPS = "tenure spent", "gender age_band"
 BALANCED = {"method": "balanced", "attributes": ["gender"], "justification": "For this test.", "bounds": {"at_least": 0.5}}

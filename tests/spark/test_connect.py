@@ -21,7 +21,7 @@ from evenhand.privacy.noise import SeededNoise
 
 HERE = Path(__file__).parent
 CUSTOMERS, AS_OF = 10_000, "2026-11-01"
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 CLIENT = """
 import json, sys

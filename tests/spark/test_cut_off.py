@@ -22,6 +22,8 @@ from evenhand.tables.catalog import BUDGET, PREPARED, RELEASES, RUNS
 from evenhand.tables.store import Store
 from sample import KEY, NOW, ONE_FEATURE, REMOVED, in_folder, people, plan_yaml, write_sources
 
+pytestmark = pytest.mark.long  # many tables cut off
+
 SMALL = ONE_FEATURE | {"privacy.epsilon": 3.0, "privacy.population_total": 7.0, "privacy.expected_customers": 500}
 FIRST, SECOND = "_delta_log/00000000000000000000.json", "_delta_log/00000000000000000001.json"
 ENTRY = [(None,) * len(BUDGET.columns.split(", "))]

@@ -14,6 +14,8 @@ import pytest
 
 from conftest import ROOT, demo_plan, make_demo
 
+pytestmark = pytest.mark.long  # the demo
+
 CUSTOMERS = 20_000
 Job = Callable[..., tuple[int, str, str]]  # its exit code, and what it wrote on either output
 

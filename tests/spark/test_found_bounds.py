@@ -23,6 +23,8 @@ from evenhand.sources.open import open_sources, pin_versions
 from evenhand.tables import catalog
 from sample import CONSENT, NOW, REMOVED, granted, people, write_source, write_sources
 
+pytestmark = pytest.mark.long  # runs that find bounds
+
 Build = Callable[..., Plan]
 WITHOUT = {"features.0.bounds": REMOVED, "features.1.bounds": REMOVED}
 # Large, so that where the bounds are is no chance: a tenth of it for two features needs some 100 customers.

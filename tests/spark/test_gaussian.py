@@ -22,6 +22,8 @@ from evenhand.tables import catalog
 from evenhand.tables.store import Store
 from sample import NOW, people, write_sources
 
+pytestmark = pytest.mark.long  # whole runs
+
 Build = Callable[..., Plan]
 MODE = {"privacy.epsilon": 20.0, "privacy.population_total": 1000.0, "privacy.delta": 1e-6, "privacy.population_delta": 1.5e-6}
 

@@ -19,6 +19,8 @@ from evenhand.prepare.features import aggregates
 from evenhand.spark.session import settings
 from expression_cases import all_calls, frame, hostile, ordinary
 
+pytestmark = pytest.mark.long  # every function on every hostile value
+
 T = TypeVar("T")
 OTHERWISE = {"unix_timestamp(s)"}  # a text without a time of day is midnight, as in a cast; to Spark it is none
 EACH = 3  # calls of a function that are held against Spark's own reading

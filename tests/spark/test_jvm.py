@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 DYING = """
 import sys

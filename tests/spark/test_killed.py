@@ -39,7 +39,7 @@ sys.exit(main(["prepare", *sys.argv[2:]]) or main(["segment", *sys.argv[2:]]))
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_run_cut_off_between_spending_and_noise_has_spent_and_goes_on_at_once(
     spark: Any, plan: Callable[..., Plan], tmp_path: Path
 ) -> None:

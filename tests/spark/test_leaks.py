@@ -24,7 +24,7 @@ from sample import KEY, NOW, customer, in_folder, people, plan_yaml, write_sourc
 ROOT = Path(__file__).parents[2]
 ID = "cust-0007-ünï"
 FEATURES = ["tenure", "spent", "visits"]
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 JOBS = """

@@ -27,6 +27,8 @@ from evenhand.rows.segments import read_centers
 from evenhand.tables import catalog
 from sample import KEY, NOW, in_folder, people, plan_yaml, write_sources
 
+pytestmark = pytest.mark.long  # balanced runs
+
 JUSTIFICATION = "The offers must reach both sexes alike (made for this test)."
 BALANCED = {
     "method": "balanced",

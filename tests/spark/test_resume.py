@@ -27,6 +27,8 @@ from evenhand.tables import catalog
 from evenhand.tables.store import Store
 from sample import CUSTOMERS, KEY, NOW, people, plan_yaml, sources_in, write_source, write_sources
 
+pytestmark = pytest.mark.long  # many runs
+
 Build = Callable[..., Plan]
 After = Callable[[str], Result]
 CHANGES = {"privacy.epsilon": 3.0, "privacy.population_total": 7.0, "privacy.expected_customers": 500}

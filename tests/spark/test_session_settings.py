@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from conftest import write_key
 from evenhand.job.api import run
 from evenhand.plan.load import parse_plan
@@ -12,6 +14,8 @@ from evenhand.privacy.noise import SeededNoise
 from evenhand.spark.session import settings
 from evenhand.tables import catalog
 from sample import KEY, NOW, in_folder, people, plan_yaml, write_sources
+
+pytestmark = pytest.mark.long  # whole runs
 
 DEFAULTS = "spark.databricks.delta.properties.defaults"
 ODD = {

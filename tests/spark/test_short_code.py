@@ -35,6 +35,8 @@ from evenhand.spark.session import settings
 from evenhand.spark.short_code import never_null
 from sample import KEY, NOW, plan_yaml
 
+pytestmark = pytest.mark.long  # plans with sixty features
+
 MOST_BYTES = 8000  # of a method, for the JVM to compile it
 
 

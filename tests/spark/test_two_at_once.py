@@ -23,6 +23,8 @@ from evenhand.tables.catalog import BUDGET, RUNS
 from evenhand.tables.store import Store
 from sample import KEY, NOW, ONE_FEATURE, REMOVED, in_folder, people, plan_yaml, write_sources
 
+pytestmark = pytest.mark.long  # several processes
+
 # What is fought for are the tables, whatever they hold.
 SMALL = ONE_FEATURE | {"privacy.epsilon": 3.0, "privacy.population_total": 20.0, "privacy.expected_customers": 500}
 
