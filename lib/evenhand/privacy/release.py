@@ -177,6 +177,7 @@ class Door:
         new = [question for question in questions if question.name not in self._before[0]]
         if new:
             self._ledger.itemize(self._run_id, new)
+            self._before[0].update(question.name for question in new)  # asked again with others, it is no new item
 
     def _answers(self, questions: Sequence[Question], noisy: Sequence[Mapping[str, Integers]]) -> pa.Table:
         packed = [
