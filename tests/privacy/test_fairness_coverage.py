@@ -16,7 +16,7 @@ from scipy.stats import binom
 import evenhand.fairness.intervals
 from coverage_data import CHOSEN, TRUTHS, chances, noise_of, noisy_tables, offered, outcomes
 from evenhand.fairness.intervals import estimates
-from evenhand.fairness.proxies import _strength
+from evenhand.fairness.proxies import strength_of
 from evenhand.fairness.rates import Interval, difference, ratio
 from evenhand.fairness.reference import Shares, customer_shares, worst_against_reference
 from evenhand.fairness.statistics import METRICS, SELECTION, cramers_v, mutual_information, total_variation
@@ -157,5 +157,5 @@ def test_one_cell_that_is_surely_uneven_among_small_noisy_ones_makes_the_worst_s
 
 def test_a_feature_that_happens_to_be_the_same_in_noisy_groups_may_still_tell_them() -> None:
     means, counts, errors = np.array([100.0, 100.5]), np.array([300.0, 200.0]), np.array([900.0, 1_100.0])
-    strength = _strength(means, counts, errors, 2_000.0**2, 0.1 * 2_000.0**2)
+    strength = strength_of(means, counts, errors, 2_000.0**2, 0.1 * 2_000.0**2)
     assert strength.low <= 0.01 and strength.high > 0.3

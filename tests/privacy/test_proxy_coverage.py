@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from evenhand.ask.assessment import MIDDLE, SIZE, SQUARES, SUMS, assessment_parts, feature_part, group_part
-from evenhand.fairness.proxies import Proxy, _strength, proxies
+from evenhand.fairness.proxies import Proxy, proxies, strength_of
 from evenhand.plan.geometry import STEPS
 from evenhand.plan.groups import group_tables
 from evenhand.plan.load import parse_plan
@@ -70,5 +70,5 @@ def test_a_strength_has_no_value_where_the_spread_is_lost_in_the_noise_and_a_nar
 def test_whatever_the_noise_makes_of_the_variance_an_interval_has_two_ends(variance: float) -> None:
     means, counts, errors = np.array([100.0, 200.0]), np.array([300.0, 200.0]), np.array([900.0, 1_100.0])
     for its_error in (0.0, 1e6):
-        found = _strength(means, counts, errors, variance, its_error)
+        found = strength_of(means, counts, errors, variance, its_error)
         assert 0 <= found.low <= found.high <= 1

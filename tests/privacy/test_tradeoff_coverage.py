@@ -22,7 +22,7 @@ from evenhand.learn.spread import spread_out
 from evenhand.mitigate.balanced import balanced
 from evenhand.mitigate.bounds import constraints_of, least_judged
 from evenhand.mitigate.noisy_table import NoisyTable
-from evenhand.mitigate.tradeoff import Choice, Point, _point
+from evenhand.mitigate.tradeoff import Choice, Point, point_of
 from evenhand.mitigate.tradeoff_noise import Ground, Sums
 from evenhand.plan.geometry import STEPS
 from evenhand.plan.load import parse_plan
@@ -109,7 +109,7 @@ def test_what_mitigation_was_expected_to_cost_and_to_bring_lies_in_its_intervals
         fair = balanced(cells, constraints, start, None, 3)
         choices = {"before": Choice(start), "after": Choice(fair.centers, fair.shares, constraints.prices(fair.duals))}
         for stage, choice in choices.items():
-            shown = figures(_point(ground, choice, plan, stage, None, [start]))
+            shown = figures(point_of(ground, choice, plan, stage, None, [start]))
             exactly = truths(replace(ground, counts=exact[learned.boxes]), choice, start, plan)
             assert shown.keys() == exactly.keys()
             for name, figure in shown.items():

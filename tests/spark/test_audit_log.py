@@ -118,7 +118,7 @@ def test_a_log_that_was_tampered_with_takes_no_entry(
 ) -> None:
     shutil.copytree(three_entries, tmp_path, dirs_exist_ok=True)
     statement, found = TAMPERED[how]
-    address = log()._store.address(AUDIT_LOG)
+    address = log().store.address(AUDIT_LOG)
     spark.sql(statement.format(address))
     left = spark.table(address).count()
     for _ in range(2):

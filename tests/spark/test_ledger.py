@@ -140,7 +140,7 @@ def test_sixteen_at_once_never_spend_more_than_the_total_and_lose_no_entry(spark
     winners = sorted(f"run-{i}" for i, r in enumerate(results) if r == "spent")
     assert sorted(results) == ["exhausted"] * 4 + ["spent"] * 12
     assert spending(ledger(total)) == (1.2, pytest.approx(1.2), dict.fromkeys(winners, pytest.approx(0.1)))
-    store = ledger()._store
+    store = ledger().store
     assert sorted((r.run_id, r.question) for r in store.read(BUDGET_ENTRIES).collect()) == [(w, "summary") for w in winners]
     assert sorted(r.run_id for r in store.read(AUDIT_LOG).collect()) == winners
 
@@ -148,7 +148,7 @@ def test_sixteen_at_once_never_spend_more_than_the_total_and_lose_no_entry(spark
 def test_entries_are_numbered_without_a_gap_however_they_were_fought_for(ledger: Callable[..., Ledger]) -> None:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda i: ledger().reserve(f"run-{i % 3}", {"summary": 0.1}), range(4)))
-    assert sorted(r.number for r in ledger()._store.read(BUDGET).collect()) == [1, 2, 3]
+    assert sorted(r.number for r in ledger().store.read(BUDGET).collect()) == [1, 2, 3]
     assert spending(ledger()) == (3.0, pytest.approx(0.3), dict.fromkeys(["run-0", "run-1", "run-2"], 0.1))
 
 
@@ -188,7 +188,7 @@ def test_the_entries_list_each_question_once_however_often_they_are_written(spar
     asked = [question(name, epsilon) for name, epsilon in ASKED.items()]
     for _ in range(2):
         one.itemize("run-1", asked)
-    found = one._store.read(BUDGET_ENTRIES).select("run_id", "period", "question", "epsilon", "composition", "parts").collect()
+    found = one.store.read(BUDGET_ENTRIES).select("run_id", "period", "question", "epsilon", "composition", "parts").collect()
     assert sorted(map(tuple, found)) == sorted(("run-1", "always", q.name, q.cost, q.composition, q.described) for q in asked)
 
 
@@ -226,7 +226,7 @@ def test_a_ledger_that_lacks_spending_of_the_audit_log_is_refused(
     spark: Any, ledger: Callable[..., Ledger], paid_folder: Path, tmp_path: Path, how: str
 ) -> None:
     shutil.copytree(paid_folder, tmp_path, dirs_exist_ok=True)
-    tampered(spark, how, ledger()._store.address(BUDGET))
+    tampered(spark, how, ledger().store.address(BUDGET))
     for run in ("run-3", "run-3", "run-1"):  # a second try does not pass either, nor does a run that was paid for
         with pytest.raises(
             IntegrityError, match=r"lacks spending that stands in the audit log, of run run-\d.*nothing was released"
@@ -244,18 +244,18 @@ def test_a_ledger_that_was_rolled_back_is_refused_without_the_audit_log_too(
 ) -> None:
     """The number of the newest entry stays in Delta's log."""
     shutil.copytree(paid_folder / "open", tmp_path / "open")
-    tampered(spark, how, ledger()._store.address(BUDGET))
-    before = ledger()._store.read(BUDGET).count()
+    tampered(spark, how, ledger().store.address(BUDGET))
+    before = ledger().store.read(BUDGET).count()
     with pytest.raises(IntegrityError, match=r"older than its own newest entry: it was rolled back.*nothing was spent"):
         ledger().reserve("run-3", ASKED)
-    assert ledger()._store.read(BUDGET).count() == before
+    assert ledger().store.read(BUDGET).count() == before
 
 
 def test_a_ledger_that_lacks_an_entry_in_between_is_refused(
     spark: Any, ledger: Callable[..., Ledger], paid_folder: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(paid_folder / "open", tmp_path / "open")
-    spark.sql(f"DELETE FROM {ledger()._store.address(BUDGET)} WHERE run_id = 'run-1'")
+    spark.sql(f"DELETE FROM {ledger().store.address(BUDGET)} WHERE run_id = 'run-1'")
     with pytest.raises(IntegrityError, match=r"its 1 entries are not numbered from 1 to 1; put the newest version back"):
         ledger().reserve("run-3", ASKED)
 
@@ -268,7 +268,7 @@ def test_a_process_that_died_between_spending_and_logging_it_goes_on(ledger: Cal
         for _ in ASKED:
             one.log(run)
     assert spending(ledger()) == (3.0, 2.0, {"run-1": 1.0, "run-2": 1.0})
-    assert sorted(r.run_id for r in ledger()._store.read(AUDIT_LOG).collect()) == ["run-1", "run-2"]
+    assert sorted(r.run_id for r in ledger().store.read(AUDIT_LOG).collect()) == ["run-1", "run-2"]
 
 
 YEARLY = {"privacy.renews": "yearly", "privacy.population_total": 1.5}
@@ -296,4 +296,4 @@ def test_a_run_that_is_resumed_in_the_next_period_stays_charged_to_its_own(spark
     late.reserve("run-1", ASKED)
     late.itemize("run-1", [question("summary", 0.6)])
     assert (late.account().newest, late.account().spent("2027")) == ("2026", Loss(0.0))
-    assert [r.period for r in late._store.read(BUDGET_ENTRIES).collect()] == ["2026"]
+    assert [r.period for r in late.store.read(BUDGET_ENTRIES).collect()] == ["2026"]

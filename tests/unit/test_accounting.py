@@ -148,11 +148,11 @@ def test_all_noise_of_a_plan_that_is_let_through_fits_64_bit_integers(
 def test_a_run_takes_epsilon_and_delta_of_the_population_however_it_is_counted_within() -> None:
     plan = plan_with()
     ledger = Ledger(None, None, plan.privacy, None)  # type: ignore[arg-type]
-    assert ledger._loss(questions_of(plan)) == Loss(1.0, 1e-6)
+    assert ledger.loss_of(questions_of(plan)) == Loss(1.0, 1e-6)
     with pytest.raises(ClosedDoor, match="more than"):
-        ledger._loss(questions_of(plan) | {"one more": 0.001})
+        ledger.loss_of(questions_of(plan) | {"one more": 0.001})
     pure = Ledger(None, None, plan_with(delta=None, population_delta=None).privacy, None)  # type: ignore[arg-type]
-    assert pure._loss({"a": 0.25, "b": 0.5}) == Loss(0.75)
+    assert pure.loss_of({"a": 0.25, "b": 0.5}) == Loss(0.75)
 
 
 @given(steps(), st.data())

@@ -12,7 +12,7 @@ from evenhand.ask.boxes import Summary, box_sums, read_summary
 from evenhand.ask.histograms import WIDTH
 from evenhand.errors import DataError
 from evenhand.learn.choose_k import AS_GOOD, choose_k, simplified_silhouette
-from evenhand.learn.cluster import Fit, _fit, fast_fit, squared_distances
+from evenhand.learn.cluster import Fit, fast_fit, fit_of, squared_distances
 from evenhand.learn.spread import KEPT, spread_out
 from evenhand.plan.geometry import STEPS
 from evenhand.plan.load import parse_plan
@@ -128,7 +128,7 @@ def test_a_cost_is_the_same_to_the_last_digit_whatever_the_number_of_threads() -
     costs = []
     for threads in (1, 2, 4):
         with threadpool_limits(threads):
-            costs.append(_fit(many, centers, "any").cost)
+            costs.append(fit_of(many, centers, "any").cost)
     assert len(set(costs)) == 1
     exact = math.fsum(d * w for d, w in zip(squared_distances(points, centers * STEPS).min(axis=1), weights, strict=True))
     assert costs[0] == pytest.approx(exact, rel=1e-12)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evenhand.ask.cuts import best_cuts
-from evenhand.ask.histograms import BINS, Marginals, _without_negatives
+from evenhand.ask.histograms import BINS, Marginals, without_negatives
 from evenhand.plan.geometry import STEPS, most_boxes
 from evenhand.plan.load import parse_plan
 from evenhand.plan.models import Plan
@@ -41,7 +41,7 @@ def test_no_other_cuts_leave_less_spread(shares: np.ndarray, intervals: int) -> 
 
 @given(st.lists(st.integers(-500, 5000), min_size=2, max_size=64).map(lambda v: np.array(v, dtype=float)))
 def test_shares_are_never_negative_and_keep_the_noisy_total(noisy: np.ndarray) -> None:
-    shares = _without_negatives(noisy)
+    shares = without_negatives(noisy)
     assert (shares >= 0).all()
     total = noisy.sum()
     assert shares.sum() == pytest.approx(1.0 if total >= 1 else 1 / 1.0, abs=1e-6)
@@ -77,5 +77,5 @@ def test_expected_means_are_inside_the_boxes(plan: Plan) -> None:
 
 
 def test_a_histogram_of_nothing_gives_boxes_all_the_same(plan: Plan) -> None:
-    nothing = Marginals(np.stack([_without_negatives(np.zeros(BINS))] * 3))
+    nothing = Marginals(np.stack([without_negatives(np.zeros(BINS))] * 3))
     assert nothing.boxes(plan).count >= 8

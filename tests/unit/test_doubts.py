@@ -23,10 +23,10 @@ from evenhand.privacy.noise import SeededNoise
 from evenhand.privacy.release import made_up
 from evenhand.report import plots
 from evenhand.report.doubts import do_not_act, miscounted
-from evenhand.report.drawing import WIDE, specification
+from evenhand.report.drawing import specification
 from evenhand.report.facts import Facts
 from evenhand.report.findings import headline
-from evenhand.report.offers import _is_sure
+from evenhand.report.offers import is_sure
 from evenhand.report.page import glance, render
 from evenhand.report.summary import summary_text
 from evenhand.rows.segments import everybody_rows, profile_rows
@@ -58,8 +58,13 @@ def all_open() -> Facts:
 def heat_map(made: Facts, monkeypatch: pytest.MonkeyPatch) -> dict[int, dict[str, Any]]:
     """What is drawn of visits, by segment."""
     drawn: list[dict[str, Any]] = []
-    monkeypatch.setattr(plots, "svg", lambda name, data, text, paper, **size: drawn.extend(data["rows"]) or "")
-    plots._profiles(made, WIDE)
+
+    def draw(name: str, data: dict[str, Any], text: str, paper: Any, **size: Any) -> str:
+        drawn.extend(data["rows"] if name.startswith("profiles") else [])
+        return ""
+
+    monkeypatch.setattr(plots, "svg", draw)
+    plots.plots_of(made)
     return {int(r["name"].split(" ")[0]): r for r in drawn if r["feature"] == "visits"}
 
 
@@ -152,7 +157,7 @@ def test_an_offer_says_of_which_segments_the_noise_may_have_decided() -> None:
     plan = parse_plan(plan_yaml({"fairness.offers": [offer]}))
     ends = {1: (11.0, 13.0), 2: (9.0, 12.0), 3: (2.0, 4.0)}
     rows = {s: {"centers_low": [low, 0.0, 0.0], "centers_high": [high, 1.0, 1.0]} for s, (low, high) in ends.items()}
-    assert [s for s, row in rows.items() if not _is_sure(plan.fairness.offers[0], row, plan)] == [2]
+    assert [s for s, row in rows.items() if not is_sure(plan.fairness.offers[0], row, plan)] == [2]
     page = render(facts(plan={"fairness.offers": [offer]}, offers={"gift": [1, 2]}, unsure_offers={"gift": [2]}))
     assert "2 (not seen for long); for 2 noise may have decided</td>" in page
     assert "may have decided</td>" not in render(facts(plan={"fairness.offers": [offer]}, offers={"gift": [1, 2]}))

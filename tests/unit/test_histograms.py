@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from evenhand.ask.histograms import BINS, _without_negatives, histograms, outside_fullest, read_marginals
+from evenhand.ask.histograms import BINS, histograms, outside_fullest, read_marginals, without_negatives
 from evenhand.plan.advice import crowded
 from evenhand.plan.geometry import STEPS, Boxes
 from evenhand.plan.load import parse_plan
@@ -43,7 +43,7 @@ def test_a_histogram_that_is_mostly_noise_is_nearer_to_the_truth_than_its_noisy_
         shares = read_marginals(release, plan).shares
         assert shares.min() >= 0
         np.testing.assert_allclose(shares.sum(axis=1), 1.0)
-        cut = np.stack([_without_negatives(release[name].astype(np.float64)) for name in plan.feature_names])
+        cut = np.stack([without_negatives(release[name].astype(np.float64)) for name in plan.feature_names])
         off.append([((of - truth) ** 2).sum(axis=1) for of in (shares, cut)])
     believed, cut_off = np.mean(off, axis=0)
     assert (believed[[0, 2]] < 0.5 * cut_off[[0, 2]]).all()

@@ -109,6 +109,6 @@ def test_a_run_that_another_process_has_paid_draws_nothing_unless_it_is_resumed(
     door = release.Door(None, ledger, NoNoise(), "r1", {}, resumed)  # type: ignore[arg-type]
     if refused:
         with pytest.raises(RunConflict, match="another process has begun run r1 with this open zone and another restricted one"):
-            door._spend([])
+            door.spend([])
     else:
-        door._spend([])
+        door.spend([])

@@ -7,7 +7,7 @@ import pytest
 
 from evenhand.ask.boxes import Summary
 from evenhand.ask.histograms import BINS, WIDTH, Marginals
-from evenhand.learn.spread import MOST_POINTS, POINTS_A_BOX, _quantiles, spread_out
+from evenhand.learn.spread import MOST_POINTS, POINTS_A_BOX, quantiles, spread_out
 from evenhand.plan.geometry import STEPS, Boxes
 from evenhand.plan.load import parse_plan
 from evenhand.plan.models import Plan
@@ -53,7 +53,7 @@ def test_the_points_are_spread_as_the_marginals_say(plan: Plan) -> None:
     shares = np.full((3, BINS), 1e-12)
     shares[:, 0], shares[:, 32:] = 0.5, 0.5 / 32
     marginals, box = Marginals(shares / shares.sum(axis=1, keepdims=True)), Boxes.halved(3, 0)
-    places = _quantiles(marginals.shares[0], box.edges[0], POINTS_A_BOX)[0]
+    places = quantiles(marginals.shares[0], box.edges[0], POINTS_A_BOX)[0]
     assert (places < WIDTH).sum() == POINTS_A_BOX // 2
     np.testing.assert_allclose(np.diff(places[POINTS_A_BOX // 2 :]), STEPS / POINTS_A_BOX, rtol=1e-6)
 

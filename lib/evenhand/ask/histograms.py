@@ -99,7 +99,7 @@ def read_marginals(release: Release, plan: Plan) -> Marginals:
     believed.
     """
     names = plan.feature_names
-    return Marginals(np.stack([_without_negatives(_believed(release[n].astype(np.float64), release.noise(n))) for n in names]))
+    return Marginals(np.stack([without_negatives(_believed(release[n].astype(np.float64), release.noise(n))) for n in names]))
 
 
 def outside_fullest(release: Release, plan: Plan) -> dict[str, tuple[float, float, float]]:
@@ -135,7 +135,7 @@ def _believed(noisy: Floats, noise: Noise) -> Floats:
     return np.stack([means + differences, means - differences], axis=1).ravel() / np.sqrt(2)  # type: ignore[no-any-return]
 
 
-def _without_negatives(noisy: Floats) -> Floats:
+def without_negatives(noisy: Floats) -> Floats:
     """Projection onto the simplex, as shares (Duchi et al., "Efficient projections onto the l1-ball", ICML 2008, figure 1)."""
     total = max(float(noisy.sum()), 1.0)
     falling = np.sort(noisy)[::-1]

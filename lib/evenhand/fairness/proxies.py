@@ -46,14 +46,14 @@ def proxies(release: Release, table: GroupTable, plan: Plan, segments: int, judg
     for j, feature in enumerate(plan.feature_names):
         mean = np.clip(means[:, j], -MIDDLE, MIDDLE)
         errors = np.sqrt(max(of_features[j], 0.0) / counts + (noise.deviation / counts) ** 2 + (mean * of_counts / counts) ** 2)
-        found.append(Proxy(name, feature, _strength(mean, counts, errors, of_features[j], its_errors[j])))
+        found.append(Proxy(name, feature, strength_of(mean, counts, errors, of_features[j], its_errors[j])))
     return sorted(found, key=lambda p: -np.nan_to_num(p.strength.value))
 
 
-def _strength(means: Floats, counts: Floats, errors: Floats, variance: float, its_error: float) -> Estimate:
+def strength_of(means: Floats, counts: Floats, errors: Floats, variance: float, its_error: float) -> Estimate:
     if variance < STANDS_OUT * its_error:  # no upper end then; the lower one against all that the variance may be
         most = max(variance, 0.0) + STANDS_OUT * its_error
-        return Estimate(math.nan, _strength(means, counts, errors, most, 0.0).low, 1.0)
+        return Estimate(math.nan, strength_of(means, counts, errors, most, 0.0).low, 1.0)
     weights, random = counts / counts.sum(), np.random.default_rng(1)
     middle, seen = float(weights @ means), np.array(max(variance, 1.0))  # of a feature that is the same for all: one step
 

@@ -58,7 +58,7 @@ def best_fit(spark: SparkSession | None, summary: Summary, k: int, mllib_seeds: 
         centers = {seed: np.asarray(model.result().clusterCenters()) for seed, model in models.items()}
     finally:
         points.unpersist()
-    fits += [_fit(summary, found, f"MLlib KMeans, seed {seed}") for seed, found in centers.items()]
+    fits += [fit_of(summary, found, f"MLlib KMeans, seed {seed}") for seed, found in centers.items()]
     fits = [fit for fit in fits if fit.k == k]  # MLlib hands back fewer centers where some fell together
     return min(fits, key=lambda f: f.cost), fits
 
@@ -67,9 +67,9 @@ def fast_fit(summary: Summary, k: int, restarts: int) -> Fit:
     """Best of several k-means++ restarts (Arthur and Vassilvitskii, 2007) with scikit-learn, seeded."""
     _check(summary, k)
     model = FastKMeans(n_clusters=k, n_init=restarts, max_iter=ITERATIONS, random_state=1)
-    with threadpool_limits(1):  # as in _fit
+    with threadpool_limits(1):  # as in fit_of
         model.fit(summary.points / STEPS, sample_weight=summary.weights)
-    return _fit(summary, model.cluster_centers_, "scikit-learn k-means++")
+    return fit_of(summary, model.cluster_centers_, "scikit-learn k-means++")
 
 
 def _points(spark: SparkSession, summary: Summary) -> DataFrame:
@@ -88,7 +88,7 @@ def squared_distances(points: Floats, centers: Floats) -> Floats:
     return squared
 
 
-def _fit(summary: Summary, unit_centers: Floats, method: str) -> Fit:
+def fit_of(summary: Summary, unit_centers: Floats, method: str) -> Fit:
     centers = np.clip(unit_centers, 0, 1) * STEPS
     with threadpool_limits(1):  # several threads add up in any order; a resumed run must find the very same centers and costs
         distances = squared_distances(summary.points, centers)

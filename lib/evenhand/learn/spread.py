@@ -32,7 +32,7 @@ def spread_out(summary: Summary, marginals: Marginals | None, plan: Plan) -> Sum
     for j, (edges, of) in enumerate(zip(boxes.edges, shares, strict=True)):
         digits = boxes.digits[summary.boxes, j]
         low, high = np.array(edges[:-1])[digits], np.array(edges[1:])[digits]
-        places = random.permuted(_quantiles(of, edges, each)[digits], axis=1)
+        places = random.permuted(quantiles(of, edges, each)[digits], axis=1)
         center = places.mean(axis=1, keepdims=True)
         places = center + KEPT * (places - center)
         points[:, :, j] = with_mean(summary.points[:, j, None], places, low[:, None], high[:, None])
@@ -64,7 +64,7 @@ def room(summary: Summary) -> int:
     return int(np.minimum(np.rint(bins), each).sum())
 
 
-def _quantiles(shares: Floats, edges: tuple[int, ...], each: int) -> Floats:
+def quantiles(shares: Floats, edges: tuple[int, ...], each: int) -> Floats:
     """Evenly many customers apart inside every interval of a feature, by its histogram, shape (intervals, each)."""
     filled = np.concatenate([[0.0], np.cumsum(shares + 1e-9)])  # an interval without anybody is filled evenly
     at = np.interp(edges, np.arange(BINS + 1) * WIDTH, filled)

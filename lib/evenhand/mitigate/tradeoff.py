@@ -77,7 +77,7 @@ class Choice:
 
 def before(ground: Ground, centers: Floats, plan: Plan, stage: str = "before", start: Floats | None = None) -> Point:
     """Everybody at the nearest center; the price is over the cost at the centers `start`, or at these where that is less."""
-    return _point(ground, Choice(centers), plan, stage, None, [centers] if start is None else [start, centers])
+    return point_of(ground, Choice(centers), plan, stage, None, [centers] if start is None else [start, centers])
 
 
 def after(
@@ -98,7 +98,7 @@ def after(
     """
     found = assigned(ground.cells, constraints, centers, duals)
     choice = Choice(centers, found.shares, constraints.prices(found.duals), published)
-    point = _point(ground, choice, plan, "after", None, [start, centers])
+    point = point_of(ground, choice, plan, "after", None, [start, centers])
     return replace(
         point, statistics=[replace(s, left_out=tuple(unbounded.get(s.attribute, s.left_out))) for s in point.statistics]
     )
@@ -117,10 +117,10 @@ def curve(ground: Ground, plan: Plan, start: Floats) -> list[Point]:
         centers, duals = found.centers, found.duals
         choices.append(Choice(centers, found.shares, constraints.prices(duals)))
     without = [start, *(choice.centers for choice in choices)]
-    return [_point(ground, choice, plan, CURVE, bound, without) for bound, choice in zip(BOUNDS, choices, strict=True)]
+    return [point_of(ground, choice, plan, CURVE, bound, without) for bound, choice in zip(BOUNDS, choices, strict=True)]
 
 
-def _point(ground: Ground, choice: Choice, plan: Plan, stage: str, bound: float | None, without: Sequence[Floats]) -> Point:
+def point_of(ground: Ground, choice: Choice, plan: Plan, stage: str, bound: float | None, without: Sequence[Floats]) -> Point:
     """`without`: centers, of which those that cost the least without bounds stand for the unconstrained segments."""
     cells, k = ground.cells, len(choice.centers)
     away, noisy = cells.distances(choice.centers), Sums.of(ground, choice.centers, choice.prices, choice.shares)

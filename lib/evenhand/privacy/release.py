@@ -129,9 +129,9 @@ class Door:
         names, is_first = [q.name for q in questions], any(q.of_sources for q in questions)
         with no_values_in_errors(f"computing {' and '.join(names)}"), ThreadPoolExecutor(len(names) + 1) as pool:
             # Spent before any noise is drawn; beside the pass over the people where that is not the first look at the sources.
-            spent = None if is_first else pool.submit(self._spend, questions)
+            spent = None if is_first else pool.submit(self.spend, questions)
             exact = list(pool.map(lambda q: q.vectors(q.in_spark(people).toArrow()), questions))
-            spent.result() if spent else self._spend(questions)
+            spent.result() if spent else self.spend(questions)
         noisy = [add_noise(q.parts, vectors, self._noise) for q, vectors in zip(questions, exact, strict=True)]
         del exact
         self._store.append_once(RELEASES, self._answers(questions, noisy), f"{self._run_id}/{'+'.join(names)}")
@@ -158,7 +158,8 @@ class Door:
         rows = self._store.read(table, self._run_id)
         return rows.select("question", *(c for c in ("epsilon", "rho") if table is BUDGET_ENTRIES)).collect()
 
-    def _spend(self, questions: Sequence[Question]) -> None:
+    def spend(self, questions: Sequence[Question]) -> None:
+        """Take the budget of the whole run, where it has not been taken, before any noise is drawn."""
         ledger, run_id = self._ledger, self._run_id
         ledger.reserve(run_id, self._questions)
         if not self._resumed and ledger.paid_by_another(run_id):  # its lease and its answers are not where ours are

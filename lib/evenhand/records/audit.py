@@ -51,7 +51,7 @@ class AuditLog:
     """The log of one restricted zone. Entries are numbered, and two writers cannot take one number, as in the ledger."""
 
     def __init__(self, store: Store) -> None:
-        self._store, self._lock = store, Lock()
+        self.store, self._lock = store, Lock()
         self._newest: tuple[int, str] | None = None  # number and hash; what others have added since is found out on adding
 
     def add(self, run_id: str, action: str, details: Mapping[str, object]) -> None:
@@ -75,11 +75,11 @@ class AuditLog:
                     "previous_hash": [entry.previous],
                     "hash": [entry.hash],
                 }
-                self._store.append_once(AUDIT_LOG, pa.table(row), "chain", entry.sequence)
+                self.store.append_once(AUDIT_LOG, pa.table(row), "chain", entry.sequence)
                 since = self._read(entry.sequence)
                 if not since:
                     raise IntegrityError(
-                        f"the audit log ({self._store.address(AUDIT_LOG)}) is older than its own newest entry: it was rolled "
+                        f"the audit log ({self.store.address(AUDIT_LOG)}) is older than its own newest entry: it was rolled "
                         "back; put the newest back; nothing was published"
                     )
                 newest = _newest(since)
@@ -105,21 +105,21 @@ class AuditLog:
         Raises:
             IntegrityError: one is missing, was put in between or changed.
         """
-        found = self._read(1) if self._store.exists(AUDIT_LOG) else []
+        found = self._read(1) if self.store.exists(AUDIT_LOG) else []
         if (broken := first_broken(found)) is not None:
             raise IntegrityError(
-                f"the audit log ({self._store.address(AUDIT_LOG)}) is broken at entry {broken}: something was changed, put in "
+                f"the audit log ({self.store.address(AUDIT_LOG)}) is broken at entry {broken}: something was changed, put in "
                 "or taken out there; put the log back as it was; nothing was published"
             )
         return found
 
     def spending(self) -> dict[str, float]:
         """As `spent_by`, with what others have added since the log was checked."""
-        return spent_by(entry for entry, _ in self._read(1)) if self._store.exists(AUDIT_LOG) else {}
+        return spent_by(entry for entry, _ in self._read(1)) if self.store.exists(AUDIT_LOG) else {}
 
     def _read(self, first: int) -> list[tuple[Entry, str]]:
         """The entries from a number on: a handful a run."""
-        rows = self._store.read(AUDIT_LOG).where(F.col("sequence") >= first).orderBy("sequence")
+        rows = self.store.read(AUDIT_LOG).where(F.col("sequence") >= first).orderBy("sequence")
         columns = ("sequence", F.unix_micros("at"), "actor", "run_id", "action", "details", "previous_hash", "hash")
         return [(Entry(*row[:-1]), row[-1]) for row in rows.select(*columns).collect()]
 

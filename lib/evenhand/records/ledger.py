@@ -57,7 +57,7 @@ class Ledger:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """`people` is whom the plan's population is, `private` whether the noise of this run is."""
-        self._store, self._audit, self._privacy, self._now = store, audit, privacy, now
+        self.store, self._audit, self._privacy, self._now = store, audit, privacy, now
         self._people, self._private = people, private
         self._name = secrets.token_hex(8)  # of this process, in the entries that it writes
         self._known: Book | None = None
@@ -83,7 +83,7 @@ class Ledger:
                 ledger does not.
         """
         # Before the ledger: what is known elsewhere stood in the ledger before.
-        elsewhere, logged = evidence(self._store), (spending or self._audit.spending)()
+        elsewhere, logged = evidence(self.store), (spending or self._audit.spending)()
         book = self._look()
         book.check_logged(logged)
         book.check_evidence(elsewhere)
@@ -105,7 +105,7 @@ class Ledger:
         """
         if self._reserved.get(run_id) == dict(questions):
             return
-        loss = self._loss(questions)
+        loss = self.loss_of(questions)
         with ThreadPoolExecutor(1) as pool:
             logging = pool.submit(self._audit.spending)
             known = self._known or self._look()  # if others have spent since, the number is taken, and it is read again
@@ -134,7 +134,7 @@ class Ledger:
         return run_id in self.account().losses
 
     def _look(self) -> Book:
-        self._known = read_book(self._store)
+        self._known = read_book(self.store)
         return self._known
 
     def _allowed(self, book: Book) -> Account:
@@ -145,7 +145,7 @@ class Ledger:
         book.check_noise(self._private)
         return account
 
-    def _loss(self, questions: Mapping[str, float]) -> Loss:
+    def loss_of(self, questions: Mapping[str, float]) -> Loss:
         """What the questions of a run take together: the sum of their ε, or the plan's (ε, δ) that their ρ fit into."""
         privacy, cost = self._privacy, sum(questions.values())
         if privacy.unit == "epsilon":
@@ -179,7 +179,7 @@ class Ledger:
             "not_private": [not self._private],
             "at": timestamp(datetime.now(UTC)),
         }
-        self._store.append_once(BUDGET, pa.table(entry), "entries", number)
+        self.store.append_once(BUDGET, pa.table(entry), "entries", number)
 
     def covers(self, run_id: str, question: str, cost: float) -> bool:
         """Whether this cost of this question of this run has been spent."""
@@ -215,7 +215,7 @@ class Ledger:
             "parts": [question.described for question in questions],
             "at": timestamp(datetime.now(UTC), number),
         }
-        self._store.append_once(BUDGET_ENTRIES, pa.table(items), f"{self._privacy.population}/{run_id}/{'+'.join(names)}")
+        self.store.append_once(BUDGET_ENTRIES, pa.table(items), f"{self._privacy.population}/{run_id}/{'+'.join(names)}")
 
 
 def read_book(store: Store) -> Book:

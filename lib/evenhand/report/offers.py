@@ -29,10 +29,10 @@ def unsure(store: Store, plan: Plan, run_id: str) -> dict[str, list[int]]:
     if not ranged:
         return {}
     centers = store.read(catalog.SEGMENT_CENTERS, run_id).select("segment", "centers_low", "centers_high").collect()
-    return {o.name: sorted(r.segment for r in centers if r.centers_low and not _is_sure(o, r, plan)) for o in ranged}
+    return {o.name: sorted(r.segment for r in centers if r.centers_low and not is_sure(o, r, plan)) for o in ranged}
 
 
-def _is_sure(offer: Offer, row: Row, plan: Plan) -> bool:
+def is_sure(offer: Offer, row: Row, plan: Plan) -> bool:
     inside, outside = True, False
     for name, (least, most) in (offer.where or {}).items():
         j = plan.feature_names.index(name)
