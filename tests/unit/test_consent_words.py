@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from evenhand.cli.main import parsed
 from evenhand.errors import PlanError
 from evenhand.plan.columns import CONSENT, needed_columns
 from evenhand.plan.consent import KNOWN, STATES, ConsentColumns
@@ -67,3 +69,9 @@ def test_a_run_reads_of_consent_what_it_needs(capsys: pytest.CaptureFixture[str]
 @pytest.mark.parametrize(("given", "taken"), [("v2.10", "v2.10"), ("2026-03-01", "2026-03-01"), (3, "3")])
 def test_a_minimum_is_a_version_or_a_day(given: Any, taken: str) -> None:
     assert parse_plan(plan_yaml({f"{SOURCE}.minimum_notice_version": given})).sources.consent.minimum_notice_version == taken
+
+
+def test_the_page_s_commands_are_ones() -> None:
+    lines = re.findall(r"^spark-submit jobs/consent\.py (.+)$", PAGE, flags=re.M)
+    found = [parsed(["consent", *shlex.split(line)]).does.__name__ for line in lines]
+    assert found == ["_import", "_import", "_receipt"]

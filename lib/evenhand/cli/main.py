@@ -7,7 +7,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 
 from evenhand.cli.command import Command
-from evenhand.cli.commands import activate, check, init, run, schema, steps, verify
+from evenhand.cli.commands import activate, check, consent, init, run, schema, steps, verify
 from evenhand.cli.parser import Parser, add_output
 from evenhand.cli.talk import Talk
 from evenhand.errors import EvenhandError, Interrupted
@@ -20,6 +20,7 @@ COMMANDS: tuple[Command, ...] = (
     *steps.COMMANDS,
     verify.COMMAND,
     activate.COMMAND,
+    consent.COMMAND,
     schema.COMMAND,
 )
 EXAMPLES = (
@@ -34,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else list(arguments)
     talk = Talk(as_json="--json" in given)
     try:
-        options = _parsed(given)
+        options = parsed(given)
         with talk.at("warning" if options.quiet and options.log_level != "error" else options.log_level):
             answer = options.command.run(options, talk)
     except EvenhandError as wrong:
@@ -47,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parsed(given: Sequence[str]) -> Namespace:
+def parsed(given: Sequence[str]) -> Namespace:
     parser = Parser(
         prog="evenhand",
         description="Customer segments on Spark: private, measured for fairness, and explained.",

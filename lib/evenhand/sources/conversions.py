@@ -10,7 +10,8 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from evenhand.errors import SourceError
-from evenhand.plan.columns import CONSENT, CONSENT_FIELDS, CUSTOMERS, id_columns
+from evenhand.plan.columns import CONSENT, CUSTOMERS, id_columns
+from evenhand.plan.consent import ConsentColumns
 from evenhand.plan.expressions import quoted_column
 from evenhand.plan.models import Plan
 from evenhand.prepare.ids import in_one_form
@@ -56,7 +57,7 @@ def converted(plan: Plan, frames: Mapping[str, DataFrame]) -> dict[str, DataFram
 
 
 def _own_names(plan: Plan, consent: DataFrame) -> DataFrame:
-    own = {plan.sources.consent.columns.of(field).lower(): field for field in CONSENT_FIELDS}
+    own = {plan.sources.consent.columns.of(field).lower(): field for field in ConsentColumns.model_fields}
     return consent.select([F.col(quoted_column(c)).alias(own.get(c.lower(), c)) for c in consent.columns])
 
 

@@ -12,6 +12,7 @@ from pyspark.sql.types import StructType
 
 from evenhand.errors import DataError, SourceError
 from evenhand.plan.columns import CONSENT, CUSTOMERS, needed_columns, optional_columns, source_tables
+from evenhand.plan.consent import ConsentColumns
 from evenhand.plan.data import Table
 from evenhand.plan.expressions import quoted_column
 from evenhand.plan.models import Plan
@@ -46,7 +47,7 @@ def people_of(spark: SparkSession, plan: Plan) -> People:
     """
     table = plan.sources.customers
     try:
-        detail = spark.sql(f"DESCRIBE DETAIL {_address(table)}").select("id", "location").first()
+        detail = spark.sql(f"DESCRIBE DETAIL {address(table)}").select("id", "location").first()
     except SPARK_ERRORS as wrong:
         raise SourceError(f"sources.{CUSTOMERS}: {why_unreadable(spark, table, wrong)}") from None
     if detail is None or not detail.id:
@@ -54,15 +55,22 @@ def people_of(spark: SparkSession, plan: Plan) -> People:
     return People(detail.id, detail.location, table.id)
 
 
-def open_sources(spark: SparkSession, plan: Plan, versions: Mapping[str, int], as_written: bool = False) -> Sources:
+def open_sources(
+    spark: SparkSession, plan: Plan, versions: Mapping[str, int], as_written: bool = False, whole_consent: bool = False
+) -> Sources:
     """Read the pinned versions lazily, after checking that every column is there and of a fit type.
 
-    With `as_written` the customers have their id as the source has it, too.
+    With `as_written` the customers have their id as the source has it, too. With `whole_consent` the events have what no run
+    reads, too, as far as the table has it: record id, language, method, who expressed it.
 
     Raises:
         SourceError: with the table, the column, and what would be right.
     """
-    frames = {name: _select(spark, plan, name, table, versions[name]) for name, table in source_tables(plan).items()}
+    more = [plan.sources.consent.columns.of(field) for field in ConsentColumns.model_fields] if whole_consent else []
+    frames = {
+        name: _select(spark, plan, name, table, versions[name], more if name == CONSENT else [])
+        for name, table in source_tables(plan).items()
+    }
     check_types(plan, frames)
     check_expressions(plan, frames)
     if as_written:
@@ -74,8 +82,10 @@ def open_sources(spark: SparkSession, plan: Plan, versions: Mapping[str, int], a
     return Sources(ready[CUSTOMERS], ready[CONSENT], events, dict(versions), expires)
 
 
-def people_today(spark: SparkSession, plan: Plan) -> Sources:
+def people_today(spark: SparkSession, plan: Plan, whole_consent: bool = False) -> Sources:
     """The ids of the customers, also `AS_WRITTEN`, and all consent, newest versions whatever the plan states: nothing else is read.
+
+    `whole_consent` as for `open_sources`.
 
     Raises:
         SourceError: as `pin_versions` and `open_sources`.
@@ -85,7 +95,7 @@ def people_today(spark: SparkSession, plan: Plan) -> Sources:
     consent = plan.sources.consent.model_copy(update=unpinned)
     sources = plan.sources.model_copy(update={"customers": customers, "consent": consent, "events": {}})
     only_ids = plan.model_copy(update={"sources": sources, "features": [], "protected": []})
-    return open_sources(spark, only_ids, pin_versions(spark, only_ids), as_written=True)
+    return open_sources(spark, only_ids, pin_versions(spark, only_ids), as_written=True, whole_consent=whole_consent)
 
 
 @contextmanager
@@ -108,7 +118,7 @@ def vanished_files_named(spark: SparkSession, plan: Plan, sources: Sources) -> I
 def _version(spark: SparkSession, name: str, table: Table) -> int:
     try:
         one = "LIMIT 1" if table.timestamp is None else ""  # newest first; a long history need not be read for it
-        versions = spark.sql(f"DESCRIBE HISTORY {_address(table)} {one}").select("version", "timestamp")
+        versions = spark.sql(f"DESCRIBE HISTORY {address(table)} {one}").select("version", "timestamp")
         if table.timestamp is not None:
             versions = versions.where(F.col("timestamp") <= F.lit(table.timestamp.isoformat()).cast("timestamp"))
         history = versions.first()
@@ -122,7 +132,7 @@ def _version(spark: SparkSession, name: str, table: Table) -> int:
     return newest if table.version is None else table.version
 
 
-def _select(spark: SparkSession, plan: Plan, name: str, table: Table, version: int) -> DataFrame:
+def _select(spark: SparkSession, plan: Plan, name: str, table: Table, version: int, more: Sequence[str]) -> DataFrame:
     reader = spark.read.format("delta").option("versionAsOf", version)
     try:
         rows = reader.table(table.name) if table.name is not None else reader.load(absolute(table.address))
@@ -138,6 +148,8 @@ def _select(spark: SparkSession, plan: Plan, name: str, table: Table, version: i
     needed = [c for c in needed_columns(plan)[name] if c.lower() in known or (name, c.lower()) not in optional]
     if absent := [c for c in needed if c.lower() not in known]:
         raise SourceError(f"sources.{name}: {_why_absent(rows, table, absent)}")
+    taken = {c.lower() for c in needed}
+    needed += [c for c in more if c.lower() in known and c.lower() not in taken]
     return rows.select([rows[quoted_column(known[c.lower()])].alias(c) for c in needed])
 
 
@@ -152,5 +164,6 @@ def _why_absent(rows: DataFrame, table: Table, absent: Sequence[str]) -> str:
     return f"{table.address} has no column {', '.join(absent)}; it has {', '.join(sorted(rows.columns))}"
 
 
-def _address(table: Table) -> str:
+def address(table: Table) -> str:
+    """The table's name in SQL."""
     return quoted(table.path) if table.path is not None else str(table.name)

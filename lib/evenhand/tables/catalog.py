@@ -54,6 +54,13 @@ ACTIVATED = TableSpec(
     "activation_id STRING, pseudonym BINARY, key_id STRING, segment INT, held_back BOOLEAN",
     by_run=False,
 )
+# Rows of consent that an import could not understand (people/consent_import.py).
+CONSENT_QUARANTINE = TableSpec(
+    "consent_quarantine",
+    "restricted",
+    "customer_id STRING, content STRING, reasons ARRAY<STRING>, kept_as_no BOOLEAN, row_hash STRING, at TIMESTAMP, run_id STRING",
+    by_run=False,
+)
 
 RUNS = TableSpec(
     "runs",
@@ -166,6 +173,7 @@ ALL = (
     LEASES,
     ACTIVATIONS,
     ACTIVATED,
+    CONSENT_QUARANTINE,
     RUNS,
     BUDGET,
     BUDGET_ENTRIES,

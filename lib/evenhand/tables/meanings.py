@@ -106,6 +106,17 @@ MEANINGS = {
             "until": "Until when it has the run without another sign of life.",
         },
     ),
+    "consent_quarantine": Meaning(
+        "Rows of consent that an import could not understand. Personal data, with ids as they came.",
+        {
+            "customer_id": "The id as it came, null where there was none.",
+            "content": "The whole row, as JSON.",
+            "reasons": "Why it was not taken as it stood, such as `recorded_at is no time`.",
+            "kept_as_no": "Whether the consent table has it as a no: where it says whose it is.",
+            "row_hash": "SHA-256 of `content`: the same row comes in once.",
+            "run_id": "The import that wrote the row.",
+        },
+    ),
     "runs": Meaning(
         "The state of each run. A run counts as published when a row says so; readers join on that.",
         {
