@@ -105,7 +105,7 @@ def test_the_user_sees_each_step_a_summary_and_the_report(folder: Path, publishe
     last = published.stdout.strip().splitlines()[-1]
     assert last == f"report: {folder}/reports/whole.html"
     page = Path(last.removeprefix("report: ")).read_text(encoding="utf-8")
-    assert page.count("<svg ") == 7
+    assert page.count("<svg ") == 2 * 7  # each plot for a wide page and for a narrow one
     assert not re.search(r"<script|src=|href=|https?://(?!www\.w3\.org)", page)
 
 
