@@ -172,6 +172,7 @@ class _Cubes:
 
 
 def assessment_parts(k: int, plan: Plan) -> tuple[Part, ...]:
+    """Sizes and sums of k segments, then groups and costs by table, features by attribute, and everybody's squares."""
     split, budget, unit, d = plan.privacy.split, plan.shared_budget, plan.privacy.unit, len(plan.features)
     size = Part(SIZE, k, 1, budget * split.profiles * SIZE_SHARE, "a customer is in one segment", unit)
     why = "a customer is in one segment, and at most half the range from the middle of each feature"

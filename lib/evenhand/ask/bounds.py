@@ -46,6 +46,7 @@ def magnitude_histograms(plan: Plan) -> Question:
 
 
 def bound_parts(plan: Plan) -> tuple[Part, ...]:
+    """A part a feature without bounds, of as many cells as there are magnitudes."""
     each, unit = plan.bounds_budget / len(plan.to_find), plan.privacy.unit
     return tuple(Part(f.name, BINS, 1, each, "a customer is in one bin of the feature, or in none", unit) for f in plan.to_find)
 

@@ -87,6 +87,7 @@ def _vectors(table: pa.Table, boxes: Boxes, unit: Unit) -> Mapping[str, Integers
 
 
 def box_parts(plan: Plan, boxes: Boxes) -> tuple[Part, ...]:
+    """The counts of the boxes (boxes,), and the offsets of all features, box by box (boxes * features,)."""
     budget, unit = Method.of(plan).summary, plan.privacy.unit
     why = "a customer is in one box, and at most half its width from its center"
     return (

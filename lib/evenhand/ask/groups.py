@@ -1,7 +1,4 @@
-"""The group summary: how many customers of each joint group are in each box, for mitigation. Noisy, empty cells too.
-
-A joint group is one combination of groups, such as female and under 30, of the attributes that mitigation is for.
-"""
+"""The group summary: how many customers of each joint group are in each box, for mitigation. Noisy, empty cells too."""
 
 from __future__ import annotations
 
@@ -39,10 +36,10 @@ def group_counts(boxes: Boxes, plan: Plan) -> Question:
     def in_numpy(people: Sample) -> pa.Table:
         return counted({"cell": boxes_in(people, boxes) * joint.count + joint.of_sample(people, plan)})
 
-    return Question(GROUPS, group_parts(boxes, plan), in_spark, in_numpy, lambda table: _vectors(table, boxes, plan), about=about)
+    return Question(GROUPS, _parts(boxes, plan), in_spark, in_numpy, lambda table: _vectors(table, boxes, plan), about=about)
 
 
-def group_parts(boxes: Boxes, plan: Plan) -> tuple[Part, ...]:
+def _parts(boxes: Boxes, plan: Plan) -> tuple[Part, ...]:
     cells, cost = boxes.count * JointGroups.of(plan).count, Method.of(plan).questions[GROUPS]
     return (Part(COUNTS, cells, 1, cost, "a customer is in one box and one joint group", plan.privacy.unit),)
 

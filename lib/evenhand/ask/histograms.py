@@ -52,6 +52,7 @@ def histograms(plan: Plan) -> Question:
 
 
 def histogram_parts(plan: Plan) -> tuple[Part, ...]:
+    """A part a feature, of 64 cells; each has an even share of the question's cost."""
     each = Method.of(plan).marginals / len(plan.features)
     why, unit = "a customer is in one bin of the feature", plan.privacy.unit
     return tuple(Part(name, BINS, 1, each, why, unit) for name in plan.feature_names)

@@ -72,7 +72,7 @@ def step_sums(step: Step, plan: Plan) -> Question:
         clipped = np.clip(people.points, step.low[segment - 1], step.high[segment - 1])
         return counted({"segment": segment}, {f"s{j}": clipped[:, j] for j in range(len(names))})
 
-    name, parts, about = refinement(step.number), step_parts(step, plan, k), step.fingerprint
+    name, parts, about = refinement(step.number), _parts(step, plan, k), step.fingerprint
     return Question(name, parts, in_spark, in_numpy, lambda table: step_vectors(table, step), about=about)
 
 
@@ -83,6 +83,7 @@ def _clipped(name: str, step: Step, j: int) -> Column:
 
 
 def step_vectors(table: pa.Table, step: Step) -> Mapping[str, Integers]:
+    """Sizes (k,) and offsets (k * features,) times their factors, from rows of `segment`, `n` and the sums of clipped values."""
     index = table["segment"].to_numpy().astype(np.int64) - 1
     n = np.zeros(len(step.centers), dtype=np.int64)
     n[index] = table["n"].to_numpy().astype(np.int64)
@@ -92,7 +93,7 @@ def step_vectors(table: pa.Table, step: Step) -> Mapping[str, Integers]:
     return {SIZES: n, OFFSETS: ((sums - n[:, None] * step.middle) * step.factors).ravel()}
 
 
-def step_parts(step: Step, plan: Plan, k: int) -> tuple[Part, Part]:
+def _parts(step: Step, plan: Plan, k: int) -> tuple[Part, Part]:
     budget, unit = Method.of(plan).refinements[step.number - 1], step.unit
     why = "a customer is in one segment and, clipped, at most half the clipping's width from its middle"
     return (

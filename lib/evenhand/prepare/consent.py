@@ -23,7 +23,7 @@ def may_be_used(rows: DataFrame, consent: DataFrame, plan: Plan, as_of: Column) 
     """The rows, with their `_evenhand_id`, of the people who may be used at that moment for the plan's purpose.
 
     Who they are is decided here alone, by every run and by whatever hands people out later. `consent` is that of
-    `tables.sources.Sources`: further events, such as objections kept elsewhere, are added to it before. What they do not
+    `prepare.sources.Sources`: further events, such as objections kept elsewhere, are added to it before. What they do not
     let be used of them is decided in `withheld`.
     """
     events = identified(consent, plan.sources.consent.id)
