@@ -15,8 +15,9 @@ from evenhand.cli.talk import Talk
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-# Spark asks the JVM for a module that is still called incubating, and the JVM warns of it on every start.
-MEANS_NOTHING = re.compile(rb"WARNING: Using incubator modules: jdk\.incubator\.vector")
+# Spark asks the JVM for a module that is still called incubating, and the JVM warns of it on every start. MLlib looks for a
+# native BLAS, which need not be there.
+MEANS_NOTHING = re.compile(rb"WARNING: Using incubator modules: jdk\.incubator\.vector|netlib-blas: JNI_OnLoad: dlopen\(")
 
 
 def session(name: str, talk: Talk) -> SparkSession:
@@ -35,12 +36,12 @@ def session(name: str, talk: Talk) -> SparkSession:
     talk.wait_for("starting Spark")
     if "PYSPARK_GATEWAY_PORT" in os.environ:  # spark-submit has started the JVM
         return start(name)
-    with _without_noise():
+    with without_noise():
         return start(name)
 
 
 @contextmanager
-def _without_noise() -> Iterator[None]:
+def without_noise() -> Iterator[None]:
     """A JVM that is started meanwhile writes its standard error through a pipe, from which lines that mean nothing are taken.
 
     For as long as the JVM lives: the pipe is its standard error, and the thread ends when the JVM does.
