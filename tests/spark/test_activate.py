@@ -20,6 +20,8 @@ from evenhand.records.audit import AuditLog
 from evenhand.tables import catalog
 from published import World, pseudonym, published_world, remove_customer
 
+pytestmark = pytest.mark.long  # runs, and what is handed out of them
+
 COLUMNS = ["id", "segment", "offer", "activation_id"]
 
 

@@ -21,6 +21,8 @@ from evenhand.tables import catalog
 from evenhand.tables.store import Store
 from sample import CUSTOMERS, PURCHASES, customer, plan_yaml, write_source
 
+pytestmark = pytest.mark.long  # many files taken in
+
 Build = Callable[..., Plan]
 HEAD = "record_id,customer_id,purpose,state,recorded_at,expires_at,attribute,signal,notice_version"
 TABLE = (
