@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 ENDS = "Uncaught exception in thread"
 LAST_LINES = 40  # of its log, told when it dies
-MOST_KEPT = 0.4  # of its heap after a collection: what is left must do for any one file of tests
+MOST_KEPT = 0.3  # of its heap after a collection: what is left must do for any one file of tests
 
 
 class Jvm:
@@ -56,6 +57,7 @@ class Jvm:
     def kept(self) -> float:
         """The share of the heap that is still in use once what Delta keeps of its tables is let go."""
         self._gateway.jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()  # of every table that a test made, for an hour
+        gc.collect()  # what Python has let go of, the JVM may let go of
         self._gateway.jvm.java.lang.System.gc()
         runtime = self._gateway.jvm.java.lang.Runtime.getRuntime()
         return float((runtime.totalMemory() - runtime.freeMemory()) / runtime.maxMemory())

@@ -72,9 +72,9 @@ def test_every_pass_over_prepared_customers_is_compiled(planned: Any, tmp_path: 
         "balance": balance_check(fair_map, 1, plan),
         "tallies of balanced segments": segment_tallies(centers, fair_map, plan),
     }
-    passes = {name: question.in_spark(rows) for name, question in asked.items()}
-    passes |= {"segments": assign(found), "balanced segments": assign(with_segment(rows, centers, fair_map, plan))}
-    longest = {name: longest_method(planned, rows) for name, rows in passes.items()}
+    longest = {name: longest_method(planned, question.in_spark(rows)) for name, question in asked.items()}
+    longest["segments"] = longest_method(planned, assign(found))
+    longest["balanced segments"] = longest_method(planned, assign(with_segment(rows, centers, fair_map, plan)))
     assert {name: size for name, size in longest.items() if size >= MOST_BYTES} == {}
 
 
