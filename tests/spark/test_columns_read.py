@@ -21,8 +21,9 @@ FEATURES, GROUPS = "tenure spent", "gender age_band"
 BALANCED = {"method": "balanced", "attributes": ["gender"], "justification": "For this test.", "bounds": {"at_least": 0.5}}
 PLANS: dict[str, dict[str, Any]] = {
     "nearest-center": {},
-    "balanced-bounds-to-find": {"fairness.mitigation": BALANCED, "features.1.bounds": REMOVED},
-}
+    "balanced-bounds-to-find": {"fairness.mitigation": BALANCED, "features.1.bounds": REMOVED,
+                                "features.0.column": REMOVED, "features.0.expression": "if(years > 5, years, 0)"},
+}  # fmt: skip
 SMALL = {
     "privacy.epsilon": 30.0,
     "privacy.population_total": 100.0,

@@ -12,7 +12,7 @@ import pytest
 from pyspark.errors import AnalysisException
 from pyspark.sql import functions as F
 
-from evenhand.plan.expressions import condition_sql
+from evenhand.plan.expressions import row_sql
 from evenhand.plan.expressions.functions import AGGREGATES, SCALARS, TEXTUAL
 from evenhand.prepare.consent import ID
 from evenhand.prepare.features import aggregates
@@ -39,7 +39,7 @@ def computable(utc: Any) -> dict[str, str]:
     """Every call whose types fit, with the type of what it gives."""
     rows, found = frame(utc, hostile(1)), dict[str, str]()
     for text in all_calls():
-        if (kind := fits(lambda text=text: rows.select(F.expr(condition_sql(text, AS_OF))).schema[0].dataType)) is not None:
+        if (kind := fits(lambda text=text: rows.select(F.expr(row_sql(text, AS_OF))).schema[0].dataType)) is not None:
             found[text] = kind.simpleString()
     assert len(found) > 700
     return found
@@ -120,7 +120,7 @@ def test_no_value_stops_an_expression_of_any_allowed_function(utc: Any, computab
     """Every function and operator, over columns of every type, on rows of all that is hard: what fails is missing."""
     rows = frame(utc, hostile())
     for some in batched(list(computable), AT_ONCE):
-        rows.select(*[F.count(F.expr(condition_sql(text, AS_OF))) for text in some]).collect()
+        rows.select(*[F.count(F.expr(row_sql(text, AS_OF))) for text in some]).collect()
 
 
 def test_what_spark_is_given_means_what_the_plan_says(utc: Any, computable: dict[str, str]) -> None:
@@ -133,7 +133,7 @@ def test_what_spark_is_given_means_what_the_plan_says(utc: Any, computable: dict
                 calls[text.partition("(")[0]].append(text)
     assert {name for name, texts in calls.items() if not texts} & set(SCALARS) == set()
     for some in batched([text for texts in calls.values() for text in texts], AT_ONCE):
-        pairs = [(F.expr(text.replace("as_of", AS_OF)), F.expr(condition_sql(text, AS_OF))) for text in some]
+        pairs = [(F.expr(text.replace("as_of", AS_OF)), F.expr(row_sql(text, AS_OF))) for text in some]
         same = [a.cast("string").eqNullSafe(b.cast("string")) | (a.cast("string").cast("double") == b.cast("string").cast("double"))
                 for a, b in pairs]  # fmt: skip
         found = rows.select(*[F.every(F.coalesce(each, F.lit(False))) for each in same]).first()
@@ -150,4 +150,4 @@ def test_a_column_that_spells_a_day_is_not_taken_for_it(utc: Any) -> None:
     rows = frame(utc, [("now", "ow", *[None] * 13)])
     texts = ["cast(s as timestamp)", "cast(concat('n', coalesce('ow', z)) as date)", "cast('n' || z as timestamp)", "to_date(s)"]
     texts += ["timestamp(lower(upper(s)))", "to_timestamp('n' || z)", "date_add('n' || z, 0)", "'n' || z > as_of"]
-    assert rows.select(*[F.expr(condition_sql(text, AS_OF)) for text in texts]).first() == (None,) * len(texts)
+    assert rows.select(*[F.expr(row_sql(text, AS_OF)) for text in texts]).first() == (None,) * len(texts)

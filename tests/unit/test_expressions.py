@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from evenhand.plan.expressions import ExpressionError, condition_sql, folded, inspect_aggregate, inspect_condition
+from evenhand.plan.expressions import ExpressionError, folded, inspect_aggregate, inspect_row, row_sql
 from evenhand.plan.expressions.functions import AGGREGATES, ALLOWED, BY_ORDER, SCALARS
 
 AS_OF = "timestamp_micros(5L)"
@@ -43,11 +43,11 @@ TOTAL = {
 
 @pytest.mark.parametrize(("text", "sql"), TOTAL.items())
 def test_a_condition_is_null_where_it_cannot_be_computed(text: str, sql: str) -> None:
-    assert condition_sql(text, AS_OF) == sql
+    assert row_sql(text, AS_OF) == sql
 
 
 def test_what_is_added_to_a_date_is_bounded_and_so_is_the_date() -> None:
-    found = condition_sql("date_add(bought, days) > as_of", AS_OF)
+    found = row_sql("date_add(bought, days) > as_of", AS_OF)
     assert "try_cast(try_cast(`days` as decimal(6, 0)) as int)" in found
     assert "try_cast(unix_date(try_cast(`bought` as date)) as decimal(7, 0))" in found
 
@@ -78,7 +78,7 @@ def test_no_text_of_the_plan_reads_the_clock(text: str, form: str) -> None:
 
 @pytest.mark.parametrize("text", ["'now and then'", "'nowhere'", "'todays'", "concat('now and then ', item)", "'2024-01-01'"])
 def test_other_texts_are_texts(text: str) -> None:
-    inspect_condition(f"item = {text}")
+    inspect_row(f"item = {text}")
 
 
 FAILS_ON_A_ROW = {

@@ -21,6 +21,7 @@ from evenhand.tables.catalog import PREPARED, PRIVATE_SUMMARY, SEGMENT_CENTERS, 
 from sample import BASE, REMOVED, as_yaml, plan_dict, plan_yaml
 
 EXPRESSION, WHERE = "features.1.expression", "sources.events.purchases.where"
+OF_CUSTOMERS: dict[str, Any] = {"features.0.column": REMOVED}
 
 
 def problems_of(changes: dict[str, Any]) -> str:
@@ -96,6 +97,18 @@ WRONG = {
     "a_protected_column_in_other_case": ({"features.0.column": "AGE"}, "column AGE is the protected attribute age_band"),
     "a_protected_column_that_decides_which_events_count": ({WHERE: "SEX = 'f'"}, "purchases.where: column SEX is the protected attribute gender"),
     "a_protected_column_inside_an_expression": ({EXPRESSION: "max(sex)"}, "column sex is the protected attribute gender"),
+    "a_protected_column_inside_an_expression_over_customers": (
+        OF_CUSTOMERS | {"features.0.expression": "if(SEX = 'f', 1, 0)"}, "features.tenure: column SEX is the protected attribute gender"),
+    "an_aggregate_without_events": (OF_CUSTOMERS | {"features.0.expression": "sum(years)"},
+                                    "features.tenure.expression: sum aggregates; a condition and a feature without events look at one row"),
+    "a_number_that_is_the_same_for_everybody": (OF_CUSTOMERS | {"features.0.expression": "datediff(as_of, date '2020-01-01')"},
+                                                "features.tenure.expression: it names no column of the customer table"),
+    "chance_in_an_expression_over_customers": (OF_CUSTOMERS | {"features.0.expression": "years + rand()"},
+                                               "features.tenure.expression: rand can give another result on the same rows"),
+    "the_clock_in_an_expression_over_customers": (OF_CUSTOMERS | {"features.0.expression": "datediff(current_date, joined_on)"}, "use as_of"),
+    "a_column_and_an_expression": ({"features.0.expression": "years"}, "features.tenure: state either column or expression"),
+    "neither_column_nor_expression": ({EXPRESSION: REMOVED}, "features.spent: state either column or expression"),
+    "events_of_a_column": ({"features.0.events": "purchases"}, "features.tenure: events take an expression, such as count(*)"),
     "two_features_of_one_name": ({"features.2.name": "spent"}, "features.spent.name: spent is named twice"),
     "a_feature_named_like_an_attribute": ({"features.0.name": "gender"}, "gender is named twice"),
     "a_feature_named_like_our_own_column": ({"features.0.name": "pseudonym"}, "pseudonym is a name in Evenhand's own tables"),

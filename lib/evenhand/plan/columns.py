@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from evenhand.plan.consistency import columns_of
 from evenhand.plan.data import KeepLatest, Table
-from evenhand.plan.expressions import inspect_condition
+from evenhand.plan.expressions import inspect_row
 from evenhand.plan.models import Plan
 
 CUSTOMERS, CONSENT = "customers", "consent"
@@ -57,8 +56,8 @@ def reasons(plan: Plan) -> Iterator[tuple[str, str, str]]:
     if isinstance(customers.duplicates, KeepLatest):
         yield CUSTOMERS, customers.duplicates.keep_latest_by, "which of several rows of one customer is kept"
     for feature in plan.features:
-        if feature.column is not None:
-            yield CUSTOMERS, feature.column, f"feature {feature.name}: {feature.why}"
+        for column in feature.columns if feature.events is None else ():
+            yield CUSTOMERS, column, f"feature {feature.name}: {feature.why}"
     for attribute in plan.protected:
         yield CUSTOMERS, attribute.column, f"protected attribute {attribute.name}: {attribute.why}"
     yield CONSENT, plan.sources.consent.id, "whose decision it is"
@@ -68,9 +67,9 @@ def reasons(plan: Plan) -> Iterator[tuple[str, str, str]]:
     for name, events in plan.sources.events.items():
         yield name, events.id, "whose event it is"
         yield name, events.time, "only events before the run's point in time count"
-        for column in inspect_condition(events.where) if events.where else ():
+        for column in inspect_row(events.where) if events.where else ():
             yield name, column, f"which events count: {events.where}"
         for feature in plan.features:
             if feature.events == name:
-                for column in columns_of(feature):
+                for column in feature.columns:
                     yield name, column, f"feature {feature.name}: {feature.why}"

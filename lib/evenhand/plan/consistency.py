@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
 from evenhand.plan.accounting import LEAST_SHARE, SYMBOL
-from evenhand.plan.expressions import inspect_aggregate, inspect_condition
-from evenhand.plan.features import Feature
+from evenhand.plan.expressions import inspect_row
 from evenhand.plan.geometry import box_bits, most_boxes
 from evenhand.plan.groups import MOST_CODES
 from evenhand.plan.method import Method
@@ -45,7 +44,7 @@ def _features(plan: Plan) -> list[str]:
     problems = []
     protected = {a.column.lower(): a.name for a in plan.protected}
     for i, feature in enumerate(plan.features):
-        for column in columns_of(feature):
+        for column in feature.columns:
             if attribute := protected.get(column.lower()):
                 problems.append(
                     f"features.{i}: column {column} is the protected attribute {attribute}; "
@@ -56,7 +55,7 @@ def _features(plan: Plan) -> list[str]:
             problems.append(f"features.{i}.events: no event source {feature.events}; {_near(feature.events, known)}")
     used = {f.events for f in plan.features}
     for name, source in plan.sources.events.items():
-        for column in inspect_condition(source.where) if source.where else ():
+        for column in inspect_row(source.where) if source.where else ():
             if attribute := protected.get(column.lower()):
                 problems.append(
                     f"sources.events.{name}.where: column {column} is the protected attribute {attribute}; "
@@ -167,11 +166,3 @@ def _budget(plan: Plan) -> list[str]:
         for name, share in shares.items()
         if share < least
     ]
-
-
-def columns_of(feature: Feature) -> tuple[str, ...]:
-    """The source columns that a feature is computed from."""
-    if feature.column is not None:
-        return (feature.column,)
-    assert feature.expression is not None
-    return inspect_aggregate(feature.expression)

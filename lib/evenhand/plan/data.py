@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, StringConstraints, Tag, field_validator,
 from evenhand.plan.apart import nested
 from evenhand.plan.base import ENVIRONMENT, KEY_ID, Column, EitherForm, Model, Name, Text, checked
 from evenhand.plan.consent import ConsentColumns, NoticeVersion
-from evenhand.plan.expressions import inspect_condition
+from evenhand.plan.expressions import inspect_row
 from evenhand.plan.places import PlanPath
 
 
@@ -74,7 +74,7 @@ class Events(Table):
     @classmethod
     def _condition(cls, text: str | None) -> str | None:
         if text is not None:
-            checked(inspect_condition, text)
+            checked(inspect_row, text)
         return text
 
 

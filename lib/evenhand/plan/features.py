@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, PrivateAttr, Tag, field_validator, model_validator
+from pydantic import BeforeValidator, Field, PrivateAttr, Tag, ValidationInfo, field_validator, model_validator
 
 from evenhand.plan.base import Column, EitherForm, Model, Name, Number, Share, Text, checked
-from evenhand.plan.expressions import inspect_aggregate
+from evenhand.plan.expressions import inspect_aggregate, inspect_row
 
 
 class Words(Model):
@@ -19,16 +19,18 @@ class Words(Model):
 
 
 class Feature(Model):
-    """One number a customer: a column of the customer table, or an aggregate `expression` over an event table."""
+    """One number a customer: a column of the customer table, an `expression` over its columns, or an aggregate `expression` over `events`."""
 
     name: Name = Field(description="What the feature is called in tables and reports.")
     why: Text = Field(description="Why the purpose needs it, for those who sign the plan.")
-    column: Column | None = Field(
-        default=None, description="A column of the customer table. Either this, or `events` with `expression`."
+    column: Column | None = Field(default=None, description="A column of the customer table. Either this, or `expression`.")
+    events: Name | None = Field(
+        default=None, description="The event source of an `expression`, by its name under `sources.events`."
     )
-    events: Name | None = Field(default=None, description="The event source, by its name under `sources.events`.")
     expression: Text | None = Field(
-        default=None, description="An aggregate over a customer's events, in SQL. `as_of` stands for the run's point in time."
+        default=None,
+        description="With `events` an aggregate over a customer's events, in SQL; without, an expression over columns of the customer "
+        "table. `as_of` stands for the run's point in time.",
     )
     bounds: tuple[Number, Number] | None = Field(
         default=None,
@@ -64,21 +66,34 @@ class Feature(Model):
 
     @field_validator("expression")
     @classmethod
-    def _aggregate(cls, text: str | None) -> str | None:
-        if text is not None:
-            checked(inspect_aggregate, text)
+    def _computable(cls, text: str | None, info: ValidationInfo) -> str | None:
+        if text is None or "events" not in info.data:
+            return text
+        of_events = info.data["events"] is not None
+        checked(inspect_aggregate if of_events else inspect_row, text)
+        if not of_events and not inspect_row(text):
+            raise ValueError(
+                "it names no column of the customer table, and so is the same for everybody; for an aggregate state events"
+            )
         return text
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
-        from_events = self.events is not None or self.expression is not None
-        if (self.column is not None) == from_events:
-            raise ValueError("state either column, or events with expression")
-        if from_events and (self.events is None or self.expression is None):
-            raise ValueError("events and expression belong together")
+        if (self.column is not None) == (self.expression is not None):
+            raise ValueError("state either column or expression")
+        if self.events is not None and self.expression is None:
+            raise ValueError("events take an expression, such as count(*); a column is one of the customer table")
         if self.bounds is not None and not self.bounds[0] <= self.missing <= self.bounds[1]:
             raise ValueError(f"missing is {self.missing:g}, outside the bounds [{self.bounds[0]:g}, {self.bounds[1]:g}]")
         return self
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The source columns that it is computed from: of its events, or of the customer table."""
+        if self.column is not None:
+            return (self.column,)
+        assert self.expression is not None
+        return inspect_row(self.expression) if self.events is None else inspect_aggregate(self.expression)
 
     @property
     def limits(self) -> tuple[float, float]:

@@ -16,7 +16,7 @@ from evenhand.plan.geometry import to_fixed
 from evenhand.plan.models import Plan
 from evenhand.prepare.consent import ID, has_id, identified, may_be_used
 from evenhand.prepare.duplicates import ROW, keep_latest, unanimous, with_row
-from evenhand.prepare.features import as_integers, event_features, group_code
+from evenhand.prepare.features import as_integers, customer_values, event_features, group_code
 from evenhand.prepare.pseudonym import with_pseudonym
 from evenhand.prepare.sources import Sources
 from evenhand.prepare.withheld import as_permitted
@@ -30,7 +30,7 @@ def prepared_customers(sources: Sources, plan: Plan, as_of: datetime, pads: Data
     """
     now = timestamp(as_of)
     sources = as_permitted(sources, plan, now)
-    allowed = may_be_used(customers(sources, plan), sources.consent, plan, now)
+    allowed = may_be_used(customers(sources, plan, timestamp_sql(as_of)), sources.consent, plan, now)
     for name, source in plan.sources.events.items():
         positions = [i for i, f in enumerate(plan.features) if f.events == name]
         features = [plan.features[i] for i in positions]
@@ -41,17 +41,17 @@ def prepared_customers(sources: Sources, plan: Plan, as_of: datetime, pads: Data
     return with_pseudonym(ready, pads, plan.pseudonyms.key_id)
 
 
-def customers(sources: Sources, plan: Plan) -> DataFrame:
+def customers(sources: Sources, plan: Plan, as_of_sql: str) -> DataFrame:
     """One row an id, under `_evenhand_id`: of several rows that which the plan says (`prepare.duplicates`); features as integers."""
     rows, duplicates = with_ids(sources, plan), plan.sources.customers.duplicates
     latest = isinstance(duplicates, KeepLatest)
     rows = keep_latest(rows, duplicates.keep_latest_by) if isinstance(duplicates, KeepLatest) else with_row(rows)
-    positions = [i for i, f in enumerate(plan.features) if f.column is not None]
+    positions = [i for i, f in enumerate(plan.features) if f.events is None]
     features = [plan.features[i] for i in positions]
-    columns = [F.col(quoted_column(f.column or "")).alias(f.name) for f in features]
     groups = [group_code(F.col(quoted_column(a.column)), a).alias(a.name) for a in plan.protected]
-    kept = [] if latest else [ROW]
-    found = as_integers(rows.select(ID, *kept, *columns, *groups), features, positions, [ID, *kept, *plan.attribute_names])
+    kept = [ID] if latest else [ID, ROW]
+    values = customer_values(rows, features, [*kept, *groups], as_of_sql)
+    found = as_integers(values, features, positions, [*kept, *plan.attribute_names])
     return found if latest else unanimous(found, [c for c in found.columns if c not in (ID, ROW)])
 
 

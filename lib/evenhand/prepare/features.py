@@ -11,12 +11,12 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from evenhand.plan.data import Events
-from evenhand.plan.expressions import FoldOf, condition_sql, folded, quoted_column
+from evenhand.plan.expressions import FoldOf, folded, quoted_column, row_sql
 from evenhand.plan.features import Attribute, Feature, written
 from evenhand.plan.geometry import STEPS
 from evenhand.prepare.consent import ID
 from evenhand.prepare.folds import folded_values
-from evenhand.spark.short_code import apart_if_long, integer_in_own_method
+from evenhand.spark.short_code import apart_if_long, in_own_method, integer_in_own_method
 
 METHOD_FLAGS = 16  # features whose flags are found in one method
 
@@ -70,11 +70,30 @@ def _sum(numbers: Sequence[Column]) -> Column:
     return reduce(lambda a, b: a + b, numbers, F.lit(0).cast("bigint"))
 
 
+def customer_values(rows: DataFrame, features: Sequence[Feature], keep: Sequence[str | Column], as_of_sql: str) -> DataFrame:
+    """The kept columns, and one value a feature of the customer table: of a date the days since 1970, of an expression a DOUBLE.
+
+    A date outside of the calendar is null, which neither drops the customer nor stops the expression.
+    """
+    within = _within_calendar(rows)
+    rows = rows.select([F.when(within.get(c, F.lit(True)), F.col(quoted_column(c))).alias(c) for c in rows.columns])
+    kinds = {f.name.lower(): f.dataType for f in rows.schema}
+
+    def value(feature: Feature) -> Column:
+        if feature.expression is not None:
+            return in_own_method(F.expr(row_sql(feature.expression, as_of_sql)).try_cast("double"))
+        (name,) = feature.columns
+        column = F.col(quoted_column(name))
+        return F.unix_date(column) if isinstance(kinds[name.lower()], T.DateType) else column
+
+    return rows.select(*keep, *[value(f).alias(f.name) for f in features])
+
+
 def event_features(events: DataFrame, source: Events, features: Sequence[Feature], as_of: Column, as_of_sql: str) -> DataFrame:
     """One row a customer with any event before `as_of`: `_evenhand_id` and one DOUBLE a feature, under the feature's name."""
     rows = within_calendar(events).where(F.col(ID).isNotNull() & (F.col(quoted_column(source.time)) < as_of))
     if source.where:
-        rows = rows.where(F.expr(condition_sql(source.where, as_of_sql)))
+        rows = rows.where(F.expr(row_sql(source.where, as_of_sql)))
     return aggregates(rows, {f.name: str(f.expression) for f in features}, as_of_sql)
 
 
@@ -93,12 +112,16 @@ def aggregates(rows: DataFrame, expressions: Mapping[str, str], as_of_sql: str) 
 def within_calendar(events: DataFrame) -> DataFrame:
     """The events whose dates are within the years 1 to 9999: a date far outside is none that Spark can make a timestamp of."""
     rows = events
-    for field in events.schema:
-        if isinstance(field.dataType, T.DateType | T.TimestampNTZType):
-            column = F.col(quoted_column(field.name))
-            within = column.between(F.expr("date '0001-01-01'"), F.expr("date '9999-12-31'"))
-            rows = rows.where(column.isNull() | within)
+    for name, within in _within_calendar(events).items():
+        rows = rows.where(F.col(quoted_column(name)).isNull() | within)
     return rows
+
+
+def _within_calendar(rows: DataFrame) -> dict[str, Column]:
+    """Whether a value is within the years 1 to 9999, by column that has days or times without a zone."""
+    first, last = F.expr("date '0001-01-01'"), F.expr("date '9999-12-31'")
+    dated = [f.name for f in rows.schema if isinstance(f.dataType, T.DateType | T.TimestampNTZType)]
+    return {name: F.col(quoted_column(name)).between(first, last) for name in dated}
 
 
 def group_code(value: Column, attribute: Attribute) -> Column:

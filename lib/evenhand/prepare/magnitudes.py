@@ -8,13 +8,12 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from evenhand.plan.data import KeepLatest
-from evenhand.plan.expressions import quoted_column
 from evenhand.plan.magnitudes import LEAST, MOST, SIDE, SLACK, ZERO
 from evenhand.plan.models import Plan
 from evenhand.prepare.consent import ID, identified, may_be_used
 from evenhand.prepare.customers import timestamp, timestamp_sql, with_ids
 from evenhand.prepare.duplicates import ROW, keep_latest, unanimous, with_row
-from evenhand.prepare.features import event_features
+from evenhand.prepare.features import customer_values, event_features
 from evenhand.prepare.sources import Sources
 from evenhand.prepare.withheld import as_permitted
 from evenhand.spark.short_code import apart_if_long, integer_in_own_method
@@ -27,7 +26,7 @@ def magnitudes(sources: Sources, plan: Plan, as_of: datetime) -> DataFrame:
     """
     now = timestamp(as_of)
     sources = as_permitted(sources, plan, now)
-    rows = may_be_used(customer_magnitudes(sources, plan), sources.consent, plan, now)
+    rows = may_be_used(customer_magnitudes(sources, plan, timestamp_sql(as_of)), sources.consent, plan, now)
     for name, source in plan.sources.events.items():
         features = [f for f in plan.to_find if f.events == name]
         if features:
@@ -37,14 +36,16 @@ def magnitudes(sources: Sources, plan: Plan, as_of: datetime) -> DataFrame:
     return rows.drop(ID)
 
 
-def customer_magnitudes(sources: Sources, plan: Plan) -> DataFrame:
-    """One row an id: `_evenhand_id` and the bins of the features that are columns of the customer table."""
+def customer_magnitudes(sources: Sources, plan: Plan, as_of_sql: str) -> DataFrame:
+    """One row an id: `_evenhand_id` and the bins of the features of the customer table."""
     rows, duplicates = with_ids(sources, plan), plan.sources.customers.duplicates
-    features = [f for f in plan.to_find if f.column is not None]
-    bins = [magnitude(F.col(quoted_column(f.column or ""))).alias(f.name) for f in features]
+    features = [f for f in plan.to_find if f.events is None]
+    bins = [magnitude(F.col(f.name)).alias(f.name) for f in features]
     if isinstance(duplicates, KeepLatest):
-        return keep_latest(rows, duplicates.keep_latest_by).select(ID, *bins)
-    return unanimous(apart_if_long(with_row(rows), len(features)).select(ID, ROW, *bins), [f.name for f in features])
+        rows = keep_latest(rows, duplicates.keep_latest_by)
+        return customer_values(rows, features, [ID], as_of_sql).select(ID, *bins)
+    values = customer_values(with_row(rows), features, [ID, ROW], as_of_sql)
+    return unanimous(apart_if_long(values, len(features)).select(ID, ROW, *bins), [f.name for f in features])
 
 
 def magnitude(value: Column) -> Column:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame
@@ -13,11 +14,11 @@ from pyspark.sql import types as T
 from evenhand.errors import SourceError
 from evenhand.plan.columns import CONSENT, CUSTOMERS, id_columns
 from evenhand.plan.data import Ids, KeepLatest
-from evenhand.plan.expressions import condition_sql, inspect_aggregate, inspect_condition
-from evenhand.plan.features import written
+from evenhand.plan.expressions import inspect_row, row_sql
+from evenhand.plan.features import Feature, written
 from evenhand.plan.models import Plan
 from evenhand.prepare.consent import ID
-from evenhand.prepare.features import aggregates
+from evenhand.prepare.features import aggregates, customer_values
 from evenhand.spark.errors import condition_of
 
 INTEGERS = (T.ByteType, T.ShortType, T.IntegerType, T.LongType)
@@ -79,14 +80,9 @@ def check_expressions(plan: Plan, frames: Mapping[str, DataFrame]) -> None:
     Raises:
         SourceError: with the expression's place in the plan and the types of its columns.
     """
-    for name, where, text, columns in _expressions(plan):
+    for name, where, columns, computed in _expressions(plan):
         try:
-            rows = frames[name]
-            if where.endswith(".where"):
-                rows.where(F.expr(condition_sql(text, SOMETIME))).schema  # noqa: B018
-            else:
-                identified = rows.withColumn(ID, F.lit(1))
-                aggregates(identified, {"value": text}, SOMETIME).schema  # noqa: B018
+            computed(frames[name]).schema  # noqa: B018
         except AnalysisException as wrong:
             types = _types(frames[name])
             read = ", ".join(f"{c} is {types[c.lower()].simpleString()}" for c in columns)
@@ -96,15 +92,21 @@ def check_expressions(plan: Plan, frames: Mapping[str, DataFrame]) -> None:
             ) from None
 
 
-def _expressions(plan: Plan) -> Iterator[tuple[str, str, str, Sequence[str]]]:
-    """Event source, place in the plan, SQL and columns of every expression."""
+def _expressions(plan: Plan) -> Iterator[tuple[str, str, Sequence[str], Callable[[DataFrame], DataFrame]]]:
+    """Source, place in the plan and columns of every expression, and how it is computed of the source's rows."""
     for name, source in plan.sources.events.items():
         if source.where:
-            yield name, f"sources.events.{name}.where", source.where, inspect_condition(source.where)
+            condition = F.expr(row_sql(source.where, SOMETIME))
+            yield name, f"sources.events.{name}.where", inspect_row(source.where), partial(DataFrame.where, condition=condition)
     for feature in plan.features:
-        if feature.events and feature.expression:
-            columns = inspect_aggregate(feature.expression)
-            yield feature.events, f"features.{feature.name}.expression", feature.expression, columns
+        if feature.expression:
+            yield feature.events or CUSTOMERS, f"features.{feature.name}.expression", feature.columns, partial(_computed, feature)
+
+
+def _computed(feature: Feature, rows: DataFrame) -> DataFrame:
+    if feature.events is None:
+        return customer_values(rows, [feature], [], SOMETIME)
+    return aggregates(rows.withColumn(ID, F.lit(1)), {feature.name: str(feature.expression)}, SOMETIME)
 
 
 def _types(rows: DataFrame) -> dict[str, T.DataType]:

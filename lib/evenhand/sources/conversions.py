@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from evenhand.errors import SourceError
-from evenhand.plan.columns import CONSENT, CUSTOMERS, id_columns
+from evenhand.plan.columns import CONSENT, id_columns
 from evenhand.plan.consent import ConsentColumns
 from evenhand.plan.expressions import quoted_column
 from evenhand.plan.models import Plan
@@ -23,8 +23,8 @@ MOST_DIGITS = 18  # of a number that surely fits into a BIGINT
 
 
 def converted(plan: Plan, frames: Mapping[str, DataFrame]) -> dict[str, DataFrame]:
-    """The sources, by name: ids in the form in which they are compared, a boolean state in words, a date that is a feature in days,
-    the columns of consent under their own names.
+    """The sources, by name: ids in the form in which they are compared, a boolean state in words, the columns of consent under
+    their own names.
 
     Raises:
         SourceError: this Spark cannot bring ids into the form that the plan states.
@@ -33,9 +33,6 @@ def converted(plan: Plan, frames: Mapping[str, DataFrame]) -> dict[str, DataFram
     changed: dict[str, dict[str, Column]] = {name: {} for name in frames}
     for name, column in id_columns(plan).items():
         changed[name][column] = _id(plan, frames, name, column)
-    for column in {f.column for f in plan.features if f.column is not None}:
-        if isinstance(_type(frames[CUSTOMERS], column), T.DateType):
-            changed[CUSTOMERS][column] = F.unix_date(F.col(quoted_column(column)))  # days since 1970-01-01
     if isinstance(_type(frames[CONSENT], "state"), T.BooleanType):
         yes = F.col("state")
         changed[CONSENT]["state"] = F.when(yes, F.lit("granted")).when(~yes, F.lit("withdrawn"))

@@ -20,11 +20,11 @@ __all__ = [
     "ExpressionError",
     "FoldOf",
     "Folded",
-    "condition_sql",
     "folded",
     "inspect_aggregate",
-    "inspect_condition",
+    "inspect_row",
     "quoted_column",
+    "row_sql",
 ]
 
 SOME_TIME = "timestamp_micros(0L)"  # for as_of, where only the form of an expression matters
@@ -39,15 +39,15 @@ def inspect_aggregate(text: str) -> tuple[str, ...]:
 
 
 @cache
-def inspect_condition(text: str) -> tuple[str, ...]:
-    """Columns of a condition on single rows, such as the `where` of an event source."""
+def inspect_row(text: str) -> tuple[str, ...]:
+    """Columns of an expression on single rows: the `where` of an event source, or a feature of the customer table."""
     tree = parsed(text)
     Row(SOME_TIME).sql(tree)
     return _inspected(tree)
 
 
-def condition_sql(text: str, as_of_sql: str) -> str:
-    """What Spark is given for a condition; null, which is no, where it cannot be computed. `as_of_sql` is a TIMESTAMP."""
+def row_sql(text: str, as_of_sql: str) -> str:
+    """What Spark is given for an expression on single rows; null, as a condition no, where it cannot be computed. `as_of_sql` is a TIMESTAMP."""
     return Row(as_of_sql).sql(parsed(text))
 
 

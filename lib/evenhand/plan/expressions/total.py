@@ -80,7 +80,9 @@ class Row:
         if name in DIFFERENCES:
             return self._difference(arguments)
         if name in AGGREGATES:
-            raise ExpressionError(f"{name} aggregates; a condition looks at one row, and so does what stands inside an aggregate")
+            raise ExpressionError(
+                f"{name} aggregates; a condition and a feature without events look at one row, and so does what stands inside an aggregate"
+            )
         if name not in SCALARS:
             raise _unknown(name)
         written = [
