@@ -1,7 +1,8 @@
-"""spark-submit jobs/activate.py --plan FILE --run-id ID --offer NAME --to DEST: the command `evenhand activate`."""
+"""spark-submit jobs/activate.py [recall] --plan FILE …: the commands `evenhand activate` and, after the word recall, `evenhand recall`."""
 
 import sys
 
 from evenhand.cli.main import main
 
-sys.exit(main(["activate", *sys.argv[1:]]))
+given = sys.argv[1:]
+sys.exit(main(given if given[:1] == ["recall"] else ["activate", *given]))

@@ -16,6 +16,7 @@ from conftest import write_key
 from evenhand.errors import EvenhandError
 from evenhand.people.activate import activate
 from evenhand.people.destination import Destination
+from evenhand.people.recall import _Search, recall
 from evenhand.records.audit import AuditLog
 from evenhand.tables import catalog
 from published import World, pseudonym, published_world, remove_customer
@@ -41,6 +42,10 @@ def handed(world: World, to: Path | str) -> dict[str, tuple[int, str | None]]:
     rows = world.spark.read.format("delta").load(str(to)).select("id", "segment", "offer").collect()
     assert len({r.id for r in rows}) == len(rows)
     return {r.id: (r.segment, r.offer) for r in rows}
+
+
+def cut_off(*given: Any) -> None:
+    raise KeyboardInterrupt
 
 
 def register(world: World, activation: str) -> list[Any]:
@@ -120,9 +125,6 @@ def test_what_was_cut_off_is_done_once_when_it_is_started_again(
             world.plan(), world.spark, "run-1", f"{tmp_path}/out", form=form, segments=[1], activation_id=f"cut-{form}"
         )
 
-    def cut_off(self: Destination, *given: Any) -> None:
-        raise KeyboardInterrupt
-
     with monkeypatch.context() as before_the_destination:
         before_the_destination.setattr(Destination, "write", cut_off)
         with pytest.raises(KeyboardInterrupt):
@@ -185,6 +187,7 @@ def elsewhere(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return here
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", REFUSED)
 def test_refused_in_one_line_and_nothing_is_handed_out(world: World, elsewhere: Path, case: str) -> None:
     given, why, code = REFUSED[case]
@@ -236,3 +239,49 @@ def test_a_table_of_the_catalog_takes_one_activation_after_the_other(world: Worl
         activate(world.plan(), spark, "run-1", by_name, segments=[segment])
     found = {r.id: r.segment for r in spark.read.table(by_name).collect()}
     assert found == {i: s for i, s in world.segment().items() if s in (1, 2) and i not in world.ids[:3]}
+
+
+def listed(world: World, place: str, form: str) -> list[tuple[str, str]]:
+    folders = [str(p) for p in Path(place).glob("0*")] if form == "csv" else [place]
+    reader = world.spark.read.format(form).option("header", "true")
+    return sorted((r.id, r.reason) for folder in folders for r in reader.load(folder).collect())
+
+
+@pytest.mark.parametrize(("form", "first"), [("delta", 3), ("csv", 8)])
+def test_whoever_may_not_be_used_any_more_is_listed_once_with_the_reason_also_when_cut_off(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str, first: int
+) -> None:
+    withdrew, ended, gone, erased, late = world.ids[first : first + 5]
+    activation = activate(world.plan(), world.spark, "run-1", f"{tmp_path}/out", form=form, segments=[1, 2, 3])
+
+    def take_back() -> list[tuple[str, str]]:
+        place = recall(world.plan(), world.spark, activation)
+        assert place == f"{tmp_path}/out-recall"
+        return listed(world, place, form) if Path(place).exists() else []
+
+    assert take_back() == []
+    world.say_no([withdrew, erased])
+    before = datetime.now(UTC) - timedelta(seconds=1)
+    world.consent([(ended, "offers", "granted", before - timedelta(seconds=1), before, "web")])
+    remove_customer(world, gone)
+    erase = f"DELETE FROM delta.`{world.folder}/restricted/activated` WHERE pseudonym = X'{pseudonym(erased).hex()}'"
+    world.spark.sql(erase)
+    with monkeypatch.context() as before_the_record:
+        before_the_record.setattr(_Search, "record", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            take_back()
+    expected = [(withdrew, "withdrawn or objected"), (ended, "consent has ended"), (gone, "not a customer any more")]
+    expected = sorted([*expected, (erased, "withdrawn or objected")])
+    assert take_back() == expected
+    world.say_no([late])
+    assert take_back() == sorted([*expected, (late, "withdrawn or objected")])
+    assert take_back() == sorted([*expected, (late, "withdrawn or objected")])
+    rows = world.result.store.read(catalog.RECALLED).where(F.col("activation_id") == activation).collect()
+    assert sorted((bytes(r.pseudonym), r.reason) for r in rows) == sorted(
+        (pseudonym(i), why) for i, why in [*expected, (late, "withdrawn or objected")]
+    )
+
+
+def test_an_activation_that_is_not_there_is_told(world: World) -> None:
+    with pytest.raises(EvenhandError, match="there is no activation act-none"):
+        recall(world.plan(), world.spark, "act-none")

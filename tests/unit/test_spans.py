@@ -11,6 +11,7 @@ import pytest
 from evenhand.cli.main import main
 from evenhand.errors import PlanError, RunConflict
 from evenhand.people.published import PublishedRun, require_fresh
+from evenhand.plan.explain import explain
 from evenhand.plan.load import parse_plan
 from evenhand.plan.spans import before
 from sample import NOW, plan_yaml
@@ -58,3 +59,8 @@ def test_a_key_id_stands_for_one_key() -> None:
 def test_wrong_arguments_end_in_one_line(bad: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["activate", "--plan", "plan.yaml", "--run-id", "r", "--to", "x", *bad]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_check_says_how_long_people_are_kept_unless_the_plan_says() -> None:
+    said = " ".join(explain(parse_plan(plan_yaml({"retention.segments": "6 months"}))).split())
+    assert "kept: prepared rows 13 months, segments 6 months, activations 13 months" in said

@@ -7,7 +7,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 
 from evenhand.cli.command import Command
-from evenhand.cli.commands import activate, check, consent, init, run, schema, steps, verify
+from evenhand.cli.commands import access, activate, check, consent, init, recall, retain, run, schema, steps, verify
 from evenhand.cli.parser import Parser, add_output
 from evenhand.cli.talk import Talk
 from evenhand.errors import EvenhandError, Interrupted
@@ -21,6 +21,9 @@ COMMANDS: tuple[Command, ...] = (
     verify.COMMAND,
     activate.COMMAND,
     consent.COMMAND,
+    recall.COMMAND,
+    access.COMMAND,
+    retain.COMMAND,
     schema.COMMAND,
 )
 EXAMPLES = (

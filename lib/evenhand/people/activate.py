@@ -90,21 +90,7 @@ def activate(
             _begin(store, audit, header, {"purpose": plan.purpose, "sources": today.versions})
             say(f"activation {activation_id}: if it is cut off, start it again with --activation {activation_id}")
             allowed = may_be_used(with_ids(today, plan), today.consent, plan, moment_of(datetime.now(UTC)))
-            rows = _reached(store, run, plan, key, allowed, chosen, offer).persist(StorageLevel.DISK_ONLY)
-            try:
-                register = rows.select(F.lit(activation_id).alias("activation_id"), "pseudonym", "key_id", "segment", "held_back")
-                store.append_once(ACTIVATED, register, activation_id)
-                # Cut off and started again, the register is that of the first start: whoever came since is not in it.
-                kept = store.read(ACTIVATED).where((F.col("activation_id") == activation_id) & ~F.col("held_back"))
-                handed = rows.join(kept.select("pseudonym"), "pseudonym", "left_semi").select(
-                    F.col(AS_WRITTEN).alias("id"),
-                    "segment",
-                    F.lit(offer).cast("string").alias("offer"),
-                    F.lit(activation_id).alias("activation_id"),
-                )
-                destination.write(handed, activation_id)
-            finally:
-                rows.unpersist()
+            _hand_out(store, destination, _reached(store, run, plan, key, allowed, chosen, offer), activation_id, offer)
             if _logged(audit, HANDED_OUT, activation_id) is None:
                 audit.add(run_id, HANDED_OUT, {"activation": activation_id})
         finally:
@@ -135,6 +121,20 @@ def _reached(
     return keyed.withColumn("held_back", _is_held_back(share)).drop(INNER, OUTER)
 
 
+def _hand_out(store: Store, destination: Destination, people: DataFrame, activation_id: str, offer: str | None) -> None:
+    """Put people on the register, then hand out those of them who are not held back; computed once for both."""
+    this, rows = F.lit(activation_id).alias("activation_id"), people.persist(StorageLevel.DISK_ONLY)
+    try:
+        store.append_once(ACTIVATED, rows.select(this, "pseudonym", "key_id", "segment", "held_back"), activation_id)
+        # Cut off and started again, the register is that of the first start: whoever came since is not in it.
+        kept = store.read(ACTIVATED).where((F.col("activation_id") == activation_id) & ~F.col("held_back"))
+        handed = rows.join(kept.select("pseudonym"), "pseudonym", "left_semi")
+        columns = [F.col(AS_WRITTEN).alias("id"), F.col("segment"), F.lit(offer).cast("string").alias("offer"), this]
+        destination.write(handed.select(columns), activation_id)
+    finally:
+        rows.unpersist()
+
+
 def _is_held_back(share: float) -> Column:
     """By a keyed hash of the pseudonym: for one offer always the same people, and nobody without the key can tell who."""
     digits = F.substring(F.hex(hmac_sha256(F.col("pseudonym"), F.col(INNER), F.col(OUTER))), 1, HASH_DIGITS)
@@ -144,7 +144,7 @@ def _is_held_back(share: float) -> Column:
 def _begin(store: Store, audit: AuditLog, header: dict[str, object], details: dict[str, object]) -> None:
     """Log what is to be handed out before anything is, once; raises RunConflict where the id belongs to something else."""
     activation_id = str(header["activation_id"])
-    said = {"activation": activation_id} | {k: v for k, v in header.items() if k not in ("activation_id", "run_id")}
+    said = {"activation": activation_id} | {name: value for name, value in header.items() if name != "activation_id"}
     before = _logged(audit, ACTIVATE, activation_id)
     if before is not None and {k: before.get(k) for k in said} != said:
         raise RunConflict(

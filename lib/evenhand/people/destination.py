@@ -8,6 +8,7 @@ import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -66,6 +67,39 @@ class Destination:
         """The same kind of place under a longer name."""
         return Destination(self.form, f"{self.place}{'_' if self.is_name else '-'}{suffix}")
 
+    def batch(self) -> Destination:
+        """Where the next batch goes: of a folder the next one inside, of a table itself."""
+        if self.form == "delta":
+            return self
+        number = 1
+        while (Path(self.place) / f"{number:04d}" / DONE).exists():
+            number += 1
+        return Destination(self.form, f"{self.place}/{number:04d}")
+
+    def read(self, spark: SparkSession, activation_id: str) -> DataFrame | None:
+        """What it holds of an activation; None where it is not there or cannot be read."""
+        try:
+            if self.form == "delta":
+                return spark.read.table(self.address).where(F.col("activation_id") == activation_id)
+            if not (Path(self.place) / DONE).exists():
+                return None
+            reader = spark.read.format(self.form)
+            return (reader.option("header", "true") if self.form == "csv" else reader).load(self.place)
+        except SPARK_ERRORS:
+            return None
+
+    def read_batches(self, spark: SparkSession, activation_id: str) -> DataFrame | None:
+        """What all batches hold; None where there is none."""
+        if self.form == "delta":
+            return self.read(spark, activation_id)
+        folders = sorted(p for p in Path(self.place).glob("[0-9]" * 4) if p.is_dir())
+        found = [Destination(self.form, str(p)).read(spark, activation_id) for p in folders]
+        return (
+            reduce(DataFrame.union, [rows for rows in found if rows is not None])
+            if any(rows is not None for rows in found)
+            else None
+        )
+
     def refuse_foreign(self, plan: Plan, store: Store, columns: Mapping[str, str], key: str) -> None:
         """Look that it is free, or a folder that the same `key` began, or a Delta table of these columns, and apart from all else.
 
@@ -73,12 +107,22 @@ class Destination:
             OutputError: nothing was touched.
         """
         spark = store.spark
-        self._refuse_inside(spark, plan, store)
+        self.refuse_inside(plan, store)
         if self.form != "delta":
             self._refuse_folder(key)
         elif (found := self._columns(spark, list(columns))) is not None and found != columns:
             has, needs = (", ".join(f"{name} {kind}" for name, kind in list(of.items())[:6]) for of in (found, columns))
             raise OutputError(f"--to: {self.place} holds something else ({has}; not {needs}); name another place")
+
+    def refuse_inside(self, plan: Plan, store: Store) -> None:
+        """Raises OutputError where it lies in a zone, a source or the folder of reports, or one of those in it."""
+        others = {"the folder of reports": plan.output.reports}
+        others |= {f"the {zone} zone": folder for zone, folder in store.folders().items() if folder}
+        others |= {f"the source {name}": table.path for name, table in source_tables(plan).items() if table.path}
+        home = self._home(store.spark) if self.is_name else self.place
+        for what, folder in others.items():
+            if home and nested(home, folder):
+                raise OutputError(f"--to: {self.place} and {what} ({folder}) lie inside each other; name a place apart")
 
     def write(self, rows: DataFrame, key: str) -> None:
         """Write rows once for a key: again under the same key nothing is added.
@@ -97,15 +141,6 @@ class Destination:
             raise
         except OSError as wrong:
             raise StorageError(f"{self.place} cannot be written: {wrong.strerror}") from None
-
-    def _refuse_inside(self, spark: SparkSession, plan: Plan, store: Store) -> None:
-        others = {"the folder of reports": plan.output.reports}
-        others |= {f"the {zone} zone": folder for zone, folder in store.folders().items() if folder}
-        others |= {f"the source {name}": table.path for name, table in source_tables(plan).items() if table.path}
-        home = self._home(spark) if self.is_name else self.place
-        for what, folder in others.items():
-            if home and nested(home, folder):
-                raise OutputError(f"--to: {self.place} and {what} ({folder}) lie inside each other; name a place apart")
 
     def _home(self, spark: SparkSession) -> str | None:
         """Where a table by name is, or would be made."""

@@ -37,6 +37,7 @@ def explain(plan: Plan) -> str:
         "Where it goes",
         *(f"  {line}" for line in zones(plan)),
         *_wrapped(ledger_in_words(plan)),
+        *_wrapped(kept_in_words(plan)),
         "",
         "Privacy budget",
         *_budget(plan),
@@ -126,6 +127,16 @@ def mitigation_in_words(plan: Plan) -> str:
         "that is too small to be told from the noise has no bound, and the report names it. The group of "
         "each customer is read when the segment is assigned: two customers alike in every feature may be treated differently for "
         f"their group, which may be unlawful where this runs. Justification in the plan: {mitigation.justification}"
+    )
+
+
+def kept_in_words(plan: Plan) -> str:
+    """How long what is about people is kept."""
+    kept = plan.retention
+    return (
+        f"What is about people is kept: prepared rows {kept.prepared}, segments {kept.segments}, activations {kept.activations}, findings "
+        f"on the input {kept.findings}, leases {kept.leases}; evenhand retain removes what is due. The audit log, the ledger and the noisy "
+        "answers name no customer and are kept."
     )
 
 

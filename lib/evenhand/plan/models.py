@@ -19,6 +19,7 @@ from evenhand.plan.data import Output, Pseudonyms, Sources
 from evenhand.plan.fairness import Fairness
 from evenhand.plan.features import Attribute, Feature
 from evenhand.plan.privacy import Privacy
+from evenhand.plan.retention import Contact, Retention
 
 RESERVED = {"run_id", "pseudonym", "key_id", "segment", "imputed", "clipped", "as_of", "box", "joint_group"}
 RESERVED |= {"noisy_count", "noisy_count_low", "noisy_count_high", "means_low", "means_high", "centers_low", "centers_high"}
@@ -103,6 +104,11 @@ class Plan(Model):
     pseudonyms: Pseudonyms = Field(description="Where the key of the pseudonyms is.")
     fairness: Fairness = Field(default=Fairness(), description="What counts as even, and what is done about unevenness.")
     activation: Activation = Field(default=Activation(), description="How segments are handed out: `evenhand activate`.")
+    retention: Retention = Field(default=Retention(), description="How long what is about people is kept.")
+    contact: Contact | None = Field(
+        default=None,
+        description="Who decides about the use of the data, and where a customer turns to; the page for a customer names it.",
+    )
     output: Output = Field(description="Where the tables and reports go.")
 
     @field_validator("time_zone")

@@ -82,6 +82,15 @@ def open_sources(
     return Sources(ready[CUSTOMERS], ready[CONSENT], events, dict(versions), expires)
 
 
+def newest(plan: Plan) -> Plan:
+    """The plan for what is true today: its sources at their newest versions, whatever versions it states."""
+    unpinned: dict[str, object] = {"version": None, "timestamp": None}
+    customers, consent = (of.model_copy(update=unpinned) for of in (plan.sources.customers, plan.sources.consent))
+    events = {name: of.model_copy(update=unpinned) for name, of in plan.sources.events.items()}
+    sources = plan.sources.model_copy(update={"customers": customers, "consent": consent, "events": events})
+    return plan.model_copy(update={"sources": sources})
+
+
 def people_today(spark: SparkSession, plan: Plan, whole_consent: bool = False) -> Sources:
     """The ids of the customers, also `AS_WRITTEN`, and all consent, newest versions whatever the plan states: nothing else is read.
 
@@ -90,11 +99,11 @@ def people_today(spark: SparkSession, plan: Plan, whole_consent: bool = False) -
     Raises:
         SourceError: as `pin_versions` and `open_sources`.
     """
-    unpinned: dict[str, object] = {"version": None, "timestamp": None}
-    customers = plan.sources.customers.model_copy(update=unpinned | {"duplicates": "leave_out"})  # which asks for no column
-    consent = plan.sources.consent.model_copy(update=unpinned)
-    sources = plan.sources.model_copy(update={"customers": customers, "consent": consent, "events": {}})
-    only_ids = plan.model_copy(update={"sources": sources, "features": [], "protected": []})
+    sources = newest(plan).sources
+    customers = sources.customers.model_copy(update={"duplicates": "leave_out"})  # which asks for no column
+    only_ids = plan.model_copy(
+        update={"sources": sources.model_copy(update={"customers": customers, "events": {}}), "features": [], "protected": []}
+    )
     return open_sources(spark, only_ids, pin_versions(spark, only_ids), as_written=True, whole_consent=whole_consent)
 
 

@@ -62,6 +62,14 @@ CONSENT_QUARANTINE = TableSpec(
     by_run=False,
 )
 
+# Who was handed out and has been listed to be taken back (people/recall.py).
+RECALLED = TableSpec(
+    "recalled",
+    "restricted",
+    "activation_id STRING, pseudonym BINARY, key_id STRING, reason STRING, at TIMESTAMP",
+    by_run=False,
+)
+
 RUNS = TableSpec(
     "runs",
     "open",
@@ -174,6 +182,7 @@ ALL = (
     ACTIVATIONS,
     ACTIVATED,
     CONSENT_QUARANTINE,
+    RECALLED,
     RUNS,
     BUDGET,
     BUDGET_ENTRIES,

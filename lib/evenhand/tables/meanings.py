@@ -68,6 +68,13 @@ MEANINGS = {
             "held_back": "Whether the customer was not handed out, so that what the offer does can be measured.",
         },
     ),
+    "recalled": Meaning(
+        "Who was handed out by which activation and has been listed to be taken back. Personal data under pseudonyms.",
+        {
+            "activation_id": "The activation.",
+            "reason": "`withdrawn or objected`, `consent has ended` or `not a customer any more`.",
+        },
+    ),
     "input_quality": Meaning(
         "What was wrong with the input, counted exactly. A run never tells these counts outside of the restricted zone.",
         {

@@ -1,0 +1,138 @@
+"""What is about people is removed when its time is over, physically: rows, and the files that held them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from functools import partial
+
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from evenhand.errors import RunConflict
+from evenhand.plan.models import Plan
+from evenhand.plan.spans import before
+from evenhand.records.audit import AuditLog
+from evenhand.records.lease import Holder
+from evenhand.records.runs import ENDED
+from evenhand.spark.errors import no_values_in_errors, retried
+from evenhand.spark.session import require_delta, settings
+from evenhand.tables.catalog import ACTIVATED, ACTIVATIONS, INPUT_QUALITY, LEASES, PREPARED, RECALLED, RUNS, SEGMENTS, TableSpec
+from evenhand.tables.purge import remove_old_files
+from evenhand.tables.store import Store
+
+RETAIN = "retain"  # in the audit log, before anything is removed
+
+
+def retain(plan: Plan, spark: SparkSession, say: Callable[[str], None] = lambda line: None) -> dict[str, list[str]]:
+    """Remove what the plan's `retention` no longer keeps; hands back by table the runs or activations that were removed.
+
+    Files that no newest version needs go too, so a removal that was cut off is finished by the next. Not while a run or an
+    activation is at work: VACUUM would take what it is about to commit.
+
+    Raises:
+        RunConflict: somebody is at work; nothing was removed.
+    """
+    require_delta(spark)
+    with no_values_in_errors("retain", "start it again, and it goes on"), settings(spark, plan.time_zone):
+        store = Store(spark, plan.output)
+        store.refuse_foreign_content()
+        audit, now = AuditLog(store), datetime.now(UTC)
+        audit.check()
+        _refuse_at_work(store)
+        due = _due(store, plan, now)
+        if any(due.values()):
+            audit.add(f"retain-{now:%Y%m%dT%H%M%S}", RETAIN, {name: ids for name, ids in due.items() if ids})
+        for spec in _COLUMNS:
+            if ids := due.get(spec.name):
+                _delete(store, spec, ids)
+                say(f"{spec.name}: removed {', '.join(ids)}")
+        _remove_files(store)
+    return {name: ids for name, ids in due.items() if ids}
+
+
+# In the order of removal: an unfinished run whose findings are gone prepares its people anew, and does not go on without them.
+_COLUMNS = {
+    INPUT_QUALITY: "run_id",
+    PREPARED: "run_id",
+    SEGMENTS: "run_id",
+    ACTIVATED: "activation_id",
+    RECALLED: "activation_id",
+    ACTIVATIONS: "activation_id",
+    LEASES: "run_id",
+}
+
+
+def _due(store: Store, plan: Plan, now: datetime) -> dict[str, list[str]]:
+    """By table the runs of this plan, or the activations of those, that are kept no longer."""
+    if not store.exists(RUNS):
+        return {}
+    kept, ours = plan.retention, F.col("plan_name") == plan.name
+    rows = (
+        store.read(RUNS)
+        .where(ours)
+        .groupBy("run_id")
+        .agg(F.unix_micros(F.max("at")).alias("at"), F.max(F.col("status").isin(*ENDED)).alias("ended"))
+    )
+    runs = {row.run_id: (row.at, row.ended) for row in rows.collect()}
+
+    def older(span: str) -> set[str]:
+        limit = before(now, span).timestamp() * 1_000_000
+        return {run_id for run_id, (at, _) in runs.items() if at < limit}
+
+    prepared = older(kept.prepared)
+    unfinished = {run_id for run_id in prepared if not runs[run_id][1]}
+    due = {
+        PREPARED: _there(store, PREPARED, prepared),
+        SEGMENTS: _there(store, SEGMENTS, older(kept.segments) | unfinished),
+        INPUT_QUALITY: _there(store, INPUT_QUALITY, older(kept.findings) | unfinished),
+    }
+    leases = older(kept.leases)
+    if store.exists(ACTIVATIONS):
+        limit = F.timestamp_micros(F.lit(round(before(now, kept.activations).timestamp() * 1_000_000)))
+        headers = (
+            store.read(ACTIVATIONS).where(F.col("run_id").isin(*runs) & (F.col("at") < limit)).select("activation_id").collect()
+        )
+        old = {row.activation_id for row in headers}
+        due |= {spec: _there(store, spec, old) for spec in (ACTIVATED, RECALLED, ACTIVATIONS)}
+        leases |= old
+    due[LEASES] = _there(store, LEASES, leases)
+    return {spec.name: ids for spec, ids in due.items()}
+
+
+def _there(store: Store, spec: TableSpec, ids: Iterable[str]) -> list[str]:
+    """Which of them a table has rows of."""
+    wanted = sorted(ids)
+    if not wanted or not store.exists(spec):
+        return []
+    column = F.col(_COLUMNS[spec])
+    return sorted(row[0] for row in store.read(spec).select(column).where(column.isin(*wanted)).distinct().collect())
+
+
+def _delete(store: Store, spec: TableSpec, ids: list[str]) -> None:
+    listed = ", ".join(f"'{one}'" for one in ids)
+    retried(partial(store.spark.sql, f"DELETE FROM {store.address(spec)} WHERE {_COLUMNS[spec]} IN ({listed})"))
+
+
+def _remove_files(store: Store) -> None:
+    """Take the files that no newest version needs, of all ages."""
+    for spec in _COLUMNS:
+        if store.exists(spec):
+            _refuse_at_work(store)
+            remove_old_files(store.spark, store.address(spec))
+
+
+def _refuse_at_work(store: Store) -> None:
+    """Raises RunConflict where a process holds a lease."""
+    if not store.exists(LEASES):
+        return
+    fields = ("number", "owner", "machine", "pid", F.unix_micros("since"), F.unix_micros("until"))
+    latest = store.read(LEASES).groupBy("run_id").agg(F.max(F.struct(*fields)).alias("latest"))
+    for row in latest.collect():
+        number, owner, machine, pid, *times = row.latest
+        since, until = (datetime.fromtimestamp(micros / 1_000_000, UTC) for micros in times)
+        if Holder(number, owner, machine, pid, since, until).works:
+            raise RunConflict(
+                f"{row.run_id} is being worked on by process {pid} since {since:%Y-%m-%d %H:%M:%S} UTC; start this again when that is done, or "
+                f"after {until:%H:%M:%S} UTC if it is dead; files are removed only while nobody writes"
+            )
