@@ -78,9 +78,15 @@ def test_every_pass_over_prepared_customers_is_compiled(planned: Any, tmp_path: 
     assert {name: size for name, size in longest.items() if size >= MOST_BYTES} == {}
 
 
-@pytest.mark.parametrize(("columns", "events"), [(12, 0), (24, 0), (60, 0), (10, 50)])
-def test_the_passes_over_the_sources_are_compiled(planned: Any, tmp_path: Path, columns: int, events: int) -> None:
-    listed = [feature(f"f{j}", column=f"f{j}") for j in range(columns)]
+LONG = "if(f{0} > 0.5, months_between(as_of, date_sub(as_of, cast(f{0} * 1000 as int))), sqrt(f{0}) / (f{0} - 0.5))"
+
+
+@pytest.mark.parametrize(
+    ("columns", "computed", "events"), [(12, 0, 0), (24, 0, 0), (60, 0, 0), (10, 0, 50), (20, 20, 0), (20, 60, 0)]
+)
+def test_the_passes_over_the_sources_are_compiled(planned: Any, tmp_path: Path, columns: int, computed: int, events: int) -> None:
+    listed = [feature(f"f{j}", column=f"f{j}") for j in range(columns if not computed else 0)]
+    listed += [feature(f"c{j}", expression=LONG.format(j % columns)) for j in range(computed)]
     listed += [feature(f"e{j}", events="purchases", expression=f"sum(amount) + {j}") for j in range(events)]
     plan, unbounded = plan_of(listed, 8), plan_of([f | {"bounds": None} for f in listed], 8)
     ids, past = F.col("id").cast("string").alias("customer_id"), F.lit(NOW).alias("recorded_at")
@@ -97,7 +103,7 @@ def test_the_passes_over_the_sources_are_compiled(planned: Any, tmp_path: Path, 
         "prepared": prepared_customers(sources, plan, later, Pads.of(KEY).table(planned)),
         "magnitudes": magnitude_histograms(unbounded).in_spark(magnitudes(sources, unbounded, later)),
     }
-    assert len(unbounded.to_find) == columns + events
+    assert len(unbounded.to_find) == (computed or columns) + events
     longest = {name: longest_method(planned, rows) for name, rows in passes.items()}
     assert {name: size for name, size in longest.items() if size >= MOST_BYTES} == {}
 

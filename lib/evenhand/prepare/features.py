@@ -75,8 +75,7 @@ def customer_values(rows: DataFrame, features: Sequence[Feature], keep: Sequence
 
     A date outside of the calendar is null, which neither drops the customer nor stops the expression.
     """
-    within = _within_calendar(rows)
-    rows = rows.select([F.when(within.get(c, F.lit(True)), F.col(quoted_column(c))).alias(c) for c in rows.columns])
+    rows = rows.withColumns({c: F.when(within, F.col(quoted_column(c))) for c, within in _within_calendar(rows).items()})
     kinds = {f.name.lower(): f.dataType for f in rows.schema}
 
     def value(feature: Feature) -> Column:
