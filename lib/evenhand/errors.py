@@ -92,8 +92,8 @@ class Interrupted(EvenhandError):
 
     exit_code = 130  # as a shell says of what SIGINT ended
 
-    def __init__(self, run_id: str | None) -> None:
-        again = f"start it again with --run-id {run_id}, and it goes on where it stopped; what it has spent is not spent again"
+    def __init__(self, run_id: str | None, option: str = "--run-id") -> None:
+        again = f"start it again with {option} {run_id}, and it goes on where it stopped; what it has spent is not spent again"
         super().__init__(f"interrupted; {again if run_id else 'no run had begun, nothing was written'}")
 
 

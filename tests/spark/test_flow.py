@@ -66,6 +66,7 @@ def test_open_tables_tell_no_time_but_the_day_and_the_point_in_time_of_the_plan(
             midnight = rows.selectExpr(f"date_trunc('day', {name}) = {name} AS midnight").distinct().collect()
             found[spec.name, name] = {row.midnight for row in midnight}
     assert found.pop(("runs", "as_of")) == {False}  # NOW is noon
+    assert found.pop(("runs", "centers_as_of")) == {None}  # the run has learned its own
     assert found == {(table, "at"): {True} for table in ("runs", "budget", "budget_entries")}
 
 

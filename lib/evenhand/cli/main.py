@@ -7,7 +7,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 
 from evenhand.cli.command import Command
-from evenhand.cli.commands import access, activate, check, consent, init, recall, retain, run, schema, steps, verify
+from evenhand.cli.commands import access, activate, check, consent, init, recall, retain, run, schema, score, steps, verify
 from evenhand.cli.parser import Parser, add_output
 from evenhand.cli.talk import Talk
 from evenhand.errors import EvenhandError, Interrupted
@@ -19,6 +19,7 @@ COMMANDS: tuple[Command, ...] = (
     run.COMMAND,
     *steps.COMMANDS,
     verify.COMMAND,
+    score.COMMAND,
     activate.COMMAND,
     consent.COMMAND,
     recall.COMMAND,

@@ -47,7 +47,7 @@ def to_its_end(run: Run) -> Iterator[None]:
         raise
     except (DataError, StorageError) as wrong:
         _fail(run)
-        again = f"; start it again with --run-id {run.run_id}, and it goes on at no further charge"
+        again = f"; start it again with {run.option} {run.run_id}, and it goes on at no further charge"
         raise type(wrong)(f"{wrong}; {_spending(run)}{again if isinstance(wrong, StorageError) else ''}") from None
     except (Blocked, RunConflict):
         raise
@@ -55,7 +55,7 @@ def to_its_end(run: Run) -> Iterator[None]:
         _fail(run)
         raise
     except KeyboardInterrupt:
-        raise Interrupted(run.run_id) from None
+        raise Interrupted(run.run_id, run.option) from None
     finally:
         wait(run.begun)  # what is still being written is this process's
         run.lease.end(release=True)

@@ -37,6 +37,7 @@ from evenhand.records.account import Loss
 from evenhand.records.audit import APPROVE, BLOCK, PUBLISH, RESUME, START, AuditLog, Entry, known_keys, spent_by
 from evenhand.records.lease import Lease
 from evenhand.records.ledger import Ledger
+from evenhand.records.origin import Origin
 from evenhand.records.runs import (
     BLOCKED,
     ENDED,
@@ -82,6 +83,7 @@ class Run:
     _pool: ThreadPoolExecutor
     begun: list[Future[None]] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)  # how, once it has come to its end
+    origin: Origin | None = None  # the run whose centers it takes, learning nothing and spending nothing
     steps: list[str] = field(default_factory=list)  # begun by this process, for the audit log, should one fail
 
     @classmethod
@@ -95,15 +97,20 @@ class Run:
         noise: NoiseSource,
         say: Callable[[str], None],
         may_start: bool = True,
+        origin: Origin | None = None,
     ) -> Iterator[Run]:
         """Start a run if that is allowed, or resume the one with this id; the session's settings are put back at the end.
+
+        With an `origin` it takes that run's centers: it can ask nothing, and needs no budget.
 
         Raises:
             RunConflict: the id belongs to another plan or another `as_of`, or to no run and none may be started.
             SourceError, OutputError: a table does not fit; nothing was written.
         """
+        private = noise.private if origin is None else origin.private
         given, run_id = run_id is not None, checked_id(run_id) if run_id is not None else new_id(plan)
-        require_file(report_path(plan, run_id), "output.reports")  # found out after the work, it would have cost the budget
+        if origin is None:
+            require_file(report_path(plan, run_id), "output.reports")  # found out after the work, it would have cost the budget
         with settings(spark, plan.time_zone), ThreadPoolExecutor(AT_ONCE) as pool:
             store = Store(spark, plan.output)
             newest = pool.submit(pin_versions, spark, plan)  # beside the checks: both are mostly waiting
@@ -112,9 +119,10 @@ class Run:
             audit = AuditLog(store)
             if people.exception() is not None:
                 newest.result()  # which says of every source what is wrong with it
-            ledger = Ledger(store, audit, plan.privacy, people.result(), noise.private)
+            ledger = Ledger(store, audit, plan.privacy, people.result(), private)
             unbroken = pool.submit(audit.check)
-            affordable = pool.submit(ledger.refuse, run_id, Loss.of(plan.privacy), partial(_spent, unbroken))
+            spends = Loss.of(plan.privacy), partial(_spent, unbroken)
+            affordable = pool.submit(ledger.refuse, run_id, *spends) if origin is None else None
             left_over = pool.submit(left_behind, store, run_id) if given else None
             found = last_state(store, run_id)
             if found is None and not may_start:
@@ -124,19 +132,37 @@ class Run:
             if found is None:
                 moment, versions = as_of or datetime.now(UTC), newest.result()
             else:
-                moment, versions, status = resumed(found, plan, as_of)
+                moment, versions, status = resumed(found, plan, as_of, None if origin is None else origin.run_id)
                 if status in ENDED:
                     raise RunConflict(f"--run-id: another process has just brought run {run_id} to its end; start it again")
-                check_goes_on(found, noise.private)
+                check_goes_on(found, private)
             sources = open_sources(spark, plan, versions)  # refuses a source that does not fit before anything is written
             keys = known_keys(unbroken.result())
             # A key that cannot be used is refused before anything is written.
             check = refuse_other_key(plan.pseudonyms, keys) if found is None else None
-            door = Door(store, ledger, noise, run_id, questions_of(plan), found is not None)
-            lease, said = Lease(store, run_id), statement(plan, moment, versions, noise.private, check)
-            this = cls(plan, spark, store, audit, run_id, moment, sources, found, noise, say, keys, ledger, door, lease, pool)
+            door = Door(store, ledger, noise, run_id, {} if origin else questions_of(plan), found is not None)
+            lease, said = Lease(store, run_id), statement(plan, moment, versions, private, check, origin)
+            this = cls(
+                plan,
+                spark,
+                store,
+                audit,
+                run_id,
+                moment,
+                sources,
+                found,
+                noise,
+                say,
+                keys,
+                ledger,
+                door,
+                lease,
+                pool,
+                origin=origin,
+            )
             with logged(this), to_its_end(this):
-                affordable.result()
+                if affordable is not None:
+                    affordable.result()
                 this._start(said)
                 yield this
                 this.begin()
@@ -165,6 +191,11 @@ class Run:
         now = last_state(self.store, self.run_id)
         if _standing(now) != _standing(self.found):
             raise RunConflict(f"--run-id: another process was at run {self.run_id} until this moment; start it again")
+
+    @property
+    def option(self) -> str:
+        """By which it is started again."""
+        return "--run-id" if self.origin is None else "--scoring"
 
     @property
     def stands_at(self) -> str:
@@ -196,9 +227,13 @@ class Run:
     def bounded(self) -> Plan:
         """The plan with bounds for every feature: what it leaves out is found privately, once, and read back afterwards.
 
+        With an origin they are those that it has found.
+
         Raises:
             DataError: the noise is too large to find them.
         """
+        if self.origin is not None:
+            return self.origin.bounded(self.plan)
         return with_found_bounds(self.magnitudes, self.plan) if self.plan.to_find else self.plan
 
     @cached_property
@@ -231,9 +266,11 @@ class Run:
             "plan": [canonical(self.plan)],
             "sources": [json.dumps(self.sources.versions, sort_keys=True)],
             "as_of": timestamp(self.as_of),
-            "epsilon": [self.plan.privacy.epsilon],
-            "delta": pa.array([self.plan.privacy.delta], pa.float64()),
-            "not_private": [not self.noise.private],
+            "centers_of": pa.array([self.origin and self.origin.run_id], pa.string()),
+            "centers_as_of": pa.array([self.origin and self.origin.as_of], pa.timestamp("us", "UTC")),
+            "epsilon": [0.0 if self.origin else self.plan.privacy.epsilon],
+            "delta": pa.array([None if self.origin else self.plan.privacy.delta], pa.float64()),
+            "not_private": [not (self.origin or self.noise).private],
             "at": timestamp(datetime.now(UTC)),
         }
         if status in ENDED:  # once, whoever else has come to the end meanwhile

@@ -133,7 +133,7 @@ def _runs(store: Store, plan: Plan) -> list[str]:
 
 
 def _facts(store: Store, run: PublishedRun) -> RunFacts:
-    labels = store.read(SEGMENT_PROFILES, run.run_id).select("segment", "label").distinct().collect()
+    labels = store.read(SEGMENT_PROFILES, run.learned.run_id).select("segment", "label").distinct().collect()
     return RunFacts(run, {row.segment: row.label for row in labels})
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
@@ -16,6 +17,7 @@ from evenhand.fairness.offers import chosen_segments
 from evenhand.job.ended import blocked, bounded
 from evenhand.plan.models import Plan
 from evenhand.plan.spans import before
+from evenhand.records.origin import Origin
 from evenhand.records.runs import BLOCKED, PUBLISHED, last_state, started_as_of
 from evenhand.rows.segments import read_centers
 from evenhand.tables.catalog import SEGMENT_CENTERS, SEGMENTS
@@ -24,16 +26,25 @@ from evenhand.tables.store import Store
 
 @dataclass(frozen=True)
 class PublishedRun:
-    """`plan` is the one that the run was made with, as `runs` has it, with the bounds that it found."""
+    """`plan` is the one that the run was made with, as `runs` has it, with the bounds that were found. Of a run that was scored
+    `origin` is the earlier one whose centers it has, and of which alone it is known what its segments are like.
+    """
 
     run_id: str
     plan: Plan
     as_of: datetime
     centers: Centers
+    private: bool = True  # whether its noise was
+    origin: Origin | None = None
 
     @property
     def key_id(self) -> str:
         return self.plan.pseudonyms.key_id
+
+    @property
+    def learned(self) -> Origin:
+        """The run that has learned and measured the segments: itself, unless it was scored."""
+        return self.origin or Origin(self.run_id, self.as_of, self.plan, self.private)
 
 
 def published_run(store: Store, plan: Plan, run_id: str) -> PublishedRun:
@@ -43,6 +54,17 @@ def published_run(store: Store, plan: Plan, run_id: str) -> PublishedRun:
         Blocked: a gate blocked it.
         RunConflict: there is no such run, it is not published, or it is of another plan or purpose.
     """
+    state, its_plan = _visible(store, plan, run_id)
+    private, as_of = not state.not_private, started_as_of(state)
+    if state.centers_of is not None:
+        found = published_run(store, plan, state.centers_of)
+        return PublishedRun(run_id, found.learned.bounded(its_plan), as_of, found.centers, private, found.learned)
+    centers = read_centers(store.read(SEGMENT_CENTERS, run_id))
+    return PublishedRun(run_id, bounded(store, its_plan, run_id), as_of, centers, private)
+
+
+def _visible(store: Store, plan: Plan, run_id: str) -> tuple[Any, Plan]:
+    """The state of a published run and the plan that it was made with; raises as `published_run`."""
     state = last_state(store, run_id)
     if state is None:
         raise RunConflict(f"--run-id: there is no run {run_id} in these zones; name one that is published")
@@ -59,16 +81,20 @@ def published_run(store: Store, plan: Plan, run_id: str) -> PublishedRun:
             f"--run-id: run {run_id} is of plan {its_plan.name} for the purpose {its_plan.purpose}, and this is plan {plan.name} for "
             f"{plan.purpose}; what people agreed to for one purpose is not used for another"
         )
-    centers = read_centers(store.read(SEGMENT_CENTERS, run_id))
-    return PublishedRun(run_id, bounded(store, its_plan, run_id), started_as_of(state), centers)
+    return state, its_plan
 
 
 def require_fresh(run: PublishedRun, plan: Plan, store: Store) -> None:
-    """Raises RunConflict where the run is older than the plan allows, or its segments are gone."""
+    """Raises RunConflict where the run, or that whose centers it has, is older than the plan allows, or its segments are gone.
+
+    Scoring brings people up to date, not what the segments are like or how evenly they treat groups.
+    """
     most = plan.activation.max_age
-    if run.as_of < before(datetime.now(UTC), most):
+    oldest = min(run.as_of, run.learned.as_of)
+    if oldest < before(datetime.now(UTC), most):
+        scored = f" has the centers of {run.learned.run_id}, which" if run.origin else ""
         raise RunConflict(
-            f"--run-id: run {run.run_id} is as of {run.as_of:%Y-%m-%d}, older than activation.max_age ({most}); make a new run"
+            f"--run-id: run {run.run_id}{scored} is as of {oldest:%Y-%m-%d}, older than activation.max_age ({most}); make a new run"
         )
     if store.rows(SEGMENTS, run.run_id) is None:
         raise RunConflict(f"--run-id: run {run.run_id} has no segments any more, or nobody is in them; make a new run")
@@ -87,7 +113,7 @@ def segments_of(run: PublishedRun, plan: Plan, offer: str | None, numbers: Seque
         if not chosen or chosen[0] < 1 or chosen[-1] > k:
             raise ArgumentError(f"--segments: run {run.run_id} has the segments 1 to {k}; name some of these")
         return chosen
-    offers, measured = ({o.name: o for o in of.fairness.offers} for of in (plan, run.plan))
+    offers, measured = ({o.name: o for o in of.fairness.offers} for of in (plan, run.learned.plan))
     if offer not in offers:
         raise ArgumentError(f"--offer: the plan names no offer {offer}; it names {', '.join(offers) or 'none'}")
     wanted, was = offers[offer], measured.get(offer)
@@ -96,7 +122,7 @@ def segments_of(run: PublishedRun, plan: Plan, offer: str | None, numbers: Seque
             f"--offer: run {run.run_id} did not measure {offer} as the plan now has it, so nobody has seen how evenly it falls; make a "
             "new run"
         )
-    reached = (np.flatnonzero(chosen_segments(wanted, run.centers, run.plan)) + 1).tolist()
+    reached = (np.flatnonzero(chosen_segments(wanted, run.centers, run.learned.plan)) + 1).tolist()
     if not reached:
         raise RunConflict(f"--offer: {offer} reaches no segment of run {run.run_id}; nothing is to be handed out")
     return reached

@@ -17,7 +17,8 @@ def evidence(store: Store) -> list[Evidence]:
     """Each run that has spent, by each table that knows so: an answer is stored, priced, or the run has ended."""
     not_private, unknown = F.col("not_private"), F.lit(None).cast("boolean")
     says = {RELEASES: (F.lit(True), not_private), BUDGET_ENTRIES: (F.lit(True), unknown)}
-    says[RUNS] = (F.col("status").isin(*ENDED), not_private)  # of another status it need not have spent anything
+    # Of another status it need not have spent anything, and with the centers of another run it has not.
+    says[RUNS] = (F.col("status").isin(*ENDED) & F.col("centers_of").isNull(), not_private)
     found: list[DataFrame] = [
         store.read(table).where(which).select(F.lit(store.address(table)), "run_id", flag)
         for table, (which, flag) in says.items()

@@ -72,12 +72,18 @@ def check_goes_on(found: Any, private: bool) -> None:
         raise RunConflict(f"--run-id: this run was started with noise that is {was}, and this noise {now}; take another id")
 
 
-def resumed(found: Any, plan: Plan, as_of: datetime | None) -> tuple[datetime, dict[str, int], str]:
+def resumed(
+    found: Any, plan: Plan, as_of: datetime | None, centers_of: str | None = None
+) -> tuple[datetime, dict[str, int], str]:
     """The point in time, the versions of the sources and the status of a run that is started again.
 
     Raises:
-        RunConflict: it was started with another plan, or as of another moment.
+        RunConflict: it was started with another plan, as of another moment, or for other centers than those of `centers_of`
+            (None: for its own).
     """
+    if found.centers_of != centers_of:
+        did = f"scores by the centers of {found.centers_of}" if found.centers_of else "learns its own centers"
+        raise RunConflict(f"--{'run-id' if centers_of is None else 'scoring'}: run {found.run_id} {did}; take another id")
     if found.plan_fingerprint != fingerprint(plan):
         raise RunConflict("--run-id: this run was started with another plan; take another id, or the plan as it was")
     moment = started_as_of(found)

@@ -99,6 +99,7 @@ def read_last(store: Store, plan: Plan, run_id: str, private: bool) -> Last | No
     began = log.where((F.col("run_id") == run_id) & (F.col("action") == START)).agg(F.min("sequence").alias("began"))
     published = log.where(F.col("action") == PUBLISH).groupBy("run_id").agg(F.min("sequence").alias("published"))
     others = store.read(catalog.RUNS).where((F.col("status") == "published") & (F.col("run_id") != run_id))
+    others = others.where("centers_of is null")  # which has measured nothing
     others = others.where((F.col("not_private") != private) & (F.col("plan_name") == plan.name)).join(published, "run_id")
     earlier = others.crossJoin(began).where("began is null or published < began")  # null until the run's first entry is there
     found = earlier.orderBy(F.col("published").desc()).select("run_id", "plan").first()

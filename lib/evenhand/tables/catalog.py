@@ -74,7 +74,8 @@ RUNS = TableSpec(
     "runs",
     "open",
     "run_id STRING, status STRING, reasons ARRAY<STRING>, version STRING, plan_name STRING, plan_fingerprint STRING, plan STRING, "
-    "sources STRING, as_of TIMESTAMP, epsilon DOUBLE, delta DOUBLE, not_private BOOLEAN, at TIMESTAMP",
+    "sources STRING, as_of TIMESTAMP, centers_of STRING, centers_as_of TIMESTAMP, epsilon DOUBLE, delta DOUBLE, "
+    "not_private BOOLEAN, at TIMESTAMP",
     by_run=False,
 )
 BUDGET = TableSpec(
