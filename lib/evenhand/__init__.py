@@ -2,7 +2,8 @@
 
 import evenhand
 plan = evenhand.load_plan("conf/demo.yaml")
-result = evenhand.run(plan, spark)
+result = evenhand.run(plan, evenhand.session())
+evenhand.runs(plan)
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from evenhand.errors import EvenhandError as EvenhandError
     from evenhand.job.api import run as run
     from evenhand.job.result import Result as Result
+    from evenhand.past.runs import runs as runs
     from evenhand.plan.load import fingerprint as fingerprint
     from evenhand.plan.load import load_plan as load_plan
     from evenhand.plan.load import parse_plan as parse_plan
@@ -28,10 +30,15 @@ if TYPE_CHECKING:
     from evenhand.rows.segments import read_centers as read_centers
     from evenhand.sources.open import open_sources as open_sources
     from evenhand.sources.open import pin_versions as pin_versions
+    from evenhand.spark.session import session as session
+    from evenhand.version import __version__ as __version__
 
 # Loaded on first use: checking a plan must not wait for Spark and scikit-learn.
 _WHERE = {
     "run": "job.api",
+    "runs": "past.runs",
+    "session": "spark.session",
+    "__version__": "version",
     "AdviceWarning": "errors",
     "EvenhandError": "errors",
     "fingerprint": "plan.load",
@@ -50,6 +57,10 @@ _WHERE = {
     "Result": "job.result",
 }
 __all__ = sorted(_WHERE)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__doc__", "__file__", "__name__", "__path__"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,7 +1,7 @@
 """What can go wrong, by cause. Each error is one line for a person, and an exit code for the scheduler.
 
-Exit codes: 1 the run failed on its data or its surroundings, 2 the plan or the arguments are wrong (found before the
-first row is read), 3 blocked by a gate, 4 the privacy budget is exhausted, 5 an integrity check failed, 130 interrupted.
+Exit codes: 1 the run failed on its data or its surroundings, 2 the plan, the arguments or what they name are wrong
+(nothing was published), 3 blocked by a gate, 4 the privacy budget is exhausted, 5 an integrity check failed, 130 interrupted.
 """
 
 from __future__ import annotations

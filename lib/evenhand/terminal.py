@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import textwrap
 from typing import TextIO
@@ -19,6 +20,15 @@ def say(line: str) -> None:
     """Progress, a warning or an error, on standard error: broken to 80 columns on a terminal, one line where programs read."""
     text = f"evenhand: {line}"
     _write("\n".join(map(_broken, text.splitlines())) if is_terminal(sys.stderr) else text, sys.stderr)
+
+
+def hanging(text: str, indent: str = "  ") -> list[str]:
+    """A sentence in lines of 80 columns, indented, and two more from its second line on. A figure stays with its letter: ε = 1."""
+    joined, wide = re.sub("([ερδ]) = ", "\\1\u00a0=\u00a0", text), f"{indent}  "
+    lines = textwrap.wrap(
+        joined, WIDTH, initial_indent=indent, subsequent_indent=wide, break_long_words=False, break_on_hyphens=False
+    )
+    return [line.replace("\u00a0", " ") for line in lines]
 
 
 def is_terminal(stream: TextIO | None) -> bool:

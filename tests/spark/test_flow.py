@@ -14,9 +14,11 @@ import pytest
 from numpy.typing import NDArray
 
 from conftest import ROOT, write_key
+from evenhand.cli.main import main
 from evenhand.errors import AdviceWarning, Blocked, RunConflict
 from evenhand.job.api import run
 from evenhand.job.result import Result
+from evenhand.past.runs import runs
 from evenhand.plan.advice import advice
 from evenhand.plan.geometry import STEPS
 from evenhand.plan.load import canonical, fingerprint, parse_plan
@@ -304,3 +306,41 @@ def test_whoever_runs_a_plan_is_warned_as_by_check_before_anything_is_spent(spar
     with pytest.raises(RunConflict):
         run(few, spark, run_id="nowhere", steps=["segment"], say=said.append)
     assert said == advice(few)
+
+
+def test_runs_are_listed_opened_and_compared_by_plan_and_by_zone(spark: Any, result: Result, notebook: dict[str, Any]) -> None:
+    later = notebook["result"].run_id
+    found = runs(result.plan, spark)
+    assert [(past.run_id, past.status) for past in found] == [(later, "published"), ("flow-1", "published")]
+    assert found["flow-1"].as_of == NOW and found["flow-1"].fingerprint == fingerprint(result.plan)
+    assert later in str(found) and "published" in found._repr_html_()
+    assert found.open("flow-1").segments.count() == COUNT - REFUSED
+    by_zone = runs(str(result.plan.output.open.path), spark).open("flow-1")
+    assert by_zone.facts.verdicts == result.facts.verdicts != found.open(later).facts.verdicts
+    told = str(found.compare("flow-1", later))
+    assert "by one plan" in told and "segments: 3, then 3" in told
+    with pytest.raises(RunConflict, match=f"there is no run nobody here; the newest: {later}, flow-1") as wrong:
+        found.open("nobody")
+    assert wrong.value.exit_code == 2
+
+
+def test_a_result_in_a_console_is_its_summary(result: Result) -> None:
+    assert repr(result) == str(result)
+    assert len(repr(result).splitlines()) < 20
+
+
+def test_the_command_shows_past_runs(
+    spark: Any, world: Path, result: Result, notebook: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def told(*arguments: str) -> str:
+        capsys.readouterr()
+        assert main(["runs", *arguments, "--plan", str(world / "plan.yaml")]) == 0, arguments
+        return capsys.readouterr().out.strip()
+
+    listed = json.loads(told("list", "--json"))["runs"]
+    assert [past["run_id"] for past in listed] == [notebook["result"].run_id, "flow-1"]
+    assert told("show", "flow-1").splitlines()[-1] == f"report: {result.report}"
+    assert told("open", "flow-1") == str(result.report)
+    assert told("compare", "flow-1", listed[0]["run_id"]).startswith(f"runs flow-1 and {listed[0]['run_id']}")
+    assert main(["runs", "show", "nobody", "--plan", str(world / "plan.yaml")]) == 2
+    assert "there is no run nobody here" in capsys.readouterr().err

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -65,3 +67,12 @@ def test_a_table_that_is_not_there_is_named_with_its_option(
     assert main(arguments(tmp_path)) == 2
     assert "--customers: " in capsys.readouterr().err
     assert not (tmp_path / "plan.yaml").exists()
+
+
+@pytest.mark.long
+def test_a_process_of_its_own_starts_spark_and_says_nothing_but_its_own_lines(tables: Path) -> None:
+    done = subprocess.run([sys.executable, "-m", "evenhand", *arguments(tables)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stderr.splitlines() == ["evenhand: starting Spark"]
+    assert done.stdout.splitlines()[2] == "Fill in first:"
+    assert (tables / "plan.yaml").exists()

@@ -264,7 +264,10 @@ def test_the_failed_run_says_one_line_and_names_nobody(world: Path) -> None:
 def test_a_session_that_cannot_be_used_is_told_in_one_line(world: Path) -> None:
     printed = (world / "jobs.stdout").read_text()
     assert "a stopped session: this Spark session is stopped, or its server cannot be reached (" in printed
-    assert "a session without Delta: this Spark session has no Delta; run scripts/setup, or submit with --packages" in printed
+    assert (
+        "a session without Delta: this Spark session has no Delta; take evenhand.session() in its place, or start it with spark.jars.packages="
+        in printed
+    )
 
 
 def test_what_a_job_prints_and_warns_of_holds_no_sum_and_no_mean_of_its_customers(spark: Any, world: Path) -> None:

@@ -6,12 +6,12 @@ import io
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -22,6 +22,7 @@ from evenhand.errors import Blocked
 from evenhand.plan.models import Plan
 from evenhand.version import __version__
 
+ROOT = Path(__file__).parents[2]
 NAMES = [command.name for command in COMMANDS]
 
 
@@ -43,12 +44,12 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert [name for name in NAMES if f"\n    {name} " not in said] == []
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=NAMES)
-def test_help_of_a_command_has_examples_and_fits_80_columns(command: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    said = helped(capsys, command.name)
+@pytest.mark.parametrize("command", [*NAMES, "runs list", "runs show", "runs open", "runs compare"])
+def test_help_of_a_command_has_examples_and_fits_80_columns(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    said = helped(capsys, *command.split())
     assert [line for line in said.splitlines() if len(line) > 80] == []
-    assert f"examples:\n  evenhand {command.name} " in said
-    assert "--json" in said
+    assert f"examples:\n  evenhand {command} " in said
+    assert "--json" in said or command == "runs"
 
 
 def test_no_command_and_an_unknown_one_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
@@ -129,7 +130,8 @@ def test_a_terminal_shows_what_is_waited_for_and_since_when_and_a_file_does_not(
         said = stream.getvalue()
         assert ("  … [2/4] segment, 0 s" in said) == stream.isatty()
         assert "\x1b[K" in said or not stream.isatty()
-        assert said.replace("\r\x1b[K", "").endswith("learned: 5 segments\n")
+        kept = re.sub(r"\r\x1b\[K(  … [^\r]*)?", "", said)
+        assert kept.endswith("everybody.\nevenhand: learned: 5 segments\n")  # what was drawn is gone
 
 
 def test_a_quiet_clock_draws_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,3 +154,16 @@ def test_a_long_line_is_broken_on_a_terminal_alone(tmp_path: Path) -> None:
     lines = os.read(shown, 4096).decode().splitlines()
     os.close(shown)
     assert len(lines) > 1 and all(line.startswith("    ") for line in lines[1:])
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["--version"]], ids=" ".join)
+def test_help_loads_neither_the_plan_nor_spark(arguments: list[str]) -> None:
+    code = f"import sys; sys.argv = ['evenhand', *{arguments!r}]\nfrom evenhand.cli.main import main\ntry:\n    main()\nexcept SystemExit:\n    pass\n"
+    code += "print([m for m in ('pydantic', 'sqlglot', 'numpy', 'pyspark') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.splitlines()[-1] == "[]"
+
+
+def test_every_job_is_a_command() -> None:
+    jobs = {job.name: re.search(r'\["(\w+)", \*', job.read_text()) for job in (ROOT / "jobs").glob("*.py")}
+    assert len(jobs) > 5
+    assert [name for name, found in jobs.items() if found is None or found[1] not in NAMES] == []

@@ -50,6 +50,8 @@ FILLED = {
     "expected_customers:": "expected_customers: 200000",
     "groups:": "groups: {female: [f], male: [m]}",
     "path:": "path: data/consent",
+    "state:": "state: s",
+    "recorded_at:": "recorded_at: r",
     "id:": "id: c",
     "time:": "time: t",
     "protected:": "protected: [{name: sex, why: law, column: s, groups: {f: [f], m: [m]}}]",

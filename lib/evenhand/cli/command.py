@@ -31,3 +31,4 @@ class Command:
     examples: tuple[str, ...]
     arguments: Callable[[Parser], None]
     run: Callable[[Namespace, Talk], Answer]
+    is_several: bool = False  # commands of its own, each with a plan, an output and an example

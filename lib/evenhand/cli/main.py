@@ -7,7 +7,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 
 from evenhand.cli.command import Command
-from evenhand.cli.commands import access, activate, check, consent, init, recall, retain, run, schema, score, steps, verify
+from evenhand.cli.commands import access, activate, check, consent, init, recall, retain, run, runs, schema, score, steps, verify
 from evenhand.cli.parser import Parser, add_output
 from evenhand.cli.talk import Talk
 from evenhand.errors import EvenhandError, Interrupted
@@ -19,6 +19,7 @@ COMMANDS: tuple[Command, ...] = (
     run.COMMAND,
     *steps.COMMANDS,
     verify.COMMAND,
+    runs.COMMAND,
     score.COMMAND,
     activate.COMMAND,
     consent.COMMAND,
@@ -63,6 +64,7 @@ def parsed(given: Sequence[str]) -> Namespace:
     for command in COMMANDS:
         own = several.add_parser(command.name, help=command.does, description=command.does, examples=command.examples)
         command.arguments(own)
-        add_output(own)
+        if not command.is_several:
+            add_output(own)
         own.set_defaults(command=command)
     return parser.parse_args(given)

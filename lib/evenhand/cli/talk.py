@@ -39,7 +39,8 @@ class Talk:
                 yield
         finally:
             LOG.removeHandler(handler)
-            LOG.level, LOG.propagate = before
+            LOG.setLevel(before[0])
+            LOG.propagate = before[1]
 
     def say(self, line: str) -> None:
         """Progress, or a warning where the line says so."""

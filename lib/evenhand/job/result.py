@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pyspark.sql import DataFrame
 
-from evenhand.errors import RunConflict
+from evenhand.errors import EvenhandError, RunConflict
 from evenhand.plan.models import Plan
 from evenhand.report.facts import Facts
 from evenhand.report.gather import gather
@@ -20,7 +20,7 @@ from evenhand.tables import catalog
 from evenhand.tables.store import Store
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result:
     """One run's results. `segments` is restricted: rows about people, under pseudonym; all else is open."""
 
@@ -88,6 +88,12 @@ class Result:
             "open": output.open.path or output.open.catalog_schema,
             "restricted": output.restricted.path or output.restricted.catalog_schema,
         }
+
+    def __repr__(self) -> str:
+        try:
+            return str(self)
+        except EvenhandError:  # after `prepare` alone there is nothing to say
+            return f"run {self.run_id} of plan {self.plan.name}, without results yet"
 
     def __str__(self) -> str:
         return summary_text(self.facts, self.report)

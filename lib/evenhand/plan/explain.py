@@ -15,7 +15,7 @@ from evenhand.plan.method import Method
 from evenhand.plan.models import Plan
 from evenhand.plan.periods import EACH
 from evenhand.plan.zones import ledger_in_words, zones
-from evenhand.terminal import WIDTH
+from evenhand.terminal import WIDTH, hanging
 
 
 def explain(plan: Plan) -> str:
@@ -43,7 +43,7 @@ def explain(plan: Plan) -> str:
         *_budget(plan),
         "",
         "What the noise leaves, 19 times in 20",
-        *(line for e in expectations(plan) for line in _hanging(e.sentence(plan))),
+        *(line for e in expectations(plan) for line in hanging(e.sentence(plan))),
     ]
     if warnings := advice(plan):
         parts += ["", "Before you spend", *(line for w in warnings for line in _wrapped(w))]
@@ -157,11 +157,11 @@ def _budget(plan: Plan) -> list[str]:
     a_period = f" a {each}" if each else ""
     caveat = [f"the promise holds for each {each} by itself; over several, what they spent adds up"] if each else []
     return [
-        *_hanging(
+        *hanging(
             f"ε = {privacy.epsilon:g} of {privacy.population_total:g}{delta}{a_period} for population {privacy.population}, "
             f"at most {int(runs + 1e-9)} runs like this one{a_period}"
         ),
-        *(line for sentence in caveat + counted for line in _hanging(sentence, "    ")),
+        *(line for sentence in caveat + counted for line in hanging(sentence, "    ")),
         *(f"    {name:<9} {SYMBOL[privacy.unit]} = {cost:.4g} ({cost / privacy.budget:.0%})" for name, cost in spent),
         *(_wrapped(finding(plan)) if plan.to_find else []),
         *_wrapped(learning(plan)),
@@ -191,7 +191,3 @@ def learning(plan: Plan) -> str:
 
 def _wrapped(text: str) -> list[str]:
     return textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="  ")
-
-
-def _hanging(text: str, indent: str = "  ") -> list[str]:
-    return textwrap.wrap(text, WIDTH, initial_indent=indent, subsequent_indent=f"{indent}  ")

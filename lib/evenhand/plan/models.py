@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
+from html import escape
 from typing import Annotated, Literal, Self
 from zoneinfo import available_timezones
 
@@ -117,6 +118,17 @@ class Plan(Model):
         if zone not in _zones():
             raise ValueError("a time zone such as Europe/Berlin or UTC is needed")
         return zone
+
+    def __repr__(self) -> str:
+        return f"<plan {self.name}: {len(self.features)} features, {len(self.protected)} protected attributes, ε = {self.privacy.epsilon:g}>"
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        """What `evenhand check` says, for a notebook."""
+        from evenhand.plan.explain import explain
+
+        return f"<pre>{escape(explain(self))}</pre>"
 
     @property
     def opt_in(self) -> bool:

@@ -84,8 +84,10 @@ def _sources(page: Page, customers: Schema, events: Sequence[Schema], consent: S
             _id(page, consent, "sources.consent.id", 4)
         elif found != "customer_id":
             page.add(f"    id: {scalar(found)}")
-        for column in [name for name in CONSENT if consent.find(name) is None]:
-            page.ask(f"The table has no column {column}, which a run needs. Which one is it? Rename it at the source.", 4)
+        if lacking := [name for name in CONSENT if consent.find(name) is None]:
+            page.add("    columns:")
+        for column in lacking:
+            page.fill(f"sources.consent.columns.{column}", f"{column}:", f"What does the table call the column {column}?", 6)
         if consent.find("expires_at") is None:
             page.note("Without a column expires_at a consent holds until it is withdrawn.", 4)
     if events:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from threading import Lock
 from typing import Any
 
+import pyspark
 from pyspark.sql import SparkSession
 
 from evenhand.errors import EvenhandError
 from evenhand.spark.errors import SPARK_ERRORS, condition_of, kind_of, no_values_in_errors
+from evenhand.spark.machine import PACKAGES, configured_defaults, delta_package, settings_of_one_machine
 
 DELTA = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
@@ -22,6 +25,7 @@ DELTAS_LOG = "org.apache.spark.sql.delta"
 
 # PySpark hands the pseudonym key's pads to Spark through a file unless this is on; it encrypts what is shuffled and spilled, too.
 PRIVATE = {"spark.io.encryption.enabled": "true"}
+QUIET = {"spark.ui.showConsoleProgress": "false"}  # a run says itself what it waits for
 
 # Without Delta's extension, DESCRIBE HISTORY describes a table of the name HISTORY.
 NO_DELTA = re.compile(
@@ -65,23 +69,45 @@ class SessionError(EvenhandError):
     exit_code = 2
 
 
-def start(app_name: str) -> SparkSession:
-    """The session that `spark-submit` prepared.
+def session(settings: Mapping[str, str] | None = None) -> SparkSession:
+    """A Spark session with Delta: the one that is there, or a new one on this machine.
+
+    `settings` go before all others, for instance `{"spark.driver.memory": "8g"}`. Where nothing on the machine brings Delta, a new
+    session fetches its jar, which takes the network and a minute the first time.
+
+    Raises:
+        SessionError: Spark does not start, or without Delta.
+    """
+    return start("evenhand", settings)
+
+
+def start(app_name: str, settings: Mapping[str, str] | None = None) -> SparkSession:
+    """The session that is there or that `spark-submit` prepared, else a new one by `settings` and what one machine needs.
 
     Raises:
         SessionError: Spark does not start, or without Delta.
     """
     builder = SparkSession.builder.appName(app_name)
-    for key, value in (DELTA | PRIVATE).items():
+    given = dict(settings or {})
+    of_machine = settings_of_one_machine(configured_defaults() | given) if starts_jvm() else {}
+    for key, value in (of_machine | DELTA | PRIVATE | QUIET | given).items():
         builder = builder.config(key, value)
     try:
         spark = builder.getOrCreate()
-    except SPARK_ERRORS as wrong:
+    except (OSError, *SPARK_ERRORS) as wrong:  # OSError: there is no Java
         raise SessionError(
-            f"Spark does not start ({kind_of(wrong)}); run scripts/setup, and see that JAVA_HOME is Java 17"
+            f"Spark does not start ({kind_of(wrong)}); see that JAVA_HOME is Java 17, and that Delta's jar can be had: run scripts/setup "
+            f"in a clone, or have the network for {delta_package()}"
         ) from None
     require_delta(spark)
     return spark
+
+
+def starts_jvm() -> bool:
+    """Whether a new session starts a JVM of its own: none is there, spark-submit prepared none, and no Connect server is named."""
+    prepared = {"PYSPARK_GATEWAY_PORT", "SPARK_REMOTE", "SPARK_CONNECT_MODE_ENABLED"} & set(os.environ)
+    context = getattr(pyspark, "SparkContext", None)  # which the client of Connect alone lacks
+    return not prepared and context is not None and context._gateway is None and SparkSession.getActiveSession() is None
 
 
 def require_delta(spark: SparkSession) -> None:
@@ -99,10 +125,8 @@ def require_delta(spark: SparkSession) -> None:
     if wrong is None or condition_of(wrong).startswith("DELTA"):
         return
     if NO_DELTA.search(f"{condition_of(wrong)} {wrong}"):
-        raise SessionError(
-            "this Spark session has no Delta; run scripts/setup, or submit with "
-            "--packages io.delta:delta-spark_4.2_2.13:4.4.0 and conf/spark-defaults.conf"
-        )
+        needed = ", ".join(f"{key}={value}" for key, value in ({PACKAGES: delta_package()} | DELTA).items())
+        raise SessionError(f"this Spark session has no Delta; take evenhand.session() in its place, or start it with {needed}")
     if condition_of(wrong) in ("", "INVALID_HANDLE"):  # none at all where Spark itself is gone
         raise SessionError(
             f"this Spark session is stopped, or its server cannot be reached ({type(wrong).__name__}); start another and hand that over"

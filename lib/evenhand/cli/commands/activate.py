@@ -9,7 +9,6 @@ from evenhand.cli.command import Answer, Command
 from evenhand.cli.parser import Parser, add_plan
 from evenhand.cli.spark import session
 from evenhand.cli.talk import Talk
-from evenhand.plan.load import load_plan
 
 
 def _arguments(parser: Parser) -> None:
@@ -24,9 +23,10 @@ def _arguments(parser: Parser) -> None:
 
 
 def _run(options: Namespace, talk: Talk) -> Answer:
-    plan = load_plan(options.plan)
     from evenhand.people.activate import activate
+    from evenhand.plan.load import load_plan
 
+    plan = load_plan(options.plan)
     spark = session(f"evenhand activate {plan.name}", talk)
     talk.wait_for("handing out")
     found = activate(

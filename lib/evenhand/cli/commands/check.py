@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from typing import TYPE_CHECKING
 
 from evenhand.cli.command import Answer, Command
 from evenhand.cli.parser import add_plan
 from evenhand.cli.talk import Talk
-from evenhand.plan.advice import advice
-from evenhand.plan.explain import explain
-from evenhand.plan.load import fingerprint, load_plan
-from evenhand.plan.models import Plan
+
+if TYPE_CHECKING:
+    from evenhand.plan.models import Plan
 
 
 def explained(plan: Plan) -> Answer:
     """A sound plan in words; its fingerprint and what should be thought of before anything is spent."""
+    from evenhand.plan.advice import advice
+    from evenhand.plan.explain import explain
+    from evenhand.plan.load import fingerprint
+
     facts = {"status": "sound", "plan": plan.name, "fingerprint": fingerprint(plan), "findings": advice(plan)}
     return Answer(explain(plan), facts)
 
 
 def _run(options: Namespace, talk: Talk) -> Answer:
+    from evenhand.plan.load import load_plan
+
     return explained(load_plan(options.plan))
 
 

@@ -8,7 +8,6 @@ from evenhand.cli.command import Answer, Command
 from evenhand.cli.parser import Parser, add_output, add_plan
 from evenhand.cli.spark import session
 from evenhand.cli.talk import Talk
-from evenhand.plan.load import load_plan
 
 EXAMPLES = (
     "evenhand consent import --plan conf/demo.yaml --from events.csv",
@@ -40,9 +39,10 @@ def _arguments(parser: Parser) -> None:
 
 def _import(options: Namespace, talk: Talk) -> Answer:
     """Add the events of a file to the plan's consent table, each once; what cannot be understood is never taken for a yes."""
-    plan = load_plan(options.plan)
     from evenhand.people.consent_import import import_consent
+    from evenhand.plan.load import load_plan
 
+    plan = load_plan(options.plan)
     spark = session(f"evenhand consent {plan.name}", talk)
     talk.wait_for("taking events in")
     found = import_consent(plan, spark, options.path, form=options.form, signal=options.signal, create=options.create)
@@ -59,9 +59,10 @@ def _import(options: Namespace, talk: Talk) -> Answer:
 
 def _receipt(options: Namespace, talk: Talk) -> Answer:
     """Write what a person has said about the plan's purpose, as JSON-LD in the terms of the W3C's Data Privacy Vocabulary."""
-    plan = load_plan(options.plan)
     from evenhand.people.receipt import write_receipt
+    from evenhand.plan.load import load_plan
 
+    plan = load_plan(options.plan)
     spark = session(f"evenhand consent {plan.name}", talk)
     talk.wait_for("looking up the consent record")
     write_receipt(plan, spark, options.customer_from, options.to)

@@ -10,6 +10,7 @@ from evenhand.cli.parser import Parser
 from evenhand.cli.spark import session
 from evenhand.cli.talk import Talk
 from evenhand.errors import ArgumentError
+from evenhand.terminal import hanging
 
 
 def _arguments(parser: Parser) -> None:
@@ -41,9 +42,10 @@ def _run(options: Namespace, talk: Talk) -> Answer:
     except OSError as wrong:
         raise ArgumentError(f"--out {out}: cannot be written: {str(wrong.strerror).lower()}") from None
     lines = [
-        f"{out}: {made.features} features, {made.attributes} protected attributes, {made.unused} columns not used; no row was read",
+        f"{out}: no row was read",
+        f"  {made.features} features, {made.attributes} protected attributes, {made.unused} columns not used",
         "Fill in first:",
-        *(f"  line {gap.line}, {gap.key}: {gap.question}" for gap in made.gaps),
+        *(line for gap in made.gaps for line in hanging(f"line {gap.line}, {gap.key}: {gap.question}")),
         f"Then answer its questions, and: evenhand check --plan {out}",
     ]
     missing = [{"line": gap.line, "key": gap.key, "question": gap.question} for gap in made.gaps]

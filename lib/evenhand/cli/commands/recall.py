@@ -8,7 +8,6 @@ from evenhand.cli.command import Answer, Command
 from evenhand.cli.parser import Parser, add_plan
 from evenhand.cli.spark import session
 from evenhand.cli.talk import Talk
-from evenhand.plan.load import load_plan
 
 
 def _arguments(parser: Parser) -> None:
@@ -17,9 +16,10 @@ def _arguments(parser: Parser) -> None:
 
 
 def _run(options: Namespace, talk: Talk) -> Answer:
-    plan = load_plan(options.plan)
     from evenhand.people.recall import recall
+    from evenhand.plan.load import load_plan
 
+    plan = load_plan(options.plan)
     spark = session(f"evenhand recall {plan.name}", talk)
     talk.wait_for("looking consent up again")
     place = recall(plan, spark, options.activation, say=talk.say)

@@ -8,13 +8,13 @@ from evenhand.cli.command import Answer, Command
 from evenhand.cli.parser import add_plan
 from evenhand.cli.spark import session
 from evenhand.cli.talk import Talk
-from evenhand.plan.load import load_plan
 
 
 def _run(options: Namespace, talk: Talk) -> Answer:
-    plan = load_plan(options.plan)
     from evenhand.people.retain import retain
+    from evenhand.plan.load import load_plan
 
+    plan = load_plan(options.plan)
     spark = session(f"evenhand retain {plan.name}", talk)
     talk.wait_for("removing what is due")
     removed = retain(plan, spark, say=talk.say)

@@ -12,7 +12,6 @@ from evenhand.cli.parser import Parser, add_plan, moment
 from evenhand.cli.spark import session
 from evenhand.cli.talk import Talk
 from evenhand.job.arguments import checked_id
-from evenhand.plan.load import load_plan
 
 STEPS = ("prepare", "segment", "assess", "report")
 
@@ -34,6 +33,8 @@ def add_run(parser: Parser, needs_id: bool = False) -> None:
 
 def run_steps(steps: Sequence[str], options: Namespace, talk: Talk) -> Answer:
     """Some steps of a run, or with `--check` the plan in words."""
+    from evenhand.plan.load import load_plan
+
     plan = load_plan(options.plan)
     if options.check:
         return explained(plan)

@@ -7,7 +7,6 @@ from argparse import Namespace
 from evenhand.cli.command import Answer, Command
 from evenhand.cli.parser import Parser
 from evenhand.cli.talk import Talk
-from evenhand.plan.schema import plan_schema, schema_text
 
 
 def _arguments(parser: Parser) -> None:
@@ -15,6 +14,8 @@ def _arguments(parser: Parser) -> None:
 
 
 def _run(options: Namespace, talk: Talk) -> Answer:
+    from evenhand.plan.schema import plan_schema, schema_text
+
     return Answer(schema_text(), {"status": "done", "schema": plan_schema()})
 
 

@@ -8,10 +8,11 @@ from evenhand.cli.command import Answer, Command
 from evenhand.cli.parser import add_plan
 from evenhand.cli.spark import session
 from evenhand.cli.talk import Talk
-from evenhand.plan.load import load_plan
 
 
 def _run(options: Namespace, talk: Talk) -> Answer:
+    from evenhand.plan.load import load_plan
+
     plan = load_plan(options.plan)
     from evenhand.governance.verify import verify
 
