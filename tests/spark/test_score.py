@@ -18,6 +18,7 @@ from evenhand.cli.main import main
 from evenhand.errors import EvenhandError, RunConflict
 from evenhand.governance.verify import verify
 from evenhand.job.api import run
+from evenhand.past.runs import runs
 from evenhand.people.activate import activate
 from evenhand.people.published import published_run, require_fresh
 from evenhand.people.score import score
@@ -121,6 +122,10 @@ def test_started_again_it_says_that_it_is_done_and_does_nothing(world: World) ->
         run(plan, world.spark, run_id="twice")
     with pytest.raises(RunConflict, match="^--run-id: run twice has the centers of run run-1; name that one"):
         score(plan, world.spark, "twice")
+    with pytest.raises(
+        RunConflict, match="run twice put customers into the segments of run run-1 and measured nothing; open that"
+    ):
+        runs(plan, world.spark).open("twice")
     with pytest.raises(RunConflict, match="^--scoring: run run-1 learns its own centers; take another id"):
         score(plan, world.spark, "run-1", scoring_id="run-1")
 

@@ -105,11 +105,15 @@ class Runs:
         in it then begin in the working directory.
 
         Raises:
-            RunConflict: there is no such run, it has not come to its end, or another version's plan cannot be read.
+            RunConflict: there is no such run, it has not come to its end or has only scored, or another version's plan cannot be read.
         """
         row = self._row(run_id)
         if row.status not in ENDED:
             raise RunConflict(f"--run-id: run {run_id} is {row.status}, and has no results yet; start it again and it goes on")
+        if row.centers_of is not None:
+            raise RunConflict(
+                f"--run-id: run {run_id} put customers into the segments of run {row.centers_of} and measured nothing; open that"
+            )
         plan = self._plan_of(row)
         store = Store(self._store.spark, plan.output)
         return Result(bounded(store, plan, run_id), store, run_id)
