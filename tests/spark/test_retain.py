@@ -12,8 +12,9 @@ from pyspark.sql import functions as F
 from evenhand.errors import RunConflict
 from evenhand.people.activate import activate
 from evenhand.people.retain import retain
+from evenhand.records.alone import alone, others_at_work
 from evenhand.records.audit import AuditLog
-from evenhand.records.lease import Lease
+from evenhand.records.lease import Lease, held
 from evenhand.tables import catalog
 from published import World, published_world
 
@@ -59,6 +60,14 @@ def test_nothing_is_removed_while_somebody_is_at_work(world: World) -> None:
     finally:
         lease.end(release=True)
     assert kept(world, catalog.PREPARED) == {"run-1", "young-1", "half-1"}
+
+
+def test_nothing_begins_while_rows_are_removed(world: World) -> None:
+    store = world.result.store
+    with alone(store), pytest.raises(RunConflict, match="rows are being removed for good by process"):
+        Lease(store, "too-early").take()
+    with held(store, "later"):
+        assert str(others_at_work(store)).startswith("--run-id: run later is being worked on")
 
 
 def test_what_the_plan_keeps_longer_stays(world: World) -> None:

@@ -61,6 +61,9 @@ class Leases:
         row = rows.to_pylist()[0]
         self.rows.setdefault(number, Holder(*(row[c] for c in ("number", "owner", "machine", "pid", "since", "until"))))
 
+    def exists(self, spec: Any) -> bool:
+        return False  # in which a removal of rows might stand
+
     def newest(self) -> Holder | None:
         return self.rows[max(self.rows)] if self.rows else None
 

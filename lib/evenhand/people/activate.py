@@ -25,7 +25,7 @@ from evenhand.prepare.keys import key_of, pads_of, read_key
 from evenhand.prepare.pseudonym import INNER, OUTER, Pads, hmac_sha256, with_pseudonym
 from evenhand.prepare.sources import Sources
 from evenhand.records.audit import AuditLog, known_keys
-from evenhand.records.lease import Lease
+from evenhand.records.lease import held
 from evenhand.sources.open import AS_WRITTEN, people_today
 from evenhand.spark.errors import no_values_in_errors
 from evenhand.spark.session import require_delta, settings
@@ -74,9 +74,7 @@ def activate(
         key = key_of(plan, run.key_id, known_keys(entries))
         today = people_today(spark, plan)
         destination.refuse_foreign(plan, store, columns_of(today), activation_id)
-        lease = Lease(store, activation_id)
-        lease.take()
-        try:
+        with held(store, activation_id):
             header: dict[str, object] = {
                 "activation_id": activation_id,
                 "run_id": run_id,
@@ -93,8 +91,6 @@ def activate(
             _hand_out(store, destination, _reached(store, run, plan, key, allowed, chosen, offer), activation_id, offer)
             if _logged(audit, HANDED_OUT, activation_id) is None:
                 audit.add(run_id, HANDED_OUT, {"activation": activation_id})
-        finally:
-            lease.end(release=True)
     return activation_id
 
 

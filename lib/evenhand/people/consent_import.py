@@ -21,6 +21,7 @@ from evenhand.plan.models import Plan
 from evenhand.prepare.consent import ID
 from evenhand.prepare.customers import timestamp
 from evenhand.records.audit import AuditLog
+from evenhand.records.lease import held
 from evenhand.sources.open import address, people_of
 from evenhand.sources.unreadable import why_unreadable
 from evenhand.spark.errors import SPARK_ERRORS, no_values_in_errors, retried
@@ -79,10 +80,11 @@ def import_consent(
                 store.address(CONSENT_QUARANTINE),
                 _lacking(rows, table, plan),
             )
-            audit.add(done.import_id, IMPORT, {"table": consent.address, "form": stated, "signal": signal})
-            _add_columns(spark, plan, done.added_columns)
-            _take(store, plan, rows, done.import_id, now)
-            audit.add(done.import_id, IMPORTED, {"table": consent.address, "columns_added": list(done.added_columns)})
+            with held(store, done.import_id):
+                audit.add(done.import_id, IMPORT, {"table": consent.address, "form": stated, "signal": signal})
+                _add_columns(spark, plan, done.added_columns)
+                _take(store, plan, rows, done.import_id, now)
+                audit.add(done.import_id, IMPORTED, {"table": consent.address, "columns_added": list(done.added_columns)})
         finally:
             rows.unpersist()
     return done

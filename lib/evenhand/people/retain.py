@@ -9,11 +9,10 @@ from functools import partial
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from evenhand.errors import RunConflict
 from evenhand.plan.models import Plan
 from evenhand.plan.spans import before
+from evenhand.records.alone import alone
 from evenhand.records.audit import AuditLog
-from evenhand.records.lease import Holder
 from evenhand.records.runs import ENDED
 from evenhand.spark.errors import no_values_in_errors, retried
 from evenhand.spark.session import require_delta, settings
@@ -27,8 +26,8 @@ RETAIN = "retain"  # in the audit log, before anything is removed
 def retain(plan: Plan, spark: SparkSession, say: Callable[[str], None] = lambda line: None) -> dict[str, list[str]]:
     """Remove what the plan's `retention` no longer keeps; hands back by table the runs or activations that were removed.
 
-    Files that no newest version needs go too, so a removal that was cut off is finished by the next. Not while a run or an
-    activation is at work: VACUUM would take what it is about to commit.
+    Files that no newest version needs go too, so a removal that was cut off is finished by the next. Not while anything else is
+    at work, and nothing else begins meanwhile: VACUUM would take what it is about to commit.
 
     Raises:
         RunConflict: somebody is at work; nothing was removed.
@@ -39,15 +38,19 @@ def retain(plan: Plan, spark: SparkSession, say: Callable[[str], None] = lambda 
         store.refuse_foreign_content()
         audit, now = AuditLog(store), datetime.now(UTC)
         audit.check()
-        _refuse_at_work(store)
-        due = _due(store, plan, now)
-        if any(due.values()):
-            audit.add(f"retain-{now:%Y%m%dT%H%M%S}", RETAIN, {name: ids for name, ids in due.items() if ids})
-        for spec in _COLUMNS:
-            if ids := due.get(spec.name):
-                _delete(store, spec, ids)
-                say(f"{spec.name}: removed {', '.join(ids)}")
-        _remove_files(store)
+        with alone(store) as lease:
+            due = _due(store, plan, now)
+            if any(due.values()):
+                audit.add(f"retain-{now:%Y%m%dT%H%M%S}", RETAIN, {name: ids for name, ids in due.items() if ids})
+            for spec in _COLUMNS:
+                if ids := due.get(spec.name):
+                    lease.require()
+                    _delete(store, spec, ids)
+                    say(f"{spec.name}: removed {', '.join(ids)}")
+            for spec in _COLUMNS:
+                if spec is not LEASES and store.exists(spec):  # to leases others write at any time, if only to be refused
+                    lease.require()
+                    remove_old_files(spark, store.address(spec))
     return {name: ids for name, ids in due.items() if ids}
 
 
@@ -112,27 +115,3 @@ def _there(store: Store, spec: TableSpec, ids: Iterable[str]) -> list[str]:
 def _delete(store: Store, spec: TableSpec, ids: list[str]) -> None:
     listed = ", ".join(f"'{one}'" for one in ids)
     retried(partial(store.spark.sql, f"DELETE FROM {store.address(spec)} WHERE {_COLUMNS[spec]} IN ({listed})"))
-
-
-def _remove_files(store: Store) -> None:
-    """Take the files that no newest version needs, of all ages."""
-    for spec in _COLUMNS:
-        if store.exists(spec):
-            _refuse_at_work(store)
-            remove_old_files(store.spark, store.address(spec))
-
-
-def _refuse_at_work(store: Store) -> None:
-    """Raises RunConflict where a process holds a lease."""
-    if not store.exists(LEASES):
-        return
-    fields = ("number", "owner", "machine", "pid", F.unix_micros("since"), F.unix_micros("until"))
-    latest = store.read(LEASES).groupBy("run_id").agg(F.max(F.struct(*fields)).alias("latest"))
-    for row in latest.collect():
-        number, owner, machine, pid, *times = row.latest
-        since, until = (datetime.fromtimestamp(micros / 1_000_000, UTC) for micros in times)
-        if Holder(number, owner, machine, pid, since, until).works:
-            raise RunConflict(
-                f"{row.run_id} is being worked on by process {pid} since {since:%Y-%m-%d %H:%M:%S} UTC; start this again when that is done, or "
-                f"after {until:%H:%M:%S} UTC if it is dead; files are removed only while nobody writes"
-            )

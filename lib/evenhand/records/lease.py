@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,6 +28,7 @@ from evenhand.tables.store import Store
 
 LASTS = timedelta(minutes=2)  # from the owner's last sign of life; clocks of two machines may differ by half of it
 RENEWED = 45.0  # seconds
+ALONE = "(alone)"  # in place of a run: who removes rows for good has both zones alone (alone.py)
 ALIVE: set[str] = set()  # the owners in this process
 
 
@@ -71,16 +73,16 @@ class Lease:
         first = newest is None
         while newest is None or newest.owner != self._owner:
             if newest is not None and newest.works:
-                raise RunConflict(
-                    f"--run-id: run {self._run_id} is being worked on by process {newest.pid} on {newest.machine.split()[0]} since "
-                    f"{newest.since:%Y-%m-%d %H:%M:%S} UTC; start it again when that is done, or after {newest.until:%H:%M:%S} UTC if "
-                    "it is dead"
-                )
+                raise busy(self._run_id, newest)
             number = max(number, newest.number if newest else 0) + 1
             self._write(number, datetime.now(UTC) + LASTS)
             newest = self._newest()
         self._until, self._held = newest.until, True
         self._renewing.start()
+        # After it is written: who removes rows writes first, too, and looks for others then. One of the two sees the other.
+        if self._run_id != ALONE and (removing := newest_of(self._store, ALONE)) is not None and removing.works:
+            self.end(release=True)
+            raise busy(ALONE, removing)
         return first
 
     def require(self) -> None:
@@ -131,12 +133,41 @@ class Lease:
         self._store.append_once(LEASES, pa.table(row), self._run_id, number)
 
     def _newest(self) -> Holder | None:
-        if not self._store.exists(LEASES):
-            return None
-        rows = self._store.read(LEASES, self._run_id).select(
-            "number", "owner", "machine", "pid", F.unix_micros("since").alias("since"), F.unix_micros("until").alias("until")
-        )
-        return max((_holder(row) for row in rows.collect()), key=lambda holder: holder.number, default=None)
+        return newest_of(self._store, self._run_id)
+
+
+@contextmanager
+def held(store: Store, work_id: str) -> Iterator[Lease]:
+    """A lease for whatever else writes the restricted zone than runs, under an id of its own: no rows are removed for good meanwhile.
+
+    Raises:
+        RunConflict: rows are being removed for good, or another process is at the same work.
+    """
+    lease = Lease(store, work_id)
+    lease.take()
+    try:
+        yield lease
+    finally:
+        lease.end(release=True)
+
+
+def newest_of(store: Store, run_id: str) -> Holder | None:
+    """Who has taken a run last; None where nobody has."""
+    if not store.exists(LEASES):
+        return None
+    rows = store.read(LEASES, run_id).select(
+        "number", "owner", "machine", "pid", F.unix_micros("since").alias("since"), F.unix_micros("until").alias("until")
+    )
+    return max((_holder(row) for row in rows.collect()), key=lambda holder: holder.number, default=None)
+
+
+def busy(run_id: str, holder: Holder) -> RunConflict:
+    """What to tell whoever would work on the same."""
+    what = "rows are being removed for good" if run_id == ALONE else f"--run-id: run {run_id} is being worked on"
+    return RunConflict(
+        f"{what} by process {holder.pid} on {holder.machine.split()[0]} since {holder.since:%Y-%m-%d %H:%M:%S} UTC; start it again when "
+        f"that is done, or after {holder.until:%H:%M:%S} UTC if it is dead"
+    )
 
 
 def _holder(row: Any) -> Holder:
