@@ -75,7 +75,8 @@ def customer_values(rows: DataFrame, features: Sequence[Feature], keep: Sequence
 
     A date outside of the calendar is null, which neither drops the customer nor stops the expression.
     """
-    rows = rows.withColumns({c: F.when(within, F.col(quoted_column(c))) for c, within in _within_calendar(rows).items()})
+    if dated := _within_calendar(rows):  # Connect refuses to add no columns
+        rows = rows.withColumns({c: F.when(within, F.col(quoted_column(c))) for c, within in dated.items()})
     kinds = {f.name.lower(): f.dataType for f in rows.schema}
 
     def value(feature: Feature) -> Column:
