@@ -63,9 +63,9 @@ def plan_dict(changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
         if value is REMOVED:
             del node[last]
         elif isinstance(node, list) and last == len(node):
-            node.append(value)
+            node.append(copy.deepcopy(value))
         else:
-            node[last] = value
+            node[last] = copy.deepcopy(value)  # a later change may reach into it, and the caller may use it again
     return plan
 
 
