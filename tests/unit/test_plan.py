@@ -68,6 +68,10 @@ WRONG = {
     "reversed_bounds": ({"features.0.bounds": [20, 0]}, "features.tenure.bounds: the bounds are reversed; write [0, 20]"),
     "equal_bounds": ({"features.0.bounds": [3, 3]}, "features.tenure.bounds: the bounds are equal (3)"),
     "nan_as_a_bound": ({"features.0.bounds": [0, float("nan")]}, "features.tenure.bounds, entry 2: a finite number is needed"),
+    "a_text_where_keys_stand": (
+        {"retention": "13 months"},
+        "retention: keys are needed: activations, findings, leases, prepared, segments (found: '13 months')",
+    ),
     "infinity_as_a_bound": ({"features.0.bounds": [float("-inf"), 1]}, "features.tenure.bounds, entry 1: a finite number is needed"),
     "infinity_as_text_as_a_bound": ({"features.0.bounds": [0, "inf"]}, "features.tenure.bounds, entry 2: a finite number is needed"),
     "infinity_as_text_where_the_bounds_are_to_be_found": (

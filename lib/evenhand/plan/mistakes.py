@@ -98,6 +98,8 @@ def _reason(error: ErrorDetails) -> str:
             )
         case "missing":
             return "missing, must be stated"
+        case "model_type":
+            return f"keys are needed: {', '.join(_keys_beside((*error['loc'], '')))}{_found(error)}"
         case "value_error":
             return f"{error['msg'].removeprefix('Value error, ')}{_found(error)}"
         case "string_pattern_mismatch":
