@@ -20,7 +20,8 @@ import sys
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from evenhand.spark.session import start
+from evenhand.cli.spark import session
+from evenhand.cli.talk import Talk
 
 LAST_DAY = "2026-10-31"
 STEPS = 1_000_003  # a prime, so that hashes spread evenly
@@ -43,7 +44,9 @@ def main() -> None:
     options = parser.parse_args()
     if options.customers < 1:
         sys.exit("generate_demo: --customers must be at least 1")
-    spark = start("demo data")
+    talk = Talk(as_json=False)
+    with talk.at("warning"):
+        spark = session("demo data", talk)
     people = _people(spark, options.customers, options.seed)
     for name, rows in {
         "customers": _customers(people),

@@ -96,11 +96,14 @@ def _expressions(plan: Plan) -> Iterator[tuple[str, str, Sequence[str], Callable
     """Source, place in the plan and columns of every expression, and how it is computed of the source's rows."""
     for name, source in plan.sources.events.items():
         if source.where:
-            condition = F.expr(row_sql(source.where, SOMETIME))
-            yield name, f"sources.events.{name}.where", inspect_row(source.where), partial(DataFrame.where, condition=condition)
+            yield name, f"sources.events.{name}.where", inspect_row(source.where), partial(_that_count, source.where)
     for feature in plan.features:
         if feature.expression:
             yield feature.events or CUSTOMERS, f"features.{feature.name}.expression", feature.columns, partial(_computed, feature)
+
+
+def _that_count(condition: str, rows: DataFrame) -> DataFrame:
+    return rows.where(F.expr(row_sql(condition, SOMETIME)))
 
 
 def _computed(feature: Feature, rows: DataFrame) -> DataFrame:
