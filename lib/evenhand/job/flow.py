@@ -132,8 +132,7 @@ def centers_of(run: Run) -> DataFrame:
 
 def map_of(run: Run) -> FairMap | None:
     """How balanced segments are assigned; None when the nearest center decides."""
-    mitigation = run.plan.fairness.mitigation
-    if mitigation is None or mitigation.method != "balanced":
+    if not run.plan.is_balanced:
         return None
     return read_map(_needed(run, catalog.ASSIGNMENT_MAP, "segment"))
 

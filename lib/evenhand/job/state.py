@@ -142,24 +142,8 @@ class Run:
             check = refuse_other_key(plan.pseudonyms, keys) if found is None else None
             door = Door(store, ledger, noise, run_id, {} if origin else questions_of(plan), found is not None)
             lease, said = Lease(store, run_id), statement(plan, moment, versions, private, check, origin)
-            this = cls(
-                plan,
-                spark,
-                store,
-                audit,
-                run_id,
-                moment,
-                sources,
-                found,
-                noise,
-                say,
-                keys,
-                ledger,
-                door,
-                lease,
-                pool,
-                origin=origin,
-            )
+            given_over = (store, audit, run_id, moment, sources, found, noise, say, keys, ledger, door, lease, pool)
+            this = cls(plan, spark, *given_over, origin=origin)
             with logged(this), to_its_end(this):
                 if affordable is not None:
                     affordable.result()

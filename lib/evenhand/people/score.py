@@ -71,8 +71,7 @@ def score(
 
 def _map_of(run: PublishedRun, store: Store) -> FairMap | None:
     """How the run's balanced segments are assigned; None where the nearest center decides."""
-    mitigation = run.plan.fairness.mitigation
-    if mitigation is None or mitigation.method != "balanced":
+    if not run.plan.is_balanced:
         return None
     stored = store.rows(ASSIGNMENT_MAP, run.run_id)
     if stored is None:

@@ -61,7 +61,7 @@ class Method:
     @classmethod
     def of(cls, plan: Plan) -> Method:
         budget, above, asked = learning_budget(plan), strength(plan), plan.fairness.mitigation
-        whole, is_balanced = plan.shared_budget * plan.privacy.split.summary, asked is not None and asked.method == "balanced"
+        whole, is_balanced = plan.shared_budget * plan.privacy.split.summary, plan.is_balanced
         quick = above >= PLAIN_FROM and plan.privacy.expected_customers >= VERY_MANY
         one_step = PLAIN_BELOW <= above < SEVERAL_STEPS_FROM
         mitigation = _mitigation(whole - budget, is_balanced, BALANCES if above < SEVERAL_STEPS_FROM else 1) if asked else ()

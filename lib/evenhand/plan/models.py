@@ -131,6 +131,11 @@ class Plan(Model):
         return f"<pre>{escape(explain(self))}</pre>"
 
     @property
+    def is_balanced(self) -> bool:
+        """Whether a map and not the nearest center alone decides who is in which segment."""
+        return self.fairness.mitigation is not None and self.fairness.mitigation.method == "balanced"
+
+    @property
     def opt_in(self) -> bool:
         return self.legal_basis == "consent"
 

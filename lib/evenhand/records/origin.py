@@ -43,8 +43,7 @@ def _meanings(plan: Plan) -> dict[str, object]:
     found["features"] = plan.feature_names  # whose order is that of the centers' coordinates
     for name, source in plan.sources.events.items():
         found[f"sources.events.{name}"] = source.model_dump(include={"time", "where"})
-    mitigation = plan.fairness.mitigation
-    if mitigation is not None and mitigation.method == "balanced":
+    if plan.is_balanced:
         found["fairness.mitigation"] = [_of_attribute(a) for a in plan.mitigated]
     return found
 

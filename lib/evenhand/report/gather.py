@@ -108,7 +108,7 @@ def _tradeoff(store: Store, plan: Plan, run_id: str) -> Rows:
 
 
 def _bounds(store: Store, plan: Plan, run_id: str) -> Rows:
-    if plan.fairness.mitigation is None or plan.fairness.mitigation.method != "balanced":
+    if not plan.is_balanced:
         return []
     groups = [(a.name, group) for a in plan.mitigated for group in a.group_names]
     if not store.exists(catalog.MITIGATION_BOUNDS) or not store.exists(catalog.MITIGATION_VERDICTS):
