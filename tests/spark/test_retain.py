@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from pyspark.sql import functions as F
 
+from evenhand.cli.main import main
 from evenhand.errors import RunConflict
+from evenhand.past.runs import runs
 from evenhand.people.activate import activate
 from evenhand.people.retain import retain
 from evenhand.records.alone import alone, others_at_work
@@ -33,7 +35,7 @@ def world(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> World:
         for run_id in ("young-1", "half-1"):
             store.write(spec, rows, run_id)
     runs = store.read(catalog.RUNS, "run-1")
-    for run_id, status in (("young-1", "published"), ("half-1", "failed")):
+    for run_id, status in (("young-1", "published"), ("half-1", "failed"), ("half-1", "running")):
         row = runs.where("status = 'published'").withColumns({"run_id": F.lit(run_id), "status": F.lit(status)})
         row.write.format("delta").mode("append").save(f"{found.folder}/open/runs")
     old = "SET at = at - INTERVAL 14 MONTHS WHERE"
@@ -49,6 +51,12 @@ def kept(world: World, spec: catalog.TableSpec, column: str = "run_id") -> set[s
 def files(world: World, spec: catalog.TableSpec) -> set[Path]:
     folder = world.folder / "restricted" / spec.name
     return {p for p in folder.rglob("*.parquet") if "_delta_log" not in p.parts}
+
+
+def test_of_a_run_that_stopped_the_list_says_how(world: World) -> None:
+    """Both rows are of one day; which was written last does not count."""
+    found = runs(world.plan(), world.spark)
+    assert {past.run_id: past.status for past in found} == {"run-1": "published", "young-1": "published", "half-1": "failed"}
 
 
 def test_nothing_is_removed_while_somebody_is_at_work(world: World) -> None:
@@ -76,12 +84,14 @@ def test_what_the_plan_keeps_longer_stays(world: World) -> None:
     assert kept(world, catalog.SEGMENTS) == {"run-1", "young-1", "half-1"}
 
 
-def test_what_is_due_goes_with_its_files_and_is_said(world: World) -> None:
-    said: list[str] = []
-    removed = retain(world.plan(), world.spark, say=said.append)
+def test_what_is_due_goes_with_its_files_and_is_said_once(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    (world.folder / "plan.yaml").write_text(world.yaml(), encoding="utf-8")
+    assert main(["retain", "--plan", f"{world.folder}/plan.yaml", "--json"]) == 0
+    told = capsys.readouterr()
+    removed = json.loads(told.out)["removed"]
     assert removed["prepared"] == removed["segments"] == removed["input_quality"] == ["half-1", "run-1"]
     assert removed["activated"] == removed["activations"] == ["act-old"]
-    assert "prepared: removed half-1, run-1" in said
+    assert "half-1" not in told.err
     for spec in OF_RUN:
         assert kept(world, spec) == {"young-1"}
         assert {p.parent.name for p in files(world, spec)} == {"run_id=young-1"}

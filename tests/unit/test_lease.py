@@ -61,17 +61,14 @@ class Leases:
         row = rows.to_pylist()[0]
         self.rows.setdefault(number, Holder(*(row[c] for c in ("number", "owner", "machine", "pid", "since", "until"))))
 
-    def exists(self, spec: Any) -> bool:
-        return False  # in which a removal of rows might stand
-
-    def newest(self) -> Holder | None:
-        return self.rows[max(self.rows)] if self.rows else None
+    def look(self) -> dict[str, Holder]:
+        return {"r1": self.rows[max(self.rows)]} if self.rows else {}
 
 
 def test_who_sleeps_through_its_lease_and_is_not_the_first_to_wake_has_lost_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     table = Leases()
     lease = Lease(table, "r1")  # type: ignore[arg-type]
-    monkeypatch.setattr(lease, "_newest", table.newest)
+    monkeypatch.setattr(lease, "_look", table.look)
     try:
         assert lease.take()
         lease.require()

@@ -11,11 +11,10 @@ from pyspark.sql import functions as F
 
 from evenhand.errors import IntegrityError
 from evenhand.plan.models import Plan
-from evenhand.records.audit import APPROVE, PUBLISH, RESUME, START, AuditLog, Entry, spent_by
+from evenhand.records.audit import APPROVE, PUBLISH, RESUME, START, Entry, spent_by
 from evenhand.records.evidence import evidence
 from evenhand.records.ledger import read_book
-from evenhand.spark.errors import no_values_in_errors
-from evenhand.spark.session import require_delta, settings
+from evenhand.records.opened import opened
 from evenhand.tables.catalog import BUDGET_ENTRIES, RELEASES, RUNS, TableSpec
 from evenhand.tables.store import Store
 
@@ -28,11 +27,7 @@ def verify(plan: Plan, spark: SparkSession) -> str:
         DataError: a table cannot be read.
         OutputError: a location holds something that Evenhand did not write.
     """
-    require_delta(spark)
-    with no_values_in_errors("verify"), settings(spark, plan.time_zone):
-        store = Store(spark, plan.output)
-        store.refuse_foreign_content()
-        log = AuditLog(store)
+    with opened(plan, spark, "verify", "nothing was changed") as (store, log):
         logged = log.entries()
         entries = [entry for entry, _ in logged]
         spent, elsewhere = spent_by(entries), evidence(store)

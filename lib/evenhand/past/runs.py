@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 from pyspark.sql import Row, SparkSession
-from pyspark.sql import functions as F
 
 from evenhand.errors import ArgumentError, RunConflict
 from evenhand.job.ended import bounded
@@ -22,10 +20,9 @@ from evenhand.past.compare import Comparison
 from evenhand.plan.data import Output, Place
 from evenhand.plan.load import fingerprint
 from evenhand.plan.models import Plan
-from evenhand.records.runs import ENDED
+from evenhand.records.runs import ENDED, last_states, started_as_of
 from evenhand.spark.errors import no_values_in_errors
 from evenhand.spark.session import require_delta, start
-from evenhand.tables.catalog import RUNS
 from evenhand.tables.store import Store
 
 
@@ -51,7 +48,8 @@ class PastRun:
 
 
 def runs(where: Plan | str | Path, spark: SparkSession | None = None) -> Runs:
-    """The runs in the open zone of a plan, or in the open zone at a path or in a catalog schema, the newest first.
+    """The runs in the open zone of a plan, or in the open zone at a path or in a catalog schema; the last day's first, of one
+    day the later point in time.
 
     Raises:
         EvenhandError: one line; the session has no Delta, or the table `runs` cannot be read.
@@ -72,9 +70,9 @@ class Runs:
         restricted = where.output.restricted if isinstance(where, Plan) else self._open  # not known; nothing is read of it here
         self._store = Store(spark, Output.model_construct(restricted=restricted, open=self._open, reports="reports"))
         with no_values_in_errors("runs", "nothing was changed"):
-            found = self._store.read(RUNS) if self._store.exists(RUNS) else None
-            rows = [] if found is None else found.withColumns({c: F.unix_micros(c) for c in ("as_of", "at")}).collect()
-        self._rows = _newest(rows)
+            rows = last_states(self._store)
+        # The open zone has no more than the day of `at`.
+        self._rows = {row.run_id: row for row in sorted(rows, key=lambda r: (-r.at, -r.as_of, r.run_id))}
         self._list = [_past(row) for row in self._rows.values()]
 
     def __iter__(self) -> Iterator[PastRun]:
@@ -109,10 +107,10 @@ class Runs:
         """
         row = self._row(run_id)
         if row.status not in ENDED:
-            raise RunConflict(f"--run-id: run {run_id} is {row.status}, and has no results yet; start it again and it goes on")
+            raise RunConflict(f"run {run_id} is {row.status}, and has no results yet; start it again and it goes on")
         if row.centers_of is not None:
             raise RunConflict(
-                f"--run-id: run {run_id} put customers into the segments of run {row.centers_of} and measured nothing; open that"
+                f"run {run_id} put customers into the segments of run {row.centers_of} and measured nothing; open that"
             )
         plan = self._plan_of(row)
         store = Store(self._store.spark, plan.output)
@@ -129,7 +127,7 @@ class Runs:
     def _row(self, run_id: str) -> Row:
         if run_id not in self._rows:
             known = ", ".join(list(self._rows)[:5]) or "none"
-            raise RunConflict(f"--run-id: there is no run {run_id} here; the newest: {known}")
+            raise RunConflict(f"there is no run {run_id} here; the newest: {known}")
         return self._rows[run_id]
 
     def _plan_of(self, row: Row) -> Plan:
@@ -139,7 +137,7 @@ class Runs:
             stored = Plan.model_validate(json.loads(row.plan))
         except (ValidationError, ValueError):
             raise RunConflict(
-                f"--run-id: run {row.run_id} was done by Evenhand {row.version}, whose plan this version cannot read; use that one"
+                f"run {row.run_id} was done by Evenhand {row.version}, whose plan this version cannot read; use that one"
             ) from None
         ours = stored.output.model_copy(update={"open": self._open}) if self._plan is None else self._plan.output
         return stored.model_copy(update={"output": ours})
@@ -149,17 +147,7 @@ def _place(zone: str) -> Place:
     return Place(path=zone) if "/" in zone or os.path.isdir(zone) else Place(schema=zone)
 
 
-def _newest(rows: list[Row]) -> dict[str, Row]:
-    """Of each run the row that counts: that of its end, else the newest. The run that moved last comes first; of one day, since the
-    open zone has no more than that, the one with the later point in time.
-    """
-    last: dict[str, Any] = {}
-    for row in sorted(rows, key=lambda r: (r.status in ENDED, r.at)):
-        last[row.run_id] = row
-    return {row.run_id: row for row in sorted(last.values(), key=lambda r: (-r.at, -r.as_of, r.run_id))}
-
-
 def _past(row: Row) -> PastRun:
-    moment, at = (datetime.fromtimestamp(micros / 1_000_000, UTC) for micros in (row.as_of, row.at))
+    at = datetime.fromtimestamp(row.at / 1_000_000, UTC)
     of_plan = (row.plan_name, row.plan_fingerprint)
-    return PastRun(row.run_id, row.status, *of_plan, moment, at, row.epsilon, tuple(row.reasons or ()), row.version)
+    return PastRun(row.run_id, row.status, *of_plan, started_as_of(row), at, row.epsilon, tuple(row.reasons or ()), row.version)

@@ -26,9 +26,8 @@ from evenhand.prepare.pseudonym import INNER, OUTER, Pads, hmac_sha256, with_pse
 from evenhand.prepare.sources import Sources
 from evenhand.records.audit import AuditLog, known_keys
 from evenhand.records.lease import held
+from evenhand.records.opened import opened
 from evenhand.sources.open import AS_WRITTEN, people_today
-from evenhand.spark.errors import no_values_in_errors
-from evenhand.spark.session import require_delta, settings
 from evenhand.tables.arrow import timestamp
 from evenhand.tables.catalog import ACTIVATED, ACTIVATIONS, SEGMENTS
 from evenhand.tables.store import Store
@@ -61,15 +60,11 @@ def activate(
         raise ArgumentError("--offer, --segments: state one of both")
     destination, run_id = Destination.of(to, form), checked_id(run_id)
     activation_id = checked_id(activation_id) if activation_id else _new_id(run_id)
-    require_delta(spark)
     left = f"start it again with --activation {activation_id}, and it goes on where it stopped"
-    with no_values_in_errors("activate", left), settings(spark, plan.time_zone):
-        store = Store(spark, plan.output)
-        store.refuse_foreign_content()
+    with opened(plan, spark, "activate", left) as (store, audit):
         run = published_run(store, plan, run_id)
         require_fresh(run, plan, store)
         chosen = segments_of(run, plan, offer, segments)
-        audit = AuditLog(store)
         entries = audit.check()
         key = key_of(plan, run.key_id, known_keys(entries))
         today = people_today(spark, plan)

@@ -20,12 +20,11 @@ from evenhand.plan.expressions import quoted_column
 from evenhand.plan.models import Plan
 from evenhand.prepare.consent import ID
 from evenhand.prepare.customers import timestamp
-from evenhand.records.audit import AuditLog
 from evenhand.records.lease import held
+from evenhand.records.opened import opened
 from evenhand.sources.open import address, people_of
 from evenhand.sources.unreadable import why_unreadable
-from evenhand.spark.errors import SPARK_ERRORS, no_values_in_errors, retried
-from evenhand.spark.session import require_delta, settings
+from evenhand.spark.errors import SPARK_ERRORS, retried
 from evenhand.tables.catalog import CONSENT_QUARANTINE
 from evenhand.tables.store import PROPERTIES, Store
 
@@ -63,11 +62,7 @@ def import_consent(
         EvenhandError: one line. An import that was cut off is started again: what has been taken is not taken twice.
     """
     stated, consent, now = form_of(path, form), plan.sources.consent, datetime.now(UTC)
-    require_delta(spark)
-    with no_values_in_errors("consent import", AGAIN), settings(spark, plan.time_zone):
-        store = Store(spark, plan.output)
-        store.refuse_foreign_content()
-        audit = AuditLog(store)
+    with opened(plan, spark, "consent import", AGAIN) as (store, audit):
         audit.check()
         table = _table(spark, plan, create)
         id_type = next(f.dataType for f in table if f.name.lower() == consent.id.lower())

@@ -93,12 +93,8 @@ class Destination:
         if self.form == "delta":
             return self.read(spark, activation_id)
         folders = sorted(p for p in Path(self.place).glob("[0-9]" * 4) if p.is_dir())
-        found = [Destination(self.form, str(p)).read(spark, activation_id) for p in folders]
-        return (
-            reduce(DataFrame.union, [rows for rows in found if rows is not None])
-            if any(rows is not None for rows in found)
-            else None
-        )
+        found = [rows for p in folders if (rows := Destination(self.form, str(p)).read(spark, activation_id)) is not None]
+        return reduce(DataFrame.union, found) if found else None
 
     def refuse_foreign(self, plan: Plan, store: Store, columns: Mapping[str, str], key: str) -> None:
         """Look that it is free, or a folder that the same `key` began, or a Delta table of these columns, and apart from all else.

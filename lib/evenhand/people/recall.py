@@ -25,11 +25,10 @@ from evenhand.prepare.ids import in_one_form
 from evenhand.prepare.keys import key_of, pads_of
 from evenhand.prepare.pseudonym import with_pseudonym
 from evenhand.prepare.sources import Sources
-from evenhand.records.audit import AuditLog, known_keys
-from evenhand.records.lease import Lease
+from evenhand.records.audit import known_keys
+from evenhand.records.lease import held
+from evenhand.records.opened import opened
 from evenhand.sources.open import AS_WRITTEN, people_today
-from evenhand.spark.errors import no_values_in_errors
-from evenhand.spark.session import require_delta, settings
 from evenhand.tables.catalog import ACTIVATED, ACTIVATIONS, RECALLED
 from evenhand.tables.store import Store
 
@@ -46,13 +45,9 @@ def recall(plan: Plan, spark: SparkSession, activation_id: str, say: Callable[[s
         EvenhandError: one line; nothing was listed.
     """
     checked_id(activation_id)
-    require_delta(spark)
-    with no_values_in_errors("recall", "start it again"), settings(spark, plan.time_zone):
-        store = Store(spark, plan.output)
-        store.refuse_foreign_content()
+    with opened(plan, spark, "recall", "start it again") as (store, audit):
         header = _header(store, activation_id)
         published_run(store, plan, header.run_id)
-        audit = AuditLog(store)
         key = key_of(plan, header.key_id, known_keys(audit.check()))
         given = Destination(header.form, header.destination)
         today = people_today(spark, plan)
@@ -60,9 +55,7 @@ def recall(plan: Plan, spark: SparkSession, activation_id: str, say: Callable[[s
         listing = place.batch()
         columns = {"id": _kind(today).simpleString(), "reason": "string", "activation_id": "string"}
         listing.refuse_foreign(plan, store, columns, activation_id)
-        lease = Lease(store, activation_id)
-        lease.take()
-        try:
+        with held(store, activation_id):
             handed_out, listed = given.read(spark, activation_id), place.read_batches(spark, activation_id)
             if handed_out is None:
                 say(f"Warning: {given.place} is not there; an id that no source has any more cannot be taken back from here")
@@ -83,8 +76,6 @@ def recall(plan: Plan, spark: SparkSession, activation_id: str, say: Callable[[s
             finally:
                 found.unpersist()
             audit.add(header.run_id, RECALL, {"activation": activation_id, "listed_in": place.place})
-        finally:
-            lease.end(release=True)
     return place.place
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import partial
 
@@ -12,10 +12,9 @@ from pyspark.sql import functions as F
 from evenhand.plan.models import Plan
 from evenhand.plan.spans import before
 from evenhand.records.alone import alone
-from evenhand.records.audit import AuditLog
+from evenhand.records.opened import opened
 from evenhand.records.runs import ENDED
-from evenhand.spark.errors import no_values_in_errors, retried
-from evenhand.spark.session import require_delta, settings
+from evenhand.spark.errors import retried
 from evenhand.tables.catalog import ACTIVATED, ACTIVATIONS, INPUT_QUALITY, LEASES, PREPARED, RECALLED, RUNS, SEGMENTS, TableSpec
 from evenhand.tables.purge import remove_old_files
 from evenhand.tables.store import Store
@@ -23,7 +22,7 @@ from evenhand.tables.store import Store
 RETAIN = "retain"  # in the audit log, before anything is removed
 
 
-def retain(plan: Plan, spark: SparkSession, say: Callable[[str], None] = lambda line: None) -> dict[str, list[str]]:
+def retain(plan: Plan, spark: SparkSession) -> dict[str, list[str]]:
     """Remove what the plan's `retention` no longer keeps; hands back by table the runs or activations that were removed.
 
     Files that no newest version needs go too, so a removal that was cut off is finished by the next. Not while anything else is
@@ -32,11 +31,8 @@ def retain(plan: Plan, spark: SparkSession, say: Callable[[str], None] = lambda 
     Raises:
         RunConflict: somebody is at work; nothing was removed.
     """
-    require_delta(spark)
-    with no_values_in_errors("retain", "start it again, and it goes on"), settings(spark, plan.time_zone):
-        store = Store(spark, plan.output)
-        store.refuse_foreign_content()
-        audit, now = AuditLog(store), datetime.now(UTC)
+    with opened(plan, spark, "retain", "start it again, and it goes on") as (store, audit):
+        now = datetime.now(UTC)
         audit.check()
         with alone(store) as lease:
             due = _due(store, plan, now)
@@ -46,7 +42,6 @@ def retain(plan: Plan, spark: SparkSession, say: Callable[[str], None] = lambda 
                 if ids := due.get(spec.name):
                     lease.require()
                     _delete(store, spec, ids)
-                    say(f"{spec.name}: removed {', '.join(ids)}")
             for spec in _COLUMNS:
                 if spec is not LEASES and store.exists(spec):  # to leases others write at any time, if only to be refused
                     lease.require()

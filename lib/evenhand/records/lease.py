@@ -69,20 +69,20 @@ class Lease:
             RunConflict: another process is at it; it says which, and until when.
         """
         ALIVE.add(self._owner)
-        newest, number = self._newest(), 0
-        first = newest is None
-        while newest is None or newest.owner != self._owner:
+        found, number = self._look(), 0
+        first = self._run_id not in found
+        while (newest := found.get(self._run_id)) is None or newest.owner != self._owner:
             if newest is not None and newest.works:
                 raise busy(self._run_id, newest)
             number = max(number, newest.number if newest else 0) + 1
             self._write(number, datetime.now(UTC) + LASTS)
-            newest = self._newest()
+            found = self._look()
         self._until, self._held = newest.until, True
         self._renewing.start()
-        # After it is written: who removes rows writes first, too, and looks for others then. One of the two sees the other.
-        if self._run_id != ALONE and (removing := newest_of(self._store, ALONE)) is not None and removing.works:
+        # Seen after ours was written: who removes rows writes first, too, and looks for others then. One of the two sees the other.
+        if self._run_id != ALONE and ALONE in found and found[ALONE].works:
             self.end(release=True)
-            raise busy(ALONE, removing)
+            raise busy(ALONE, found[ALONE])
         return first
 
     def require(self) -> None:
@@ -112,10 +112,10 @@ class Lease:
                 self._extend()
 
     def _extend(self, by: timedelta = LASTS) -> None:
-        newest = self._newest()
+        newest = self._look().get(self._run_id)
         if newest is not None and newest.owner == self._owner:
             self._write(newest.number + 1, datetime.now(UTC) + by)
-            newest = self._newest()  # another process may have taken the number
+            newest = self._look().get(self._run_id)  # another process may have taken the number
         self._lost = newest is None or newest.owner != self._owner
         if newest is not None and not self._lost:
             self._until = newest.until
@@ -132,8 +132,9 @@ class Lease:
         }
         self._store.append_once(LEASES, pa.table(row), self._run_id, number)
 
-    def _newest(self) -> Holder | None:
-        return newest_of(self._store, self._run_id)
+    def _look(self) -> dict[str, Holder]:
+        """Who has this run, and who is alone in the zones."""
+        return newest_of(self._store, self._run_id, ALONE)
 
 
 @contextmanager
@@ -151,14 +152,13 @@ def held(store: Store, work_id: str) -> Iterator[Lease]:
         lease.end(release=True)
 
 
-def newest_of(store: Store, run_id: str) -> Holder | None:
-    """Who has taken a run last; None where nobody has."""
-    if not store.exists(LEASES):
-        return None
-    rows = store.read(LEASES, run_id).select(
-        "number", "owner", "machine", "pid", F.unix_micros("since").alias("since"), F.unix_micros("until").alias("until")
-    )
-    return max((_holder(row) for row in rows.collect()), key=lambda holder: holder.number, default=None)
+def newest_of(store: Store, *run_ids: str) -> dict[str, Holder]:
+    """Who has taken each of some runs last, in one look; nobody has those that are left out."""
+    if not run_ids or not store.exists(LEASES):
+        return {}
+    times = [F.unix_micros(name).alias(name) for name in ("since", "until")]
+    rows = store.read(LEASES).where(F.col("run_id").isin(*run_ids)).select("run_id", "number", "owner", "machine", "pid", *times)
+    return {row.run_id: _holder(row) for row in sorted(rows.collect(), key=lambda row: row.number)}
 
 
 def busy(run_id: str, holder: Holder) -> RunConflict:

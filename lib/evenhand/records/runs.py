@@ -7,6 +7,7 @@ import secrets
 from datetime import UTC, date, datetime
 from typing import Any
 
+from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
 from evenhand.errors import RunConflict
@@ -31,12 +32,18 @@ def last_state(store: Store, run_id: str) -> Any | None:
 
     With `as_of` and `at` in microseconds: a timestamp that is collected is in the driver's time zone and does not say so.
     """
-    if not store.exists(RUNS):
-        return None
-    last = store.read(RUNS, run_id).orderBy(
-        F.col("status").isin(*ENDED).desc(), F.col("at").desc(), F.col("status") == RUNNING, "status"
-    )
-    return last.withColumns({name: F.unix_micros(name) for name in ("as_of", "at")}).first()
+    return _what_counts_first(store.read(RUNS, run_id)).first() if store.exists(RUNS) else None
+
+
+def last_states(store: Store) -> list[Row]:
+    """The row that counts of each run, as `last_state` has it."""
+    rows = _what_counts_first(store.read(RUNS)).collect() if store.exists(RUNS) else []
+    return list({row.run_id: row for row in reversed(rows)}.values())
+
+
+def _what_counts_first(rows: DataFrame) -> DataFrame:
+    last = rows.orderBy(F.col("status").isin(*ENDED).desc(), F.col("at").desc(), F.col("status") == RUNNING, "status")
+    return last.withColumns({name: F.unix_micros(name) for name in ("as_of", "at")})
 
 
 def started_as_of(state: Any) -> datetime:

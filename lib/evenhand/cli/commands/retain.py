@@ -17,7 +17,7 @@ def _run(options: Namespace, talk: Talk) -> Answer:
     plan = load_plan(options.plan)
     spark = session(f"evenhand retain {plan.name}", talk)
     talk.wait_for("removing what is due")
-    removed = retain(plan, spark, say=talk.say)
+    removed = retain(plan, spark)
     lines = [f"{table}: removed {', '.join(ids)}" for table, ids in removed.items()]
     return Answer("\n".join(lines) or "nothing is due", {"status": "done", "plan": plan.name, "removed": removed})
 

@@ -11,11 +11,10 @@ from evenhand.cli.talk import Talk
 
 
 def _run(options: Namespace, talk: Talk) -> Answer:
+    from evenhand.governance.verify import verify
     from evenhand.plan.load import load_plan
 
     plan = load_plan(options.plan)
-    from evenhand.governance.verify import verify
-
     spark = session(f"evenhand verify {plan.name}", talk)
     talk.wait_for("reading the records of both zones")
     found = verify(plan, spark)
