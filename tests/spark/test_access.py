@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 from pyspark.sql import functions as F
+from pyspark.sql.types import DataType, DecimalType, LongType
 
 from evenhand.errors import EvenhandError
 from evenhand.people.access import access, rows_of
 from evenhand.people.activate import activate
+from evenhand.people.asked import asked
 from evenhand.people.recall import recall
 from evenhand.prepare.consent import ID
 from evenhand.prepare.keys import pads_of
@@ -108,6 +110,13 @@ def test_pages_are_their_owner_s_alone_and_hold_nobody_else(world: World, pages:
     for number, file in enumerate(files):
         text = file.read_text(encoding="utf-8")
         assert [i for i in world.ids if i in text] == world.ids[number // 2 : number // 2 + 1] * (number < 6)
+
+
+@pytest.mark.parametrize("kind", [DecimalType(10, 0), LongType()], ids=str)
+def test_what_is_no_whole_number_is_no_number_s_customer(world: World, kind: DataType) -> None:
+    """Cast to a DECIMAL 1.5 is 2."""
+    found = asked(world.spark, ["1.5", "2", "1e1", "two"], kind, world.plan()).collect()
+    assert [(row.number, int(row[ID])) for row in found] == [(2, 2)]
 
 
 def test_only_those_who_ask_leave_a_scan(world: World) -> None:

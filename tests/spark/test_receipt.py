@@ -92,9 +92,9 @@ def test_who_has_said_nothing_has_an_empty_record(folder: Path, tmp_path: Path, 
     ("id", "expected"),
     [
         (b"stranger-7", "no customer and no consent event has that id"),
-        (b"", "holds no id"),
-        (b"a\nb\n", "holds several lines"),
-        (b"\xff\xfea\x00", "cannot be read as text in UTF-8 (UnicodeDecodeError)"),
+        (b"", "has no id; write one id"),
+        (b"a\nb\n", "has too many ids; write one id"),
+        (b"\xff\xfea\x00", "is not UTF-8 text"),
     ],
 )
 def test_an_id_that_is_none_is_one_line_without_it_and_writes_nothing(

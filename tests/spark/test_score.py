@@ -19,6 +19,7 @@ from evenhand.errors import EvenhandError, RunConflict
 from evenhand.governance.verify import verify
 from evenhand.job.api import run
 from evenhand.past.runs import runs
+from evenhand.people.access import access
 from evenhand.people.activate import activate
 from evenhand.people.published import published_run, require_fresh
 from evenhand.people.score import score
@@ -33,6 +34,14 @@ pytestmark = pytest.mark.long  # runs, and what is scored by them
 
 NEW_KEY = b"another key of thirty-two bytes or more"
 NEWCOMER, MOVED, LEFT = "new-0001", 1, 0
+
+
+# A feature that is an expression over customers, and one whose bounds the run has found.
+PLAN: dict[str, Any] = {
+    "features.0.column": REMOVED,
+    "features.0.expression": "least(years, 20)",
+    "features.1.bounds": REMOVED,
+}
 
 
 def grown(spark: Any, folder: Path, changes: dict[str, Any] | None = None) -> World:
@@ -51,11 +60,7 @@ def grown(spark: Any, folder: Path, changes: dict[str, Any] | None = None) -> Wo
 
 @pytest.fixture(scope="module")
 def world(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> World:
-    """With bounds that the run has found."""
-    return grown(spark, tmp_path_factory.mktemp("score"), {"features.1.bounds": REMOVED})
-
-
-PLAN: dict[str, Any] = {"features.1.bounds": REMOVED}
+    return grown(spark, tmp_path_factory.mktemp("score"), PLAN)
 
 
 def people_of(world: World, run_id: str, key: bytes | None = None) -> dict[str, int]:
@@ -177,6 +182,21 @@ def test_what_was_measured_is_as_old_as_the_centers(world: World) -> None:
         require_fresh(old, plan, store)
     last = read_last(store, plan, "run-2", True)  # a run that has measured nothing is none to compare with
     assert last is not None and last.run_id == "run-1"
+
+
+def test_a_person_is_told_of_it_with_the_words_of_the_run_that_has_learned(world: World) -> None:
+    plan, who, file = world.plan(PLAN), world.ids[7], world.folder / "ids.txt"
+    score(plan, world.spark, "run-1", scoring_id="told")
+    file.write_text(who, encoding="utf-8")
+    newest = {"pseudonyms.older": [{"key_id": "test-2", "key_file": f"{world.folder}/new"}]}
+    write_key(world.folder / "new", NEW_KEY)
+    pages = access(world.plan(PLAN | newest), world.spark, str(file), f"{world.folder}/pages")
+    told_of = {r["run_id"]: r for r in json.loads((pages / "person-0001.json").read_text(encoding="utf-8"))["runs"]}
+    first, told = told_of["run-1"], told_of["told"]
+    assert first["label"]
+    assert (told["segment"], told["label"], told["because"]) == (first["segment"], first["label"], first["because"])
+    tenure = next(v for v in told["values"] if v["feature"] == "tenure")
+    assert tenure["in_source"] == pytest.approx(tenure["used"], abs=0.01)
 
 
 REFUSED = {

@@ -20,7 +20,7 @@ BALANCED = {
 }
 ROWS: dict[str, list[dict[str, Any]]] = {
     "customer": [{"years": 2.4, "sex": "f", "age": 40}],
-    "events": [{"spent": 77.0, "visits": 33}],
+    "values": [{"spent": 77.0, "visits": 33}],
     "consent": [{"purpose": "offers", "state": "<granted>", "recorded_at": "2026-01-30"}],
     "prepared": [
         {"run_id": "run-1", "imputed": 2, "clipped": 4, "tenure": int(0.12 * STEPS), "spent": 0, "visits": int(0.11 * STEPS),
@@ -50,7 +50,7 @@ def test_balanced_segments_say_that_the_group_was_read_and_which_segment_is_near
     run = made(BALANCED, ROWS)["runs"][0]
     assert (run["segment"], run["nearest"], run["against"]) == (2, 1, 1)
     assert run["group_was_read"] == (
-        "Your group (gender) was read too, so that every group is present in every segment: To reach all alike."
+        "Your group (gender) was read too, to spread the groups more evenly over the segments: To reach all alike."
     )
     assert made({}, ROWS)["runs"][0]["group_was_read"] is None
 

@@ -24,16 +24,14 @@ from evenhand.plan.expressions import quoted_column
 from evenhand.plan.models import Plan
 from evenhand.prepare.consent import ID, identified
 from evenhand.prepare.customers import timestamp, timestamp_sql
-from evenhand.prepare.features import event_features
+from evenhand.prepare.features import customer_values, event_features
 from evenhand.prepare.keys import key_of, pads_of
 from evenhand.prepare.pseudonym import with_pseudonym
 from evenhand.prepare.sources import Sources
-from evenhand.records.audit import AuditLog, known_keys
-from evenhand.sources.open import newest, open_sources, pin_versions
-from evenhand.spark.errors import no_values_in_errors
-from evenhand.spark.session import require_delta, settings
+from evenhand.records.audit import known_keys
+from evenhand.records.opened import opened
+from evenhand.sources.open import address, newest, open_sources, pin_versions
 from evenhand.tables.catalog import ACTIVATED, ACTIVATIONS, PREPARED, RECALLED, RUNS, SEGMENT_PROFILES, SEGMENTS, TableSpec
-from evenhand.tables.paths import quoted
 from evenhand.tables.store import Store
 
 ACCESS = "access"  # in the audit log, before anything is read
@@ -52,13 +50,10 @@ def access(plan: Plan, spark: SparkSession, customer_from: str, to: str) -> Path
     ids, folder = ids_in(Path(customer_from)), Path(to).absolute()
     if ":/" in to:
         raise ArgumentError("--to: a folder on this machine's own disk is needed, where only its owner can be let in")
-    require_delta(spark)
-    with no_values_in_errors("access", "start it again"), settings(spark, plan.time_zone):
-        store = Store(spark, plan.output)
-        store.refuse_foreign_content()
+    with opened(plan, spark, "access", "start it again") as (store, audit):
         Destination("csv", str(folder)).refuse_inside(plan, store)
         _refuse_others(folder)
-        audit, now = AuditLog(store), datetime.now(UTC)
+        now = datetime.now(UTC)
         known = known_keys(audit.check())
         runs = [published_run(store, plan, run_id) for run_id in _runs(store, plan)]
         today = newest(plan)
@@ -97,13 +92,16 @@ def _of_tables(store: Store, under_key: DataFrame, run_ids: Sequence[str]) -> It
 
 def _of_sources(sources: Sources, plan: Plan, people: DataFrame, now: datetime) -> Iterator[DataFrame]:
     customers, consent = plan.sources.customers, plan.sources.consent
-    yield _as_json("customer", identified(sources.customers, customers.id).join(people, ID), (ID, customers.id))
+    theirs = identified(sources.customers, customers.id).join(people, ID)
+    yield _as_json("customer", theirs, (ID, customers.id))
+    if computed := [f for f in plan.features if f.events is None and f.expression is not None]:
+        yield _as_json("values", customer_values(theirs, computed, [NUMBER], timestamp_sql(now)), ())
     yield _as_json("consent", identified(sources.consent, consent.id).join(people, ID), (ID, consent.id))
     for name, events in plan.sources.events.items():
         features = [f for f in plan.features if f.events == name]
         theirs = identified(sources.events[name], events.id).join(people.select(ID), ID, "left_semi")
         values = event_features(theirs, events, features, timestamp(now), timestamp_sql(now))
-        yield _as_json("events", values.join(people, ID), (ID,))
+        yield _as_json("values", values.join(people, ID), (ID,))
 
 
 def _as_json(kind: str, rows: DataFrame, without: Sequence[str]) -> DataFrame:
@@ -149,8 +147,7 @@ def _headers(store: Store) -> list[Any]:
 
 def _unused(spark: SparkSession, plan: Plan) -> list[str]:
     """The columns of the customer table that the plan does not name."""
-    table = plan.sources.customers
-    there = spark.read.table(quoted(table.path) if table.path else str(table.name)).columns
+    there = spark.read.table(address(plan.sources.customers)).columns
     named = {c.lower() for c in needed_columns(plan)[CUSTOMERS]}
     return sorted(c for c in there if c.lower() not in named)
 

@@ -14,12 +14,13 @@ from evenhand.plan.models import Plan
 from evenhand.prepare.consent import ID, has_id
 from evenhand.prepare.ids import in_one_form
 
-NUMBER = "number"  # of the line in the file; names of files and messages have this and no id
+NUMBER = "number"  # of the id in the file; names of files and messages have this and no id
 MOST_IDS = 10_000
+WHOLE = "^ *[+-]?[0-9]{1,38} *$"  # 1.5 would become another customer's 2 where ids are DECIMAL
 
 
-def ids_in(path: Path) -> list[str]:
-    """The ids of a text file, one a line; blanks at either end and empty lines do not count.
+def ids_in(path: Path, most: int = MOST_IDS) -> list[str]:
+    """The ids of a text file, one a line as the source writes it; blank lines do not count.
 
     Raises:
         ArgumentError: it cannot be read, or has none or too many. No line of it is repeated.
@@ -31,11 +32,10 @@ def ids_in(path: Path) -> list[str]:
     except (OSError, ValueError) as wrong:
         said = getattr(wrong, "strerror", None) or "there can be no such path"
         raise ArgumentError(f"--customer-from: {path} cannot be read: {said}") from None
-    ids = [line.strip() for line in text.splitlines() if line.strip()]
-    if not ids or len(ids) > MOST_IDS:
-        raise ArgumentError(
-            f"--customer-from: {path} has {'no id' if not ids else 'too many ids'}; write 1 to {MOST_IDS:,}, one a line"
-        )
+    ids = [line for line in text.splitlines() if line.strip()]
+    if not ids or len(ids) > most:
+        right = "one id" if most == 1 else f"1 to {most:,}, one a line"
+        raise ArgumentError(f"--customer-from: {path} has {'no id' if not ids else 'too many ids'}; write {right}")
     if any(not c.isprintable() for line in ids for c in line):
         raise ArgumentError(
             f"--customer-from: {path} has an id with a sign that cannot be printed; write one id a line, as UTF-8 text"
@@ -53,6 +53,7 @@ def asked(spark: SparkSession, ids: list[str], kind: DataType, plan: Plan) -> Da
     if isinstance(kind, BinaryType):
         form = F.unhex(given)
     else:
-        form = in_one_form(given, plan.sources.ids) if isinstance(kind, StringType) else given.try_cast(kind)
+        whole = F.when(given.rlike(WHOLE), given.try_cast(kind))
+        form = in_one_form(given, plan.sources.ids) if isinstance(kind, StringType) else whole
     found = rows.select(NUMBER, form.alias(ID))
     return found.where(has_id(found))

@@ -44,7 +44,7 @@ def person(
 ) -> dict[str, Any]:
     """Everything about one person. `rows` are theirs alone, by kind, as `people.access` has read them."""
     source = {name: value for row in rows.get("customer", []) for name, value in row.items()}
-    source |= {name: value for row in rows.get("events", []) for name, value in row.items() if name in plan.feature_names}
+    source |= {name: value for row in rows.get("values", []) for name, value in row.items() if name in plan.feature_names}
     of_runs = [found for facts in runs if (found := _of_run(facts, rows, plan, source)) is not None]
     return {
         "id": customer_id,
@@ -97,10 +97,10 @@ def _of_run(
         found["because"] = [sentence(asdict(r), segment, decided.other) for r in decided.reasons]
         found["against"], found["nearest"] = decided.other, decided.nearest
         mitigation = run.plan.fairness.mitigation
-        if mitigation is not None and mitigation.method == "balanced":
+        if mitigation is not None and run.plan.is_balanced:
             names = " and ".join(a.name for a in run.plan.mitigated)
             found["group_was_read"] = (
-                f"Your group ({names}) was read too, so that every group is present in every segment: {mitigation.justification}"
+                f"Your group ({names}) was read too, to spread the groups more evenly over the segments: {mitigation.justification}"
             )
     return found
 

@@ -14,19 +14,16 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from evenhand.errors import ArgumentError, OutputError
-from evenhand.people.customer_file import customer_id_in, wanted
+from evenhand.people.asked import asked, ids_in
 from evenhand.plan.columns import CONSENT, reasons
 from evenhand.plan.consent import DPV, STATES
 from evenhand.plan.models import Plan
 from evenhand.prepare.consent import ID, identified, is_blank, may_be_used
 from evenhand.prepare.customers import timestamp
 from evenhand.prepare.withheld import WITHHELD, withheld
-from evenhand.records.audit import AuditLog
+from evenhand.records.opened import opened
 from evenhand.sources.open import people_today
-from evenhand.spark.errors import no_values_in_errors
-from evenhand.spark.session import require_delta, settings
 from evenhand.tables.paths import require_file
-from evenhand.tables.store import Store
 
 RECEIPT = "consent receipt"  # in the audit log, before it is written
 TIMES = ("recorded_at", "expires_at")
@@ -53,15 +50,12 @@ def write_receipt(plan: Plan, spark: SparkSession, customer_from: str, to: str) 
     Raises:
         EvenhandError: one line, which never repeats the id; no file was written.
     """
-    customer_id, path = customer_id_in(customer_from), Path(to).absolute()
+    (customer_id,), path = ids_in(Path(customer_from), most=1), Path(to).absolute()
     require_file(path, "--to")
     if os.path.lexists(path):
         raise OutputError(f"--to: {path} is there already; name another file, nothing was written")
-    require_delta(spark)
-    with no_values_in_errors("consent receipt", "no receipt was written"), settings(spark, plan.time_zone):
-        store = Store(spark, plan.output)
-        store.refuse_foreign_content()
-        audit, now = AuditLog(store), datetime.now(UTC)
+    with opened(plan, spark, "consent receipt", "no receipt was written") as (_, audit):
+        now = datetime.now(UTC)
         audit.check()
         said, allowed, kept_back = _record(plan, spark, customer_id, now)
         found = receipt(plan, customer_id, said, allowed, kept_back, now)
@@ -133,7 +127,7 @@ def _record(plan: Plan, spark: SparkSession, customer_id: str, now: datetime) ->
     """
     sources = people_today(spark, plan, whole_consent=True)
     customers = identified(sources.customers, plan.sources.customers.id).select(ID)
-    person = wanted(spark, plan, [customer_id], customers.schema[ID].dataType).where(F.col(ID).isNotNull())
+    person = asked(spark, [customer_id], customers.schema[ID].dataType, plan).select(ID)
     events = identified(sources.consent, plan.sources.consent.id).join(person, ID, "left_semi")
     said = _told(events.where((F.col("purpose") == plan.purpose) | is_blank(events, "purpose")))
     if not said and customers.join(person, ID, "left_semi").isEmpty() and events.isEmpty():
