@@ -150,7 +150,7 @@ def _consent(people: DataFrame) -> DataFrame:
             _id(),
             F.lit(purpose).alias("purpose"),
             F.lit(state).alias("state"),
-            F.lit("2025-06").alias("notice_version"),
+            F.lit("1.0").alias("notice_version"),
             (asked + F.expr(f"INTERVAL {later}")).alias("recorded_at"),
             F.lit(expires).cast("timestamp").alias("expires_at"),
             F.lit("website").alias("source"),

@@ -23,6 +23,7 @@ from pydantic_core import PydanticUndefined
 from evenhand.plan.base import Column, Model, Name, Number, Share, Text
 from evenhand.plan.features import Value
 from evenhand.plan.models import Plan
+from evenhand.plan.notice import Language
 from evenhand.plan.places import PlanPath
 from evenhand.plan.schema import schema_text
 from evenhand.plan.spans import Span
@@ -34,6 +35,7 @@ OPEN, END = r"<!-- ((?:keys|tables) of \w+) -->\n", "<!-- end -->"
 # One name of the code each. What a name is must be said once on the page.
 KINDS: list[tuple[Any, str]] = [
     (Span, "span"),
+    (Language, "language"),
     (Name, "name"),
     (Text, "text"),
     (Column, "column"),

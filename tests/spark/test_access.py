@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import stat
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,26 +13,31 @@ import pytest
 from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, DecimalType, LongType
 
-from evenhand.errors import EvenhandError
+from evenhand.errors import EvenhandError, PlanError
+from evenhand.job.api import run
 from evenhand.people.access import access, rows_of
 from evenhand.people.activate import activate
 from evenhand.people.asked import asked
 from evenhand.people.recall import recall
+from evenhand.people.score import score
+from evenhand.plan.load import canonical
 from evenhand.prepare.consent import ID
 from evenhand.prepare.keys import pads_of
 from evenhand.prepare.pseudonym import with_pseudonym
 from evenhand.records.audit import AuditLog
+from evenhand.records.notice import refuse_silent_change
 from evenhand.tables import catalog
 from published import World, published_world, remove_customer
 
 CONTACT = {"contact": {"controller": "Example Ltd, 1 High Street", "reach": "privacy@example.com"}}
+NOTICE: dict[str, Any] = {"notice": {"version": "1.0", "recipients": []}}
 UNKNOWN = "nobody-has-this-id"
 
 
 @pytest.fixture(scope="module")
 def world(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> World:
     """The first person was handed out and has then said no; the second is no customer any more."""
-    found = published_world(spark, tmp_path_factory.mktemp("access"))
+    found = published_world(spark, tmp_path_factory.mktemp("access"), NOTICE)
     activation = activate(found.plan(), spark, "run-1", f"{found.folder}/out", segments=[1, 2, 3], activation_id="act-1")
     found.say_no(found.ids[:1])
     recall(found.plan(), spark, activation)
@@ -160,3 +166,51 @@ def test_what_is_wrong_is_one_line_without_the_id(world: World, tmp_path: Path, 
     assert "secret-id" not in str(wrong.value)
     assert not (world.folder / "pages2").exists()
     assert [p.name for p in (world.folder / "taken").iterdir()] == ["letter.txt"]
+
+
+UNTOLD: dict[str, Any] = NOTICE | {"retention.segments": "2 years"}
+TELLS = (
+    "notice.version: 1.0 is also the version of the notice of run run-1, which tells customers something else (retention: now segments 24 "
+    "months, no longer segments 13 months); raise it, or put that back; nothing was written"
+)
+
+
+def test_nothing_begins_by_a_plan_that_tells_customers_something_else_under_the_same_version(world: World) -> None:
+    store, plan = world.result.store, world.plan(UNTOLD)
+    before = len(AuditLog(store).check()), store.read(catalog.RUNS).count()
+    for begin in (lambda: run(plan, world.spark, run_id="untold"), lambda: score(plan, world.spark, "run-1")):
+        with pytest.raises(PlanError) as refused:
+            begin()
+        assert (str(refused.value), refused.value.exit_code) == (TELLS, 2)
+    assert (len(AuditLog(store).check()), store.read(catalog.RUNS).count()) == before
+    assert store.rows(catalog.PREPARED, "untold") is None
+
+
+TOLD = {
+    "as before": NOTICE | {"privacy.epsilon": 1.0},
+    "under a higher version": UNTOLD | {"notice.version": "1.1"},
+    "by another plan": UNTOLD | {"name": "another"},
+    "for another purpose": UNTOLD | {"purpose": "research"},
+    "to nobody": {"retention.segments": "2 years"},
+}
+
+
+@pytest.mark.parametrize("case", TOLD)
+def test_a_plan_begins_whose_customers_have_been_told_or_that_has_no_notice(world: World, case: str) -> None:
+    refuse_silent_change(world.result.store, world.plan(TOLD[case]))
+
+
+def test_a_version_is_the_same_however_it_is_written_and_the_newest_run_counts(world: World) -> None:
+    store = world.result.store
+    with pytest.raises(PlanError, match="^notice.version: 1 is also the version of the notice of run run-1"):
+        refuse_silent_change(store, world.plan(UNTOLD | {"notice.version": "1"}))
+    (row,) = store.read(catalog.RUNS).where("run_id = 'run-1' AND status = 'published'").collect()
+    later = row.asDict() | {"run_id": "run-2", "at": row.at + timedelta(days=1), "plan": canonical(world.plan(UNTOLD))}
+    frame = world.spark.createDataFrame([later], store.read(catalog.RUNS).schema)
+    store.write(catalog.RUNS, frame, "run-2")
+    try:
+        refuse_silent_change(store, world.plan(UNTOLD))
+        with pytest.raises(PlanError, match="of the notice of run run-2"):
+            refuse_silent_change(store, world.plan(NOTICE))
+    finally:
+        world.spark.sql(f"DELETE FROM {store.address(catalog.RUNS)} WHERE run_id = 'run-2'")

@@ -33,6 +33,21 @@ def test_a_job_takes_the_arguments_that_the_page_shows(line: str, monkeypatch: p
     assert Path(options.plan).name == "demo.yaml"
 
 
+NOTICES = [
+    line for block in re.findall(r"```bash\n(.*?)```", PAGE, flags=re.S) for line in block.splitlines() if "notice" in line
+]
+
+
+@pytest.mark.parametrize("line", NOTICES)
+def test_the_notice_is_written_as_the_page_shows(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "conf").symlink_to(ROOT / "conf")
+    monkeypatch.chdir(tmp_path)
+    arguments = shlex.split(line.removeprefix("spark-submit jobs/notice.py ").removeprefix("evenhand notice "))
+    assert cli.main(["notice", *arguments]) == 0
+    german, english = ((tmp_path / f"notice/notice.{code}.html").exists() for code in ("de", "en"))
+    assert german and english == ("--language" not in line)
+
+
 def test_no_command_takes_a_customer_s_id() -> None:
     for command in cli.COMMANDS:
         parser = cli.Parser()

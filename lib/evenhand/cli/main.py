@@ -7,7 +7,22 @@ from argparse import Namespace
 from collections.abc import Sequence
 
 from evenhand.cli.command import Command
-from evenhand.cli.commands import access, activate, check, consent, init, recall, retain, run, runs, schema, score, steps, verify
+from evenhand.cli.commands import (
+    access,
+    activate,
+    check,
+    consent,
+    init,
+    notice,
+    recall,
+    retain,
+    run,
+    runs,
+    schema,
+    score,
+    steps,
+    verify,
+)
 from evenhand.cli.parser import Parser, add_output
 from evenhand.cli.talk import Talk
 from evenhand.errors import EvenhandError, Interrupted
@@ -25,6 +40,7 @@ COMMANDS: tuple[Command, ...] = (
     consent.COMMAND,
     recall.COMMAND,
     access.COMMAND,
+    notice.COMMAND,
     retain.COMMAND,
     schema.COMMAND,
 )

@@ -37,6 +37,7 @@ from evenhand.records.account import Loss
 from evenhand.records.audit import APPROVE, BLOCK, PUBLISH, RESUME, START, AuditLog, Entry, known_keys, spent_by
 from evenhand.records.lease import Lease
 from evenhand.records.ledger import Ledger
+from evenhand.records.notice import refuse_silent_change
 from evenhand.records.origin import Origin
 from evenhand.records.runs import (
     BLOCKED,
@@ -124,12 +125,14 @@ class Run:
             spends = Loss.of(plan.privacy), partial(_spent, unbroken)
             affordable = pool.submit(ledger.refuse, run_id, *spends) if origin is None else None
             left_over = pool.submit(left_behind, store, run_id) if given else None
+            told = pool.submit(refuse_silent_change, store, plan)
             found = last_state(store, run_id)
             if found is None and not may_start:
                 raise RunConflict(f"--run-id: there is no run {run_id}; run the step prepare first, under the same id")
             if found is None and left_over and (left := left_over.result()):
                 raise RunConflict(f"--run-id: {left} holds rows of run {run_id}, which is not in `runs`; take another id")
             if found is None:
+                told.result()
                 moment, versions = as_of or datetime.now(UTC), newest.result()
             else:
                 moment, versions, status = resumed(found, plan, as_of, None if origin is None else origin.run_id)

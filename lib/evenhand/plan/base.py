@@ -15,6 +15,7 @@ from evenhand.plan.expressions import ExpressionError
 NAME = r"^[a-z][a-z0-9_]{0,39}$"
 KEY_ID = r"^[A-Za-z0-9_.-]{1,40}$"
 ENVIRONMENT = r"^[A-Z_][A-Z0-9_]*$"
+LANGUAGE = r"^[a-z]{2,3}(_[A-Z]{2})?$"
 
 Name = Annotated[str, StringConstraints(pattern=NAME)]
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]

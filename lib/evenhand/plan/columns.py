@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
 
 from evenhand.plan.data import KeepLatest, Table
 from evenhand.plan.expressions import inspect_row
 from evenhand.plan.models import Plan
 
 CUSTOMERS, CONSENT = "customers", "consent"
+IDS = {CUSTOMERS: "who it is; becomes a pseudonym", CONSENT: "whose decision it is"}
 # What a run reads of consent, by the column's own name. Who said it, how, and in which language, no run needs to know.
 CONSENT_FIELDS = {
     "purpose": "who may be included",
@@ -19,6 +22,40 @@ CONSENT_FIELDS = {
     "signal": "whether a signal says so, which is never a yes",
     "notice_version": "a consent under an older notice than minimum_notice_version does not count",
 }
+
+
+Kind = Literal["id", "latest", "feature", "protected", "choice", "time", "where"]
+
+
+@dataclass(frozen=True)
+class Use:
+    """What a run reads a column for. `name` is that of the feature, of the attribute or of consent's field, or the condition; `why`
+    is the plan's own reason.
+    """
+
+    source: str
+    column: str
+    kind: Kind
+    name: str = ""
+    why: str = ""
+
+    @property
+    def in_words(self) -> str:
+        match self.kind:
+            case "id":
+                return IDS.get(self.source, "whose event it is")
+            case "choice":
+                return CONSENT_FIELDS[self.name]
+            case "latest":
+                return "which of several rows of one customer is kept"
+            case "time":
+                return "only events before the run's point in time count"
+            case "where":
+                return f"which events count: {self.name}"
+            case "feature":
+                return f"feature {self.name}: {self.why}"
+            case "protected":
+                return f"protected attribute {self.name}: {self.why}"
 
 
 def source_tables(plan: Plan) -> dict[str, Table]:
@@ -51,25 +88,30 @@ def id_columns(plan: Plan) -> dict[str, str]:
 
 def reasons(plan: Plan) -> Iterator[tuple[str, str, str]]:
     """Every use of a column: source, column, why."""
-    customers = plan.sources.customers
-    yield CUSTOMERS, customers.id, "who it is; becomes a pseudonym"
+    return ((use.source, use.column, use.in_words) for use in uses(plan))
+
+
+def uses(plan: Plan) -> Iterator[Use]:
+    """Every use of a column, in the order of the plan."""
+    customers, consent = plan.sources.customers, plan.sources.consent
+    yield Use(CUSTOMERS, customers.id, "id")
     if isinstance(customers.duplicates, KeepLatest):
-        yield CUSTOMERS, customers.duplicates.keep_latest_by, "which of several rows of one customer is kept"
+        yield Use(CUSTOMERS, customers.duplicates.keep_latest_by, "latest")
     for feature in plan.features:
         for column in feature.columns if feature.events is None else ():
-            yield CUSTOMERS, column, f"feature {feature.name}: {feature.why}"
+            yield Use(CUSTOMERS, column, "feature", feature.name, feature.why)
     for attribute in plan.protected:
-        yield CUSTOMERS, attribute.column, f"protected attribute {attribute.name}: {attribute.why}"
-    yield CONSENT, plan.sources.consent.id, "whose decision it is"
-    for field, why in CONSENT_FIELDS.items():
-        if field != "notice_version" or plan.sources.consent.minimum_notice_version:
-            yield CONSENT, plan.sources.consent.columns.of(field), why
+        yield Use(CUSTOMERS, attribute.column, "protected", attribute.name, attribute.why)
+    yield Use(CONSENT, consent.id, "id")
+    for field in CONSENT_FIELDS:
+        if field != "notice_version" or consent.minimum_notice_version:
+            yield Use(CONSENT, consent.columns.of(field), "choice", field)
     for name, events in plan.sources.events.items():
-        yield name, events.id, "whose event it is"
-        yield name, events.time, "only events before the run's point in time count"
+        yield Use(name, events.id, "id")
+        yield Use(name, events.time, "time")
         for column in inspect_row(events.where) if events.where else ():
-            yield name, column, f"which events count: {events.where}"
+            yield Use(name, column, "where", events.where or "")
         for feature in plan.features:
             if feature.events == name:
                 for column in feature.columns:
-                    yield name, column, f"feature {feature.name}: {feature.why}"
+                    yield Use(name, column, "feature", feature.name, feature.why)

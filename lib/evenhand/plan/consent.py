@@ -98,6 +98,18 @@ def is_day(version: str) -> bool:
     return re.fullmatch(DAY, version) is not None
 
 
+def is_lower(version: str, than: str) -> bool:
+    """Whether a version is older than another; False where they are of two kinds and cannot be compared."""
+    if is_day(version) != is_day(than):
+        return False
+    return version < than if is_day(version) else numbers_of(version) < numbers_of(than)
+
+
+def is_same(version: str, other: str) -> bool:
+    """Whether two versions are one: 2.0 is 2."""
+    return version == other or (not (is_day(version) or is_day(other)) and numbers_of(version) == numbers_of(other))
+
+
 def _as_written(given: Any) -> Any:
     if isinstance(given, float):
         raise ValueError(f"put it in quotes: without, YAML takes 2.10 for {2.1:g}")

@@ -12,6 +12,7 @@ from evenhand.plan.geometry import box_bits, most_boxes
 from evenhand.plan.groups import MOST_CODES
 from evenhand.plan.method import Method
 from evenhand.plan.models import RESERVED, Plan
+from evenhand.plan.notice_checks import contradictions_of_notice
 
 MOST_JOINT_GROUPS = 256
 ROUNDING = 1e-9  # of decimal shares that add up to 1
@@ -19,7 +20,15 @@ ROUNDING = 1e-9  # of decimal shares that add up to 1
 
 def contradictions(plan: Plan) -> list[str]:
     """One line for each contradiction, with the key's path; empty for a sound plan."""
-    return [*_names(plan), *_features(plan), *_segments(plan), *_fairness(plan), *_mitigation(plan), *_budget(plan)]
+    return [
+        *_names(plan),
+        *_features(plan),
+        *_segments(plan),
+        *_fairness(plan),
+        *_mitigation(plan),
+        *_budget(plan),
+        *contradictions_of_notice(plan),
+    ]
 
 
 def _names(plan: Plan) -> list[str]:

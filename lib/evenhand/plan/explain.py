@@ -13,6 +13,7 @@ from evenhand.plan.groups import group_tables
 from evenhand.plan.load import fingerprint
 from evenhand.plan.method import Method
 from evenhand.plan.models import Plan
+from evenhand.plan.notice_checks import wrong_words
 from evenhand.plan.periods import EACH
 from evenhand.plan.zones import ledger_in_words, zones
 from evenhand.terminal import WIDTH, hanging
@@ -38,6 +39,7 @@ def explain(plan: Plan) -> str:
         *(f"  {line}" for line in zones(plan)),
         *_wrapped(ledger_in_words(plan)),
         *_wrapped(kept_in_words(plan)),
+        *_wrapped(notice_in_words(plan)),
         "",
         "Privacy budget",
         *_budget(plan),
@@ -140,14 +142,22 @@ def kept_in_words(plan: Plan) -> str:
     )
 
 
+def notice_in_words(plan: Plan) -> str:
+    """What customers are told; empty where the plan has no notice."""
+    notice = plan.notice
+    if notice is None:
+        return ""
+    told = f"Customers are told so in notice {notice.version} ({', '.join(notice.languages)}); evenhand notice writes it"
+    return f"{told} once its words are right: {'; '.join(wrong)}." if (wrong := wrong_words(plan)) else f"{told}."
+
+
 def _budget(plan: Plan) -> list[str]:
     privacy, split = plan.privacy, plan.privacy.split
     each_share = (("summary", split.summary), ("profiles", split.profiles), ("fairness", split.fairness))
     spent = [("bounds", plan.bounds_budget)] if plan.to_find else []
     spent += [(name, plan.shared_budget * share) for name, share in each_share]
-    runs, delta, counted = privacy.population_total / privacy.epsilon, "", []
+    delta, counted = "", []
     if privacy.delta is not None:
-        runs = min(runs, privacy.population_delta / privacy.delta)
         delta = f" and δ = {privacy.delta:g} of {privacy.population_delta:g}"
         counted = [
             f"within the run as ρ = {privacy.budget:.3g} (zero-concentrated, Gaussian noise); over runs ε and δ add up",
@@ -159,7 +169,7 @@ def _budget(plan: Plan) -> list[str]:
     return [
         *hanging(
             f"ε = {privacy.epsilon:g} of {privacy.population_total:g}{delta}{a_period} for population {privacy.population}, "
-            f"at most {int(runs + 1e-9)} runs like this one{a_period}"
+            f"at most {privacy.runs_covered} runs like this one{a_period}"
         ),
         *(line for sentence in caveat + counted for line in hanging(sentence, "    ")),
         *(f"    {name:<9} {SYMBOL[privacy.unit]} = {cost:.4g} ({cost / privacy.budget:.0%})" for name, cost in spent),

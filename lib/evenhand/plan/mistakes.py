@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from evenhand.plan.base import ENVIRONMENT, KEY_ID, NAME
+from evenhand.plan.base import ENVIRONMENT, KEY_ID, LANGUAGE, NAME
 from evenhand.plan.schema import plan_schema
 
 Place = Sequence[int | str]
@@ -23,6 +23,7 @@ PATH = re.compile(r"([a-z_]+(?:\.[^\s.:]+)*): ")  # how a contradiction begins
 RULES = {
     NAME: "a name has small letters a to z, digits and _, begins with a letter, and has at most 40 of them",
     KEY_ID: "letters, digits, dots, - and _ are allowed, at most 40",
+    LANGUAGE: "the code of a language is needed, such as en, de or pt_BR",
     ENVIRONMENT: "the name of an environment variable is needed, of capital letters, digits and _",
 }
 

@@ -19,6 +19,7 @@ from evenhand.plan.base import EitherForm, Model, Name, Text
 from evenhand.plan.data import Output, Pseudonyms, Sources
 from evenhand.plan.fairness import Fairness
 from evenhand.plan.features import Attribute, Feature
+from evenhand.plan.notice import Notice
 from evenhand.plan.privacy import Privacy
 from evenhand.plan.retention import Contact, Retention
 
@@ -109,6 +110,10 @@ class Plan(Model):
     contact: Contact | None = Field(
         default=None,
         description="Who decides about the use of the data, and where a customer turns to; the page for a customer names it.",
+    )
+    notice: Notice | None = Field(
+        default=None,
+        description="What customers are told: `evenhand notice` writes the page. A plan without it runs, and has no such page.",
     )
     output: Output = Field(description="Where the tables and reports go.")
 

@@ -113,3 +113,11 @@ class Privacy(Model):
     def budget(self) -> float:
         """What a run may spend, in its unit."""
         return self.epsilon if self.delta is None else rho_of(self.epsilon, self.delta)
+
+    @property
+    def runs_covered(self) -> int:
+        """How many runs like this one the total covers, in a period where it renews."""
+        runs = self.population_total / self.epsilon
+        if self.delta is not None:
+            runs = min(runs, self.population_delta / self.delta)
+        return int(runs + 1e-9)

@@ -32,6 +32,17 @@ def before(moment: datetime, span: str) -> datetime:
     return moment.replace(year=year, month=month + 1, day=min(moment.day, calendar.monthrange(year, month + 1)[1]))
 
 
+def normal(span: str) -> str:
+    """A span in one way only: 1 year is 12 months."""
+    return f"{_days(span)} days" if _days(span) else f"{_months(span)} months"
+
+
+def amount(span: str) -> tuple[int, str]:
+    """The number, and day, month or year."""
+    number, unit = span.split(" ")
+    return int(number), unit.removesuffix("s")
+
+
 def _days(span: str) -> int:
     number, unit = span.split(" ")
     return int(number) if unit.startswith("day") else 0

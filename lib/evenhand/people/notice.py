@@ -1,0 +1,114 @@
+"""The notice to customers (GDPR art. 12 to 14): a page a language, made of the plan alone, and a record of what it says beside them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evenhand.errors import ArgumentError, OutputError, PlanError, StorageError
+from evenhand.people.notice_page import file_name, page
+from evenhand.plan.consent import is_lower, is_same
+from evenhand.plan.models import Plan
+from evenhand.plan.notice import Notice
+from evenhand.plan.notice_checks import wrong_words
+from evenhand.plan.substance import Substance, differences, refusal, substance
+
+RECORD = "notice.json"
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a notice that lies in a folder says."""
+
+    plan: str
+    purpose: str
+    version: str
+    languages: list[str]
+    substance: Substance
+
+
+def notice(plan: Plan, to: str, language: str | None = None) -> list[Path]:
+    """Write the page in each of the plan's languages, or in one of them, and `notice.json`; hands back the pages.
+
+    Pages in other languages that lie there already are written anew too, so that all say the same. Anybody may read them.
+
+    Raises:
+        PlanError: the plan lacks what a notice needs, or says something else under the version that lies there.
+        OutputError: the folder holds what is not ours, or another plan's notice. Nothing was written.
+    """
+    told, folder = _complete(plan), Path(to).absolute()
+    if language is not None and language not in told.languages:
+        raise ArgumentError(f"--language {language}: the plan's notice is in {', '.join(told.languages)}; name one of these")
+    before = _before(folder, told.languages)
+    if before is not None:
+        _refuse_silent_change(plan, told, before, folder)
+    there = before.languages if before else []
+    wanted = [code for code in told.languages if language in (None, code) or code in there]
+    pages = {folder / file_name(code): page(plan, told, code, [o for o in wanted if o != code]) for code in wanted}
+    said = Told(plan.name, plan.purpose, told.version, wanted, substance(plan))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path, text in pages.items():
+            path.write_text(text, encoding="utf-8")
+        for gone in set(there) - set(wanted):
+            (folder / file_name(gone)).unlink(missing_ok=True)
+        (folder / RECORD).write_text(json.dumps(vars(said), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    except OSError as wrong:
+        raise StorageError(f"--to: {folder} cannot be written: {str(wrong.strerror).lower()}") from None
+    return list(pages)
+
+
+def _complete(plan: Plan) -> Notice:
+    """Raises PlanError where the plan lacks a section that customers must be told of, in one line, or words in a language."""
+    lacking = []
+    if plan.notice is None:
+        lacking.append("notice (its version, and recipients)")
+    if plan.contact is None:
+        lacking.append("contact (controller, and how to reach them)")
+    if plan.notice is None or lacking:
+        raise PlanError([f"a notice to customers needs the sections that this plan lacks: {'; '.join(lacking)}"])
+    if wrong := wrong_words(plan):
+        raise PlanError(wrong)
+    return plan.notice
+
+
+def _before(folder: Path, languages: list[str]) -> Told | None:
+    """What lies in the folder; None where no notice does."""
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"--to: {folder} is a file; name a folder")
+    record = folder / RECORD
+    if not record.exists():
+        if foreign := [name for code in languages if (folder / (name := file_name(code))).exists()]:
+            raise OutputError(
+                f"--to: {folder} has {foreign[0]} and no {RECORD} beside it, so it is not ours; name another folder"
+            )
+        return None
+    try:
+        return _told(json.loads(record.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        raise OutputError(f"--to: {record} is no record of a notice; name another folder, or put it back") from None
+
+
+def _told(found: Any) -> Told:
+    """Raises TypeError or ValueError where the record is not one."""
+    told = Told(**found)
+    texts = [told.plan, told.purpose, told.version, *told.languages, *(s for said in told.substance.values() for s in said)]
+    if not all(isinstance(text, str) for text in texts) or not all(isinstance(s, list) for s in told.substance.values()):
+        raise ValueError("no record of a notice")
+    return told
+
+
+def _refuse_silent_change(plan: Plan, now: Notice, before: Told, folder: Path) -> None:
+    if (before.plan, before.purpose) != (plan.name, plan.purpose):
+        raise OutputError(
+            f"--to: {folder} has the notice of plan {before.plan} for the purpose {before.purpose}, and this is plan {plan.name} for "
+            f"{plan.purpose}; name another folder"
+        )
+    if is_lower(now.version, before.version):
+        raise PlanError(
+            [f"{now.version} is older than {before.version}, which is in {folder}; nothing was written"], "notice.version"
+        )
+    if is_same(now.version, before.version) and (changed := differences(before.substance, substance(plan))):
+        raise PlanError([refusal(now.version, f"in {folder}", changed)], "notice.version")
