@@ -216,6 +216,6 @@ def test_records_that_contradict_the_log_are_found(spark: Any, plan: Callable[..
     for file in (tmp_path / "open/budget").glob("*.parquet"):
         file.unlink()
     with pytest.raises(
-        DataError, match=r"^verify: Spark stopped with \S+; a file of a table is gone .* put it back.*; nothing was published$"
+        DataError, match=r"^verify: Spark stopped with \S+; a file of a table is gone .* put it back.*; nothing was changed$"
     ):
         verify(mine, spark)
