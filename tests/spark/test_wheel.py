@@ -15,6 +15,10 @@ from conftest import ROOT, write_key
 from sample import KEY, NOW, in_folder, plan_yaml
 
 SMALL = {"privacy.epsilon": 3.0, "privacy.population_total": 7.0, "privacy.expected_customers": 500}
+NOTICE = {
+    "contact": {"controller": "Example", "reach": "privacy@example.com"},
+    "notice": {"version": "1", "languages": ["de"], "recipients": []},  # by a catalog, which the wheel must carry
+}
 MAKE = """
 import sys
 from pathlib import Path
@@ -36,7 +40,7 @@ def test_a_plan_runs_by_the_wheel_alone(tmp_path: Path) -> None:
     subprocess.run(pip, check=True, capture_output=True)
 
     write_key(tmp_path / "key", KEY)
-    (tmp_path / "plan.yaml").write_text(plan_yaml(in_folder(tmp_path) | SMALL), encoding="utf-8")
+    (tmp_path / "plan.yaml").write_text(plan_yaml(in_folder(tmp_path) | SMALL | NOTICE), encoding="utf-8")
     (tmp_path / "conf").mkdir()
     # Only where jars are kept, so that they need not be fetched again: nothing that brings Delta.
     ivy = f"spark.jars.ivy {ROOT}/.venv/ivy\nspark.jars.ivySettings {ROOT}/conf/ivysettings.xml\nspark.driver.memory 1500m\n"
@@ -59,3 +63,6 @@ def test_a_plan_runs_by_the_wheel_alone(tmp_path: Path) -> None:
     assert [line for line in said if not line.startswith("evenhand: ")] == []
     assert any("[4/4] report: done after " in line for line in said)
     assert sys.prefix not in ran.stderr
+    told = done("evenhand", "notice", "--plan", "plan.yaml", "--to", "notice")
+    assert (told.returncode, told.stderr) == (0, "")
+    assert "Wie wir Ihre Daten nutzen" in (tmp_path / "notice/notice.de.html").read_text(encoding="utf-8")

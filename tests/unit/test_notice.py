@@ -16,7 +16,7 @@ import pytest
 from babel.messages.pofile import read_po
 
 from evenhand.cli.main import main
-from evenhand.errors import PlanError
+from evenhand.errors import EvenhandError, PlanError
 from evenhand.people.notice import notice
 from evenhand.people.notice_page import page
 from evenhand.plan.columns import CONSENT, needed_columns
@@ -87,6 +87,7 @@ SAID = {
     "one run": ({"privacy.population_total": 1.0}, ["enough for one evaluation like this"]),
     "authority": ({"notice.authority": "The Commissioner"}, ["authority for data protection: The Commissioner"]),
     "promise": ({"notice.never_used": ["email"]}, ["We promise never to read: email."]),
+    "holdout": ({"activation.holdout": 0.1}, ["Some people, by chance, do not get it."]),
     "signals": ({}, ["Global Privacy Control"]),
 }  # fmt: skip
 
@@ -310,6 +311,25 @@ def test_one_language_alone_refers_to_no_page_that_is_not_there(written: Any, tm
     assert written(GERMAN, "--language", "de") == 0
     assert "href" not in shown((tmp_path / "out/notice.de.html").read_text(encoding="utf-8"))
     assert not (tmp_path / "out/notice.en.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("to", "said"),
+    [
+        ("open/notice", "and the open zone (open) lie inside each other"),
+        ("restricted", "and the restricted zone (restricted) lie inside each other"),
+        ("customers/x", "and the source customers (customers) lie inside each other"),
+        ("s3://bucket/notice", "a folder on this machine's own disk is needed"),
+    ],
+)
+def test_a_page_for_everybody_lies_in_no_zone_and_no_source(
+    to: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(EvenhandError) as wrong:
+        notice(plan_of(), to)
+    assert said in str(wrong.value) and wrong.value.exit_code == 2
+    assert list(tmp_path.iterdir()) == []
 
 
 REFUSED: dict[str, tuple[dict[str, Any], list[str], dict[str, Any], str]] = {

@@ -9,6 +9,8 @@ from typing import Any
 
 from evenhand.errors import ArgumentError, OutputError, PlanError, StorageError
 from evenhand.people.notice_page import file_name, page
+from evenhand.plan.apart import nested
+from evenhand.plan.columns import source_tables
 from evenhand.plan.consent import is_lower, is_same
 from evenhand.plan.models import Plan
 from evenhand.plan.notice import Notice
@@ -41,6 +43,7 @@ def notice(plan: Plan, to: str, language: str | None = None) -> list[Path]:
     told, folder = _complete(plan), Path(to).absolute()
     if language is not None and language not in told.languages:
         raise ArgumentError(f"--language {language}: the plan's notice is in {', '.join(told.languages)}; name one of these")
+    _refuse_inside(plan, to)
     before = _before(folder, told.languages)
     if before is not None:
         _refuse_silent_change(plan, told, before, folder)
@@ -72,6 +75,19 @@ def _complete(plan: Plan) -> Notice:
     if wrong := wrong_words(plan):
         raise PlanError(wrong)
     return plan.notice
+
+
+def _refuse_inside(plan: Plan, to: str) -> None:
+    """Raises OutputError where the folder lies in a zone or a source, or one of those in it: a page is for everybody."""
+    if ":/" in to:
+        raise ArgumentError(
+            f"--to {to}: a folder on this machine's own disk is needed; put the pages where customers see them from there"
+        )
+    others = {"the restricted zone": plan.output.restricted.path, "the open zone": plan.output.open.path}
+    others |= {f"the source {name}": table.path for name, table in source_tables(plan).items()}
+    for what, place in others.items():
+        if place and nested(to, place):
+            raise OutputError(f"--to: {to} and {what} ({place}) lie inside each other; name a folder apart")
 
 
 def _before(folder: Path, languages: list[str]) -> Told | None:

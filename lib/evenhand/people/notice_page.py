@@ -59,6 +59,7 @@ def view(plan: Plan, notice: Notice, language: str, others: Sequence[str]) -> di
         "renews": plan.privacy.renews,
         "least": plan.privacy.minimum_cell,
         "kept": {what: span(getattr(plan.retention, what), language) for what in KEPT},
+        "holdout": plan.activation.holdout > 0,
         "recipients": [
             {"name": words(r.name), "why": sentence(words(r.why)), "transfer": r.transfer and sentence(words(r.transfer))}
             for r in notice.recipients
