@@ -124,6 +124,14 @@ def test_each_column_is_proposed_as_what_its_name_and_type_say() -> None:
         assert re.search(rf"^#   {unused} \(", text, flags=re.M), unused
 
 
+@pytest.mark.parametrize("name", ["customer_no", "Kunden_Nr", "userKey", "member_number", "loyalty_id"])
+def test_the_customer_s_id_is_known_by_what_shops_call_it(name: str) -> None:
+    tables = [schema(table, order="bigint", **{name: "string"}, sex="string", n="int") for table in ("customers", "orders")]
+    plan = parse_plan(filled(propose(tables[0], tables[1:], schema("consent", **{name: "string"}), OUT)))
+    assert plan.sources.customers.id == plan.sources.events["orders"].id == plan.sources.consent.id == name
+    assert not [f.name for f in plan.features if f.expression and "`order`" in f.expression]
+
+
 def test_tables_below_the_plan_are_named_relative_to_it_and_others_are_not() -> None:
     far = schema("/elsewhere/customers", customer_id="string", sex="string", n="int")
     text = propose(far, [ORDERS], schema("s3://bucket/consent", customer_id="string"), OUT).text

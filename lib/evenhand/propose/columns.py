@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from evenhand.plan.expressions import quoted_column
 from evenhand.propose.page import Page, scalar
-from evenhand.propose.roles import TIMES, Names, Unused, bands_of, id_of, is_protected, time_of, why_no_feature, why_not_measured
+from evenhand.propose.roles import (
+    TIMES,
+    WHOLE,
+    Names,
+    Unused,
+    bands_of,
+    id_of,
+    is_protected,
+    time_of,
+    why_no_feature,
+    why_not_measured,
+)
 from evenhand.propose.schemas import Column, Schema
 
 MOST_FEATURES, MOST_ATTRIBUTES = 60, 20
@@ -80,6 +91,8 @@ def event_columns(page: Page, source: Schema, name: str, customers: Schema, name
         if column.name in used:
             continue
         why = "another time" if column.kind in TIMES else why_no_feature(column)
+        if column.kind in WHOLE and column.name.lower() in (name.lower(), name.lower().removesuffix("s")):
+            why = "named like its table: a number that names something and measures nothing"
         if column.name.lower() in guarded:
             why = "has the name of a protected attribute of the customers, which must not be a feature"
         if why is None and len(proposed) < room:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from evenhand.plan.expressions import quoted_column
 from evenhand.plan.mistakes import allowed_name
 from evenhand.plan.models import RESERVED
 from evenhand.propose.schemas import Column, Schema
@@ -23,6 +24,7 @@ PEOPLE = frozenset(
 )
 PLACES = frozenset("zip zipcode postcode postal plz city town district region county language".split())
 NUMBERS_OF_THINGS = frozenset("id ids key code number no nr uuid guid hash".split())
+SOMEBODY = frozenset("customer client member user person subscriber buyer account kunde kunden".split())
 AGES, YEARS = "[25, 40, 55, 65]", "[1960, 1975, 1990, 2005]"
 
 
@@ -77,14 +79,16 @@ def why_no_feature(column: Column) -> str | None:
     if found & NUMBERS_OF_THINGS:
         return "a number that names something and measures nothing"
     if column.kind in TIMES:
-        return "a date; it may be a feature, as days since 1970-01-01"
+        return f"a date; it may be a feature as expression: datediff(as_of, {quoted_column(column.name)})"
     return None if is_number(column.kind) else f"{column.kind}: a feature is a number"
 
 
 def id_of(schema: Schema) -> str | None:
     """The column that looks like the id of the customer."""
-    ends = [c.name for c in schema.columns if "id" in words(c.name) and c.kind in ("string", "binary", *WHOLE)]
-    return schema.find(*IDS) or (ends[0] if ends else None)
+    may_be = [(c.name, words(c.name)) for c in schema.columns if c.kind in ("string", "binary", *WHOLE)]
+    of_somebody = [name for name, found in may_be if found & SOMEBODY and found & NUMBERS_OF_THINGS]
+    called_id = [name for name, found in may_be if "id" in found]
+    return schema.find(*IDS) or next(iter(of_somebody + called_id), None)
 
 
 def time_of(schema: Schema) -> str | None:
