@@ -6,7 +6,7 @@ question is private whatever was answered before.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -68,7 +68,8 @@ class Earlier:
             prices, reaches = random.normal(0, random.choice([0.01, 1.0]), (joint, k)), random.uniform(0, 0.2, (joint, k))
             fair_map = FairMap.of(centers, prices, edges_of(mean_cost, joint, k), reaches * random.integers(0, 2, k))
             far = random.uniform(0, 1.5 / k, fair_map.far.shape) * random.integers(0, 2)
-            moved = fair_map.moving(Moves(random.uniform(0, 1, fair_map.moved.shape), far))
+            moves = fair_map.moving(Moves(random.uniform(0, 1, fair_map.moved.shape), far))
+            moved = replace(moves, numbers=random.permutation(k) + 1)
         return cls(_marginals(d, seed % 8) if method.marginals else None, centers, tuple(steps), fair_map, moved)
 
 

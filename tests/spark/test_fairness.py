@@ -12,8 +12,8 @@ from evenhand.job.api import run
 from evenhand.job.result import Result
 from evenhand.plan.load import parse_plan
 from evenhand.privacy.noise import SeededNoise
+from evenhand.records.last import last_published
 from evenhand.report.page import render
-from evenhand.rows.fairness import read_last
 from sample import KEY, NOW, customer, in_folder, plan_yaml, write_sources
 
 CENSUS = {"name": "census 2021", "shares": {"female": 0.5, "male": 0.25}}
@@ -134,8 +134,8 @@ def test_a_run_that_is_resumed_later_still_compares_with_what_was_there_when_it_
 
 def test_a_run_that_is_not_private_is_no_reference_for_one_that_is(spark: Any, results: list[Result]) -> None:
     found = results[1]
-    assert read_last(found.store, found.plan, "another", private=False) is not None
-    assert read_last(found.store, found.plan, "another", private=True) is None
+    assert last_published(found.store, found.plan, "another", private=False) is not None
+    assert last_published(found.store, found.plan, "another", private=True) is None
 
 
 def test_the_report_says_it_in_words_and_can_be_read_worst_first(results: list[Result]) -> None:

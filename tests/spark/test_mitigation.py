@@ -139,6 +139,16 @@ def test_some_customers_are_divided_by_the_hash_and_the_stored_map_says_so(resul
     assert again == {bytes(r.pseudonym): r.segment for r in result.segments.collect()}
 
 
+def test_a_map_puts_customers_into_the_numbers_that_it_states(result: Result) -> None:
+    fair_map = read_map(result.store.read(catalog.ASSIGNMENT_MAP, "balanced-1"))
+    before = {bytes(r.pseudonym): r.segment for r in result.segments.collect()}
+    k = len(fair_map.centers)
+    renumbered = replace(fair_map, numbers=np.roll(fair_map.numbers, 1))
+    prepared, centers = result.store.read(catalog.PREPARED, "balanced-1"), np.roll(read_centers(result.centers), -1, axis=0)
+    found = with_segment(prepared, centers, renumbered, result.plan).collect()
+    assert {bytes(r.pseudonym): r.segment % k + 1 for r in found} == before
+
+
 def test_a_share_of_a_segment_goes_where_the_map_sends_it_and_all_others_stay(result: Result) -> None:
     stored = read_map(result.store.read(catalog.ASSIGNMENT_MAP, "balanced-1"))
     shape, k = stored.moved.shape, stored.prices.shape[1]

@@ -24,7 +24,7 @@ from evenhand.people.activate import activate
 from evenhand.people.published import published_run, require_fresh
 from evenhand.people.score import score
 from evenhand.records.audit import AuditLog
-from evenhand.rows.fairness import read_last
+from evenhand.records.last import last_published
 from evenhand.tables import catalog
 from evenhand.tables.store import Store
 from published import World, pseudonym, published_world
@@ -180,7 +180,7 @@ def test_what_was_measured_is_as_old_as_the_centers(world: World) -> None:
     old = replace(found, origin=replace(found.learned, as_of=datetime(2026, 1, 2, tzinfo=UTC)))
     with pytest.raises(RunConflict, match="run aged has the centers of run-1, which is as of 2026-01-02, older than activation"):
         require_fresh(old, plan, store)
-    last = read_last(store, plan, "run-2", True)  # a run that has measured nothing is none to compare with
+    last = last_published(store, plan, "run-2", True)  # a run that has measured nothing is none to compare with
     assert last is not None and last.run_id == "run-1"
 
 

@@ -27,9 +27,9 @@ from evenhand.privacy.noise import Laplace
 from sample import plan_yaml
 
 
-def plan_with(bounds: dict[str, Any], attributes: list[str] | None = None) -> Plan:
+def plan_with(bounds: dict[str, Any], attributes: list[str] | None = None, offers: list[Any] | None = None) -> Plan:
     mitigation = {"method": "balanced", "justification": "test", "bounds": bounds, "attributes": attributes or ["gender"]}
-    return parse_plan(plan_yaml({"fairness.mitigation": mitigation}))
+    return parse_plan(plan_yaml({"fairness.mitigation": mitigation, "fairness.offers": offers or []}))
 
 
 def lopsided(joint: int = 4, seed: int = 3) -> Cells:
@@ -200,6 +200,20 @@ def test_fairness_has_a_price_that_grows_with_the_bound() -> None:
     assert then.statistics[0].left_out == ("unknown",)
     assert first.price.value == 1.0 < then.price.value
     assert then.statistics[0].figures[RATIO].value > 0.89 > first.statistics[0].figures[RATIO].value
+
+
+def test_an_offer_by_number_reaches_the_segment_that_is_published_under_it_before_and_after() -> None:
+    cells, last_first = lopsided(), np.array([3, 2, 1])
+    first, last = (plan_with({"at_least": 0.9}, offers=[{"name": "gift", "why": "t", "segments": [n]}]) for n in (1, 3))
+    ground, constraints = ground_of(cells), constraints_of(first, cells.totals(), 0.0)
+    duals, offered = np.zeros((len(constraints.coefficients), 3)), ("selection_ratio", "gift")
+
+    def figures(plan: Plan, **numbered: Any) -> list[float]:
+        points = before(ground, STARTS, plan, **numbered), after(ground, constraints, STARTS, duals, STARTS, plan, {}, **numbered)
+        return [point.statistics[0].figures[offered].value for point in points]
+
+    assert figures(first) == figures(last, numbered=lambda centers: last_first)
+    assert figures(first) != figures(last)
 
 
 def test_no_price_is_below_one_though_other_centers_cost_less_than_the_unconstrained_ones_did() -> None:

@@ -23,10 +23,9 @@ def of(
     changes: dict[str, Any],
     reference: str = "all customers of this run",
     over: tuple[str, ...] = ("female", "male"),
-    segments: int = 3,
 ) -> str:
     plan = parse_plan(plan_yaml({"fairness.offers": [OFFER]} | changes))
-    return basis(json.loads(canonical(plan)), key, reference, over, segments)
+    return basis(json.loads(canonical(plan)), key, reference, over)
 
 
 @pytest.mark.parametrize("key", [RATIO, RATE])
@@ -45,7 +44,6 @@ def test_the_same_statistic_is_compared(key: Key) -> None:
         (RATIO, of(RATIO, {}, over=("female", "male", "other"))),
         (RATIO, of(RATIO, {"protected.0.groups": {"female": ["f"], "male": ["m", "d"]}})),
         (RATE, of(RATE, {"fairness.offers": [OFFER | {"where": {"tenure": [20, None]}}]})),
-        (RATE, of(RATE, {}, segments=6)),
         (RATIO, of(RATIO, {"features.0.bounds": [0, 99]})),
         (RATIO, of(RATIO, {"features.1.scale": "linear"})),
         (RATE, of(RATE, {"fairness.mitigation": MITIGATION})),
@@ -55,7 +53,6 @@ def test_the_same_statistic_is_compared(key: Key) -> None:
         "other groups judged",
         "other groups",
         "another offer",
-        "another number of segments",
         "a feature in other bounds",
         "a feature on another scale",
         "mitigation",

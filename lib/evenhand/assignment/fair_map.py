@@ -56,7 +56,8 @@ class FairMap:
 
     Of the customers of a joint group who are in segment i, have j next, and lose less than the bin's upper edge and not less
     than its lower one by going there, `moved` of 2^20 go there. Of those then left in segment i `far` go to segment j. Next is
-    the smallest segment to which a customer would lose less than its `reach` by going, if there is one.
+    the smallest segment to which a customer would lose less than its `reach` by going, if there is one. Segments stand here in
+    the order of their size; `numbers` (k,) are those that they are published under.
     """
 
     centers: Centers
@@ -65,13 +66,15 @@ class FairMap:
     reach: Integers
     moved: Integers
     far: Integers
+    numbers: Integers
 
     @classmethod
     def of(cls, centers: Centers, prices: Floats, edges: Floats, reach: Floats) -> FairMap:
         """A map without moves, from prices, edges and reach in squared distances of the unit cube."""
         fixed, steps, near = (_in_scores(np.clip(a, -MOST_PRICE, MOST_PRICE)) for a in (prices, edges, reach))
         moves = Moves.none((*prices.shape, prices.shape[1], len(edges)))
-        return cls(centers, fixed, steps, near, moves.near.astype(np.int64), moves.far.astype(np.int64))
+        in_order = np.arange(1, len(centers) + 1)
+        return cls(centers, fixed, steps, near, moves.near.astype(np.int64), moves.far.astype(np.int64), in_order)
 
     def moving(self, moves: Moves) -> FairMap:
         """The same with these moves."""
@@ -85,7 +88,7 @@ class FairMap:
     @property
     def fingerprint(self) -> str:
         """Of the public side of a question asked under this map, so that a stored answer is never read for another."""
-        arrays = (self.centers, self.prices, self.edges, self.reach, self.moved, self.far)
+        arrays = (self.centers, self.prices, self.edges, self.reach, self.moved, self.far, self.numbers)
         return fingerprint_of(*arrays)
 
 
@@ -117,7 +120,8 @@ def with_segment(prepared: DataFrame, centers: Centers, fair_map: FairMap | None
         passed = F.array_position(F.sort_array(F.array_append(F.col(FAR), place)), place) - 1
         to = (F.lit(len(centers)) - passed).cast("int")
         segment = F.when(moves, F.col(SECOND)).when(to > 0, to).otherwise(F.col(FIRST))
-    assigned = found.select(*prepared.columns, segment.alias("segment"))
+    number = F.get(F.array(*map(F.lit, fair_map.numbers.tolist())), segment - 1).cast("int")
+    assigned = found.select(*prepared.columns, number.alias("segment"))
     return assigned.withColumn(DISTANCE, squared_distance(F.col("segment"), centers, plan.feature_names))
 
 

@@ -53,7 +53,8 @@ def _balanced(people: Sample, fair_map: FairMap, plan: Plan) -> Integers:
     moves = (np.mod(people.hashes, HASH_STEPS) < moved) & (cell >= 0)
     ends = fair_map.far[:, :, ::-1].cumsum(axis=2)[group, first - 1]
     to = k - (ends <= np.mod(people.hashes >> OTHER_BITS, HASH_STEPS)[:, None]).sum(axis=1)
-    return np.where(moves, second, np.where(to > 0, to, first))
+    number: Integers = fair_map.numbers[np.where(moves, second, np.where(to > 0, to, first)) - 1]
+    return number
 
 
 def _scores(people: Sample, centers: Centers) -> Integers:

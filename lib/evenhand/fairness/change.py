@@ -18,7 +18,9 @@ Key = tuple[str, str, str]  # table, metric, offer
 
 @dataclass(frozen=True)
 class Last:
-    """The last run's judged statistics, each with its `basis`, and each group's share of its customers (table, group)."""
+    """The last run's judged statistics, each with its `basis`, none where its segments are not all the same as today's; and each
+    group's share of its customers (table, group).
+    """
 
     run_id: str
     judgments: Mapping[Key, tuple[Estimate, str]]
@@ -35,11 +37,11 @@ class Change:
     high: float
 
 
-def basis(plan: Mapping[str, Any], key: Key, reference: str, over: Sequence[str], segments: int) -> str:
+def basis(plan: Mapping[str, Any], key: Key, reference: str, over: Sequence[str]) -> str:
     """What a statistic is about, as text: two are compared only where this is the same. `plan` is the plan in JSON.
 
-    The groups and how customers come into them, those that are judged, the offer; what makes the segments, and how many there
-    are; and of the representation ratio what it is held against.
+    The groups and how customers come into them, those that are judged, the offer; what makes the segments; and of the
+    representation ratio what it is held against.
     """
     table, metric, offer = key
     groups = [_without(a, "why", "reference") for a in plan["protected"] if a["name"] in table.split(TIMES)]
@@ -47,12 +49,7 @@ def basis(plan: Mapping[str, Any], key: Key, reference: str, over: Sequence[str]
     features = [_without(f, "why", "unit", "words") for f in plan["features"]]
     mitigation = _without(plan["fairness"]["mitigation"] or {}, "justification", "share")
     against = reference if metric == "representation_ratio" else None
-    return canonical_json([groups, sorted(over), offers, features, segments, mitigation, against])
-
-
-def names_segments(plan: Mapping[str, Any], offer: str) -> bool:
-    """Whether an offer names its segments by number: the next run may number them otherwise, so its rates are not compared."""
-    return any(o["name"] == offer and o["segments"] is not None for o in plan["fairness"]["offers"])
+    return canonical_json([groups, sorted(over), offers, features, mitigation, against])
 
 
 def _without(part: Mapping[str, Any], *keys: str) -> dict[str, Any]:

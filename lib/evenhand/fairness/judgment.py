@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from evenhand.fairness.change import Change, Last, basis, changed, names_segments
+from evenhand.fairness.change import Change, Last, basis, changed
 from evenhand.plan.groups import GroupTable
 from evenhand.plan.models import Plan
 from evenhand.privacy.intervals import Estimate
@@ -68,9 +68,9 @@ class Judge:
         estimate = told(estimate, asked, self.balance if metric == "balance" else WHOLLY_EVEN.get(metric, 0.0), said)
         found = Judgment(metric, offer, estimate, asked, said, names)
         key, plan = (self.table.name, metric, offer), self.plan.model_dump(mode="json", by_alias=True)
-        if self.last is None or names_segments(plan, offer):
+        if self.last is None:
             return found
-        now = basis(plan, key, self.reference, names, self.segments)
+        now = basis(plan, key, self.reference, names)
         return replace(found, change=changed(estimate, self.last, key, now))
 
 

@@ -11,9 +11,9 @@ from evenhand.plan.geometry import to_unit
 from evenhand.plan.models import Plan
 
 
-def chosen_segments(offer: Offer, centers: Centers, plan: Plan) -> NDArray[np.bool_]:
-    """Shape (segments,)."""
-    numbers = np.arange(1, len(centers) + 1)
+def chosen_segments(offer: Offer, centers: Centers, plan: Plan, numbers: NDArray[np.int64] | None = None) -> NDArray[np.bool_]:
+    """Shape (segments,). Centers stand by their `numbers` (segments,), unless those are given."""
+    numbers = np.arange(1, len(centers) + 1) if numbers is None else numbers
     if offer.segments is not None:
         return np.isin(numbers, offer.segments)
     chosen = np.ones(len(centers), dtype=bool)

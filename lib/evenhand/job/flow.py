@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+
 from pyspark.sql import DataFrame
 
 from evenhand.ask.bounds import bound_intervals
@@ -12,15 +15,26 @@ from evenhand.governance.gates import blocking
 from evenhand.job.assessed import assess
 from evenhand.job.state import Run
 from evenhand.learn.learn import learn
+from evenhand.learn.numbers import Earlier, numbers
 from evenhand.mitigate.mitigate import Mitigated, mitigate
 from evenhand.plan.advice import crowded
 from evenhand.prepare.customers import prepared_customers
 from evenhand.prepare.keys import pads_of, refuse_other_key
 from evenhand.prepare.quality import input_quality
+from evenhand.records.last import last_published
 from evenhand.report.page import write_report
 from evenhand.rows.fairness import fairness_groups, fairness_proxies, fairness_stats, fairness_summary, read_last
 from evenhand.rows.mitigation import bounded_rows, map_rows, read_bounded, read_map, tradeoff_rows, verdict_rows
-from evenhand.rows.segments import bound_rows, center_rows, everybody_rows, fit_rows, profile_rows, read_centers, summary_rows
+from evenhand.rows.segments import (
+    bound_rows,
+    center_rows,
+    everybody_rows,
+    fit_rows,
+    profile_rows,
+    read_centers,
+    read_earlier,
+    summary_rows,
+)
 from evenhand.sources.open import vanished_files_named
 from evenhand.spark.errors import no_values_in_errors
 from evenhand.spark.short_code import never_null
@@ -60,23 +74,27 @@ def segment_step(run: Run) -> None:
     """
     people, plan = prepared_of(run), run.bounded
     ask = run.ask_about(people)
+    earlier = run.meanwhile(lambda: _earlier(run))
     learned = learn(ask, plan, run.spark)
     for sentence in crowded({name: most for name, (_, _, most) in learned.outside.items()}, plan):
         run.say(f"Warning: {sentence}")
     run.say(f"learned {learned.best.k} segments; {learned.best.method} described the customers best")
     found = mitigate(ask, learned, plan) if plan.fairness.mitigation is not None else learned
+    numbered = partial(numbers, earlier=earlier())
+    lasting = numbered(found.centers)
+    centers, fair_map = found.centers[lasting.order], found.fair_map and replace(found.fair_map, numbers=lasting.now)
     with run.writes() as write:
-        write(catalog.SEGMENTS, lambda: assign(with_segment(people, found.centers, found.fair_map, plan)))
+        write(catalog.SEGMENTS, lambda: assign(with_segment(people, centers, fair_map, plan)))
         write(catalog.PRIVATE_SUMMARY, lambda: summary_rows(learned, plan))
         write(catalog.SEGMENT_FITS, lambda: fit_rows(learned))
         if plan.to_find:
             write(catalog.FEATURE_BOUNDS, bound_rows(plan, bound_intervals(run.magnitudes, run.plan)))
         if isinstance(found, Mitigated):
-            write(catalog.FAIRNESS_TRADEOFF, lambda: tradeoff_rows(found.tradeoff()))
-        if found.fair_map is not None:
-            write(catalog.MITIGATION_BOUNDS, bounded_rows(found.bounds))
-            write(catalog.ASSIGNMENT_MAP, map_rows(found.fair_map))
-    run.write(catalog.SEGMENT_CENTERS, center_rows(found.centers, found.ends, plan))  # last: says that the step is done
+            write(catalog.FAIRNESS_TRADEOFF, lambda: tradeoff_rows(found.tradeoff(lambda of: numbered(of).now)))
+            if fair_map is not None:
+                write(catalog.MITIGATION_BOUNDS, bounded_rows(found.bounds))
+                write(catalog.ASSIGNMENT_MAP, map_rows(fair_map))
+    run.write(catalog.SEGMENT_CENTERS, center_rows(found.centers, found.ends, lasting, plan))  # last: says that the step is done
 
 
 def assess_step(run: Run) -> None:
@@ -84,8 +102,8 @@ def assess_step(run: Run) -> None:
 
     `prepared` and the centers to profiles and fairness statistics [open], then one commit in `runs`.
     """
-    people, plan, centers = prepared_of(run), run.bounded, read_centers(centers_of(run))
-    last = run.meanwhile(lambda: read_last(run.store, plan, run.run_id, run.noise.private))
+    people, plan, stored = prepared_of(run), run.bounded, centers_of(run)
+    centers, last = read_centers(stored), run.meanwhile(lambda: read_last(run.store, stored))
     found = assess(run.ask_about(people), centers, map_of(run), plan, last)
     bounds = run.store.rows(catalog.MITIGATION_BOUNDS, run.run_id)
     with run.writes() as write:
@@ -105,6 +123,12 @@ def report_step(run: Run) -> None:
     centers_of(run)  # a page must not be what first asks for bounds
     with no_values_in_errors("report", left=f"run {run.run_id} stands as it was; run the step report again, under its id"):
         write_report(run.store, run.bounded, run.run_id)
+
+
+def _earlier(run: Run) -> Earlier | None:
+    """The segments of the last run that was published before this one began, whose numbers last."""
+    run.begin()  # its first entry in the audit log says when that was
+    return read_earlier(run.store, last_published(run.store, run.plan, run.run_id, run.noise.private), run.bounded)
 
 
 def prepared_of(run: Run) -> DataFrame:

@@ -26,7 +26,7 @@ from evenhand.mitigate.choices import Choices, drawing
 from evenhand.mitigate.estimate import Counted, Prior, expected
 from evenhand.mitigate.members import members_centers
 from evenhand.mitigate.moves import Terms, chosen
-from evenhand.mitigate.tradeoff import Point, after, before, curve
+from evenhand.mitigate.tradeoff import Numbered, Point, after, before, curve
 from evenhand.mitigate.tradeoff_noise import REACH, Ground
 from evenhand.plan.geometry import STEPS
 from evenhand.plan.method import Method
@@ -42,14 +42,15 @@ TRUST, LAST_TRUST = 0.5, 0.1
 
 @dataclass(frozen=True)
 class Mitigated:
-    """`fair_map` is None when the nearest center decides; `tradeoff` is for the report, and takes eight more programs.
+    """`fair_map` is None when the nearest center decides; `tradeoff` is for the report, takes eight more programs, and hears which
+    numbers offers go by.
 
     `bounds` are those of the last moves, of the groups that have one.
     """
 
     centers: Centers
     fair_map: FairMap | None
-    tradeoff: Callable[[], list[Point]]
+    tradeoff: Callable[[Numbered], list[Point]]
     bounds: tuple[Bound, ...] = ()
     ends = None  # the centers are no means of the customers nearest to them
 
@@ -78,10 +79,10 @@ def mitigate(ask: Ask, learned: Learned, plan: Plan) -> Mitigated:
         found = _largest_first(balanced(fine, constraints, found.centers, found.duals, rounds), fine)
         centers, fair_map, unbounded, bounds = _on_customers(ask, plan, found, fine, constraints, ground)
 
-    def tradeoff() -> list[Point]:
+    def tradeoff(numbered: Numbered) -> list[Point]:
         with threadpool_limits(1):  # the cores are for the people, whom the assessment counts meanwhile
-            fair = after(ground, constraints, found.centers, found.duals, starts[0], plan, unbounded, centers)
-            return [before(ground, starts[0], plan), fair, *curve(ground, plan, starts[0])]
+            fair = after(ground, constraints, found.centers, found.duals, starts[0], plan, unbounded, centers, numbered)
+            return [before(ground, starts[0], plan, numbered=numbered), fair, *curve(ground, plan, starts[0])]
 
     return Mitigated(centers, fair_map, tradeoff, bounds)
 
@@ -137,8 +138,9 @@ def _blind(ground: Ground, plan: Plan, starts: list[Floats]) -> Mitigated:
     sizes = np.bincount(cells.distances(best.centers).argmin(axis=1), weights=cells.weights, minlength=len(best.centers))
     centers = best.centers[np.argsort(-sizes, kind="stable")]
 
-    def tradeoff() -> list[Point]:
-        return [before(ground, starts[0], plan), before(ground, centers, plan, "after", starts[0])]
+    def tradeoff(numbered: Numbered) -> list[Point]:
+        fair = before(ground, centers, plan, "after", starts[0], numbered)
+        return [before(ground, starts[0], plan, numbered=numbered), fair]
 
     return Mitigated(rounded_centers(centers * STEPS), None, tradeoff)
 

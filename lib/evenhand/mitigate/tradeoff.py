@@ -7,7 +7,7 @@ these say what was expected of the choice. Intervals are for the noise (mitigate
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -32,6 +32,7 @@ NOTHING = Estimate(math.nan, math.nan, math.nan)
 CURVE = "curve"
 COST = "worst_group_cost"  # greatest mean squared distance of a group to its centers, unit cube
 OF_CURVE = ("representation_ratio", "balance", "total_variation")
+Numbered = Callable[[Centers], NDArray[np.int64]]  # the numbers (k,) of centers in the order of their size
 ROUNDS = 3  # of assignment and centers a bound, each starting where the one before ended
 
 
@@ -69,15 +70,23 @@ class Choice:
     prices: Floats | None = None
     published: Centers | None = None  # by which offers choose their segments, where they are others
 
-    def offers(self, plan: Plan) -> dict[str, NDArray[np.bool_]]:
+    def offers(self, plan: Plan, numbered: Numbered) -> dict[str, NDArray[np.bool_]]:
         """The segments (k,) that get each offer of the plan."""
         centers = rounded_centers(self.centers * STEPS) if self.published is None else self.published
-        return {offer.name: chosen_segments(offer, centers, plan) for offer in plan.fairness.offers}
+        numbers = numbered(centers)
+        return {offer.name: chosen_segments(offer, centers, plan, numbers) for offer in plan.fairness.offers}
 
 
-def before(ground: Ground, centers: Floats, plan: Plan, stage: str = "before", start: Floats | None = None) -> Point:
+def by_size(centers: Centers) -> NDArray[np.int64]:
+    """The numbers of a first run."""
+    return np.arange(1, len(centers) + 1)
+
+
+def before(
+    ground: Ground, centers: Floats, plan: Plan, stage: str = "before", start: Floats | None = None, numbered: Numbered = by_size
+) -> Point:
     """Everybody at the nearest center; the price is over the cost at the centers `start`, or at these where that is less."""
-    return point_of(ground, Choice(centers), plan, stage, None, [centers] if start is None else [start, centers])
+    return point_of(ground, Choice(centers), plan, stage, None, [centers] if start is None else [start, centers], numbered)
 
 
 def after(
@@ -89,6 +98,7 @@ def after(
     plan: Plan,
     unbounded: Mapping[str, Sequence[str]],
     published: Centers | None = None,
+    numbered: Numbered = by_size,
 ) -> Point:
     """The cheapest assignment within the bounds, near these duals; the price is over the cost without bounds at `start`, or at
     these centers where that is less.
@@ -98,7 +108,7 @@ def after(
     """
     found = assigned(ground.cells, constraints, centers, duals)
     choice = Choice(centers, found.shares, constraints.prices(found.duals), published)
-    point = point_of(ground, choice, plan, "after", None, [start, centers])
+    point = point_of(ground, choice, plan, "after", None, [start, centers], numbered)
     return replace(
         point, statistics=[replace(s, left_out=tuple(unbounded.get(s.attribute, s.left_out))) for s in point.statistics]
     )
@@ -120,7 +130,15 @@ def curve(ground: Ground, plan: Plan, start: Floats) -> list[Point]:
     return [point_of(ground, choice, plan, CURVE, bound, without) for bound, choice in zip(BOUNDS, choices, strict=True)]
 
 
-def point_of(ground: Ground, choice: Choice, plan: Plan, stage: str, bound: float | None, without: Sequence[Floats]) -> Point:
+def point_of(
+    ground: Ground,
+    choice: Choice,
+    plan: Plan,
+    stage: str,
+    bound: float | None,
+    without: Sequence[Floats],
+    numbered: Numbered = by_size,
+) -> Point:
     """`without`: centers, of which those that cost the least without bounds stand for the unconstrained segments."""
     cells, k = ground.cells, len(choice.centers)
     away, noisy = cells.distances(choice.centers), Sums.of(ground, choice.centers, choice.prices, choice.shares)
@@ -132,7 +150,7 @@ def point_of(ground: Ground, choice: Choice, plan: Plan, stage: str, bound: floa
     unconstrained = np.broadcast_to(distances(ground.points, without[cheapest]).min(axis=1)[:, None], noisy.paid.shape)
     counts, costs, sizes = cells.table(shares), cells.sums(paid), cells.totals()
     found = []
-    offers = {} if stage == CURVE else choice.offers(plan)
+    offers = {} if stage == CURVE else choice.offers(plan, numbered)
     for table in joint_tables(plan):
         large = table.members @ sizes >= least_judged(plan, ground.reach)
         left = tuple(g for g, is_large in zip(table.groups, large, strict=True) if not is_large)

@@ -34,6 +34,14 @@ class Comparison:
         mine, theirs = ({_key(row): row for row in facts.verdicts} for facts in (self.first, self.second))
         return [_beside(key, mine.get(key), theirs.get(key)) for key in dict.fromkeys([*mine, *theirs])]
 
+    @property
+    def numbers(self) -> str:
+        """Whether one run's segments have the numbers of the other's, and which not."""
+        for later, earlier in ((self.second, self.first), (self.first, self.second)):
+            if later.lasting is not None and later.lasting.run_id == earlier.run_id:
+                return f"in run {later.run_id} {later.lasting.in_a_line}"
+        return "neither run was held against the other, so one number may mean two segments"
+
     def __str__(self) -> str:
         a, b = self.first, self.second
         lines = [f"runs {a.run_id} and {b.run_id}"]
@@ -44,6 +52,7 @@ class Comparison:
         ]
         for what, one, other in self._facts():
             lines += hanging(f"{what}: {one}, then {other}")
+        lines += hanging(f"numbers: {self.numbers}")
         for row in self.statistics:
             name = " ".join(
                 filter(None, [row["attribute"], row["metric"].replace("_", " "), row["offer"] and f"of {row['offer']}"])
@@ -59,14 +68,14 @@ class Comparison:
 
     def as_facts(self) -> dict[str, object]:
         runs = [self.first.run_id, self.second.run_id]
-        return {"status": "compared", "runs": runs, "plans": self.plans, "statistics": self.statistics}
+        return {"status": "compared", "runs": runs, "plans": self.plans, "numbers": self.numbers, "statistics": self.statistics}
 
     def _facts(self) -> Iterator[tuple[str, str, str]]:
         a, b = self.first, self.second
         yield "status", a.status, b.status
         yield "as of", a.moment, b.moment
         yield "segments", str(len(a.labels)), str(len(b.labels))
-        yield "labels", "; ".join(a.labels.values()), "; ".join(b.labels.values())
+        yield "labels", _labels(a), _labels(b)
 
 
 def _leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -79,6 +88,10 @@ def _leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
             yield from _leaves(entry, f"{path}.{entry['name']}")
     else:
         yield path, node
+
+
+def _labels(facts: Facts) -> str:
+    return "; ".join(f"{number} {label}" for number, label in facts.labels.items())
 
 
 def _said(leaves: dict[str, Any], key: str) -> str:

@@ -39,7 +39,10 @@ class Offer(Model):
     name: Name = Field(description="What the offer is called in tables and reports.")
     why: Text = Field(description="Why these people get it, for those who sign the plan.")
     segments: list[Annotated[int, Field(ge=1, le=100)]] | None = Field(
-        default=None, min_length=1, description="The segments that get it, by number. Either this or `where`."
+        default=None,
+        min_length=1,
+        description="The segments that get it, by number. A segment keeps its number as long as the next run finds it again; a new one "
+        "takes a number that is free, and the offer then reaches it. Either this or `where`.",
     )
     where: dict[Name, tuple[Number | None, Number | None]] | None = Field(
         default=None,

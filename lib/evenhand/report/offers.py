@@ -8,6 +8,7 @@ from pyspark.sql import Row
 from evenhand.fairness.offers import chosen_segments
 from evenhand.plan.fairness import Offer
 from evenhand.plan.models import Plan
+from evenhand.report.lasting import Lasting
 from evenhand.rows.segments import read_centers
 from evenhand.tables import catalog
 from evenhand.tables.store import Store
@@ -42,10 +43,11 @@ def is_sure(offer: Offer, row: Row, plan: Plan) -> bool:
     return inside or outside
 
 
-def rule(offer: Offer, plan: Plan) -> str:
+def rule(offer: Offer, plan: Plan, lasting: Lasting | None) -> str:
     """ "center with tenure at least 10 years and visits from 2 to 4"."""
     if offer.segments is not None:
-        return "named by number in the plan"
+        differs = lasting.unlike(sorted(offer.segments)) if lasting else ""
+        return f"named by number in the plan{f'; against run {lasting.run_id} {differs}' if lasting and differs else ''}"
     units = {f.name: f" {f.unit}" if f.unit else "" for f in plan.features}
     ranges = [f"{n.replace('_', ' ')} {_range(*ends)}{units[n]}" for n, ends in (offer.where or {}).items()]
     return f"center with {' and '.join(ranges)}"

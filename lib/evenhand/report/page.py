@@ -122,7 +122,7 @@ def _context(facts: Facts, *papers: Paper) -> dict[str, object]:
         "each": EACH[plan.privacy.renews],
         "tables": group_tables(plan),
         "fairness_words": fairness_words(facts),
-        "rule": {offer.name: rule(offer, plan) for offer in plan.fairness.offers},
+        "rule": {offer.name: rule(offer, plan, facts.lasting) for offer in plan.fairness.offers},
         "not_shown": NOT_SHOWN,
         "too_small": TOO_SMALL,
         "alone": ALONE,

@@ -27,6 +27,8 @@ def summary_text(facts: Facts, report: Path) -> str:
     for row in sizes:
         about = f"{part.about(shares[row['segment']])}, {counted.about(row)} customers" if not row["suppressed"] else NOT_SHOWN
         lines += _hanging(f"{row['segment']:>3}  {row['label']}: {about}", "       ")
+    if facts.lasting is not None:
+        lines += _hanging(f"numbers: {facts.lasting.in_a_line}", "      ")
     for table in group_tables(facts.plan):
         of = [row for row in facts.verdicts if row["attribute"] == table.name]
         by_verdict = {v: [_metric(row) for row in of if row["verdict"] == v] for v in ("uneven", "cannot tell", "even")}

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import math
 
 import numpy as np
 import pyarrow as pa
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from evenhand.fairness.assess import SHARE, TableFairness
 from evenhand.fairness.change import Last, basis
 from evenhand.fairness.judgment import CANNOT_TELL
-from evenhand.plan.models import Plan
 from evenhand.privacy.intervals import Estimate
-from evenhand.records.audit import PUBLISH, START
+from evenhand.records.last import run_named
 from evenhand.rows.typed import number, typed
 from evenhand.tables import catalog
 from evenhand.tables.store import Store
@@ -88,30 +87,20 @@ def fairness_proxies(fairness: list[TableFairness]) -> pa.Table:
     return typed(table, dict.fromkeys(ENDS, pa.float64()) | {"rank": pa.int32()}, ("attribute", "feature", "rank", *ENDS))
 
 
-def read_last(store: Store, plan: Plan, run_id: str, private: bool) -> Last | None:
-    """The last run of a plan with this name that was published before this one began, if any, in the order of the audit log.
+def read_last(store: Store, centers: DataFrame) -> Last | None:
+    """The run that these centers have their numbers from, None for those of a first run.
 
-    A run that is resumed finds the same one again. One that is not private is no reference for one that is.
+    Without its judgments where a segment is new or has ended: the two runs' segments then mean something else.
     """
-    if not store.exists(catalog.RUNS):
+    now = centers.select("was", "was_in").collect()
+    if now[0].was_in is None:
         return None
-    log = store.read(catalog.AUDIT_LOG).select("run_id", "action", "sequence")
-    began = log.where((F.col("run_id") == run_id) & (F.col("action") == START)).agg(F.min("sequence").alias("began"))
-    published = log.where(F.col("action") == PUBLISH).groupBy("run_id").agg(F.min("sequence").alias("published"))
-    others = store.read(catalog.RUNS).where((F.col("status") == "published") & (F.col("run_id") != run_id))
-    others = others.where("centers_of is null")  # which has measured nothing
-    others = others.where((F.col("not_private") != private) & (F.col("plan_name") == plan.name)).join(published, "run_id")
-    earlier = others.crossJoin(began).where("began is null or published < began")  # null until the run's first entry is there
-    found = earlier.orderBy(F.col("published").desc()).select("run_id", "plan").first()
-    if found is None:
-        return None
-    judged = store.read(catalog.FAIRNESS_SUMMARY, found.run_id).where("value is not null and high is not null").collect()
-    segments = store.read(catalog.SEGMENT_CENTERS, found.run_id).count()
-    shares = store.read(catalog.FAIRNESS_GROUPS, found.run_id).where((F.col("measure") == SHARE) & F.col("value").isNotNull())
-    then = json.loads(found.plan)
+    last = run_named(store, now[0].was_in)
+    shares = store.read(catalog.FAIRNESS_GROUPS, last.run_id).where((F.col("measure") == SHARE) & F.col("value").isNotNull())
+    by_group = {(r.attribute, r.group): Estimate(r.value, r.low, r.high) for r in shares.collect()}
+    if len(now) != store.read(catalog.SEGMENT_CENTERS, last.run_id).count() or any(row.was is None for row in now):
+        return Last(last.run_id, {}, by_group)
+    judged = store.read(catalog.FAIRNESS_SUMMARY, last.run_id).where("value is not null and high is not null").collect()
     keys = {(r.attribute, r.metric, r.offer or ""): r for r in judged}
-    return Last(
-        found.run_id,
-        {k: (Estimate(r.value, r.low, r.high), basis(then, k, r.reference, r.over, segments)) for k, r in keys.items()},
-        {(r.attribute, r.group): Estimate(r.value, r.low, r.high) for r in shares.collect()},
-    )
+    figures = {k: (Estimate(r.value, r.low, r.high), basis(last.plan, k, r.reference, r.over)) for k, r in keys.items()}
+    return Last(last.run_id, figures, by_group)

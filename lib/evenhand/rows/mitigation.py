@@ -21,6 +21,7 @@ def map_rows(found: FairMap) -> pa.Table:
     columns = {
         "joint_group": pa.array(np.arange(groups), pa.int32()),
         "centers": pa.array([found.centers.tolist()] * groups, pa.list_(integers)),
+        "numbers": pa.array([found.numbers.tolist()] * groups, integers),
         "prices": pa.array(found.prices.tolist(), integers),
         "edges": pa.array([found.edges.tolist()] * groups, integers),
         "reach": pa.array(found.reach.tolist(), integers),
@@ -34,13 +35,13 @@ def map_rows(found: FairMap) -> pa.Table:
 def read_map(stored: DataFrame) -> FairMap:
     found = stored.orderBy("joint_group").collect()
     prices, reach = (np.array([row[name] for row in found], dtype=np.int64) for name in ("prices", "reach"))
-    centers, edges = (np.array(found[0][name], dtype=np.int64) for name in ("centers", "edges"))
+    centers, edges, numbers = (np.array(found[0][name], dtype=np.int64) for name in ("centers", "edges", "numbers"))
     groups, k = prices.shape
     moved, far = (np.zeros((groups, cells), dtype=np.int64) for cells in (k * k * len(edges), k * k))
     for group, row in enumerate(found):
         for shares, of_row in ((moved, row.moved), (far, row.far)):
             shares[group, list(of_row)] = list(of_row.values())
-    return FairMap(centers, prices, edges, reach, moved.reshape(groups, k, k, len(edges)), far.reshape(groups, k, k))
+    return FairMap(centers, prices, edges, reach, moved.reshape(groups, k, k, len(edges)), far.reshape(groups, k, k), numbers)
 
 
 def bounded_rows(bounds: Sequence[Bound]) -> pa.Table:

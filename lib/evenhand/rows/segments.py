@@ -15,9 +15,13 @@ from evenhand.describe.distances import Distances
 from evenhand.describe.everybody import Everybody
 from evenhand.describe.profiles import Profiles
 from evenhand.learn.learn import Learned
-from evenhand.plan.geometry import to_unit
+from evenhand.learn.numbers import Earlier, Numbers, in_both
+from evenhand.plan.geometry import to_fixed, to_unit
 from evenhand.plan.models import Plan
+from evenhand.records.last import LastRun
 from evenhand.rows.typed import number, typed
+from evenhand.tables.catalog import SEGMENT_CENTERS
+from evenhand.tables.store import Store
 
 Floats = NDArray[np.float64]
 CUSTOMERS, SPREAD, ENDS = "customers", "standard deviation", ("value", "low", "high")
@@ -49,20 +53,39 @@ def summary_rows(learned: Learned, plan: Plan) -> pa.Table:
     return pa.table(columns | {name: means[:, j] for j, name in enumerate(plan.feature_names)})
 
 
-def center_rows(fixed: Centers, ends: tuple[Floats, Floats] | None, plan: Plan) -> pa.Table:
-    """The ends of the centers in the plan's order of features, null where they are no means of their customers."""
+def center_rows(fixed: Centers, ends: tuple[Floats, Floats] | None, numbers: Numbers, plan: Plan) -> pa.Table:
+    """A row a segment, by its number. The ends of the centers in the plan's order of features, null where they are no means of
+    their customers.
+    """
     units = to_unit(fixed / 2**CENTER_BITS, plan.features)
-    columns = {"segment": np.arange(1, len(fixed) + 1), "fixed_point": fixed.tolist()}
+    columns = {
+        "segment": numbers.now,
+        "was": pa.array([number or None for number in numbers.was.tolist()], pa.int32()),
+        "was_in": pa.array([numbers.run_id] * len(fixed), pa.string()),
+        "fixed_point": fixed.tolist(),
+    }
     for end, of in zip(("low", "high"), ends or (None, None), strict=True):
         listed = [None] * len(fixed) if of is None else to_unit(of, plan.features, -1 if end == "low" else 1).tolist()
         columns[f"centers_{end}"] = pa.array(listed, pa.list_(pa.float64()))
-    return pa.table(columns | {name: units[:, j] for j, name in enumerate(plan.feature_names)})
+    table = pa.table(columns | {name: units[:, j] for j, name in enumerate(plan.feature_names)})
+    return table.sort_by("segment")
 
 
 def read_centers(stored: DataFrame) -> Centers:
     """The centers as they were rounded, shape (k, features)."""
     found = stored.orderBy("segment").select("fixed_point").collect()
     return np.array([row.fixed_point for row in found], dtype=np.int64)
+
+
+def read_earlier(store: Store, last: LastRun | None, plan: Plan) -> Earlier | None:
+    """The segments of an earlier run on the scale of today's plan."""
+    if last is None:
+        return None
+    columns = in_both(plan, last.plan)
+    features = [plan.features[j] for j in columns]
+    stored = store.read(SEGMENT_CENTERS, last.run_id).orderBy("segment").collect()
+    units = np.array([[row[feature.name] for feature in features] for row in stored])
+    return Earlier(last.run_id, to_fixed(units, features) if columns else units.astype(np.int64), columns)
 
 
 def fit_rows(found: Learned) -> pa.Table:

@@ -106,7 +106,7 @@ PRIVATE_SUMMARY = TableSpec(
 SEGMENT_CENTERS = TableSpec(
     "segment_centers",
     "open",
-    "segment INT, fixed_point ARRAY<BIGINT>, centers_low ARRAY<DOUBLE>, centers_high ARRAY<DOUBLE>, run_id STRING",
+    "segment INT, was INT, was_in STRING, fixed_point ARRAY<BIGINT>, centers_low ARRAY<DOUBLE>, centers_high ARRAY<DOUBLE>, run_id STRING",
 )
 SEGMENT_FITS = TableSpec(
     "segment_fits",
@@ -150,7 +150,7 @@ FAIRNESS_PROXIES = TableSpec(
 ASSIGNMENT_MAP = TableSpec(
     "assignment_map",
     "open",
-    "joint_group INT, centers ARRAY<ARRAY<BIGINT>>, prices ARRAY<BIGINT>, edges ARRAY<BIGINT>, reach ARRAY<BIGINT>, "
+    "joint_group INT, centers ARRAY<ARRAY<BIGINT>>, numbers ARRAY<INT>, prices ARRAY<BIGINT>, edges ARRAY<BIGINT>, reach ARRAY<BIGINT>, "
     "moved MAP<INT, INT>, far MAP<INT, INT>, run_id STRING",
 )
 # The bounds of balanced segments, as shares of a segment: asked for, used, and the group's share of everybody.

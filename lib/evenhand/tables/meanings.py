@@ -11,7 +11,7 @@ COMMON = {
     "at": "When the row was written; in the open zone the day only, since exact times tell roughly how many customers there are.",
     "key_id": "The name of the pseudonym's key.",
     "pseudonym": "The customer: the keyed hash of the id, 32 bytes, different for each purpose and key.",
-    "segment": "The segment, from 1. Number 1 is the largest on the private summary.",
+    "segment": "The segment, from 1. A segment that the last run had too keeps its number; in a first run number 1 is the largest on the private summary.",
     "attribute": "The protected attribute, or an intersection such as `gender × age_band`.",
     "group": "The group of the attribute.",
     "feature": "The feature of the plan.",
@@ -193,6 +193,8 @@ MEANINGS = {
     "segment_centers": Meaning(
         "The centers by which customers are assigned.",
         {
+            "was": "Which segment of the run `was_in` it continues; null where it is new.",
+            "was_in": "The last published run of the same plan name and purpose, whose numbers segments keep; null in a first run.",
             "fixed_point": "The center as it was used, one integer a feature in the plan's order: fixed point from 0 to 65,535, with four bits behind the point.",
             "centers_low": "Lower ends of the intervals for the mean of the segment's customers, in the plan's order of features; null where "
             "the center is no such mean, as with mitigation.",
@@ -284,6 +286,7 @@ MEANINGS = {
         {
             "joint_group": "The number of the combination of groups.",
             "centers": "The centers by which customers choose, as fixed point.",
+            "numbers": "The segment of each of these centers. The figures by segment below stand in the same order.",
             "prices": "What a segment costs the group beside the distance, by segment.",
             "edges": "The ascending edges of the bins of what a customer loses by going to the next segment.",
             "reach": "By segment, below which loss it is a customer's next.",
