@@ -11,7 +11,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "lib/evenhand"
 FLOORS = """plan spark tables records privacy prepare sources propose assignment ask learn describe fairness mitigate rows report governance
-job past people cli""".split()
+erasure job past people cli""".split()
 ROOT = {"errors", "terminal", "version"}  # files below all folders
 
 

@@ -12,6 +12,7 @@ from evenhand.cli.commands import (
     activate,
     check,
     consent,
+    erase,
     init,
     notice,
     recall,
@@ -42,6 +43,7 @@ COMMANDS: tuple[Command, ...] = (
     access.COMMAND,
     notice.COMMAND,
     retain.COMMAND,
+    erase.COMMAND,
     schema.COMMAND,
 )
 EXAMPLES = (

@@ -56,7 +56,7 @@ def prepare_step(run: Run) -> None:
         plan = run.bounded
         run.begin()
         if run.store.rows(catalog.PREPARED, run.run_id) is None:
-            run.write(catalog.PREPARED, prepared_customers(sources, plan, run.as_of, pads.table(run.spark)))
+            run.write(catalog.PREPARED, prepared_customers(run.heeded, plan, run.as_of, pads.table(run.spark)))
         run.write(catalog.INPUT_QUALITY, input_quality(run.store.read(catalog.PREPARED, run.run_id), sources, plan, run.as_of))
     if not sources.expires:
         run.say("sources.consent has no column expires_at, so consent counts until it is withdrawn")

@@ -19,6 +19,8 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
 from evenhand.ask.bounds import magnitude_histograms, with_found_bounds
+from evenhand.erasure.erase import clean_restored
+from evenhand.erasure.listed import heeding
 from evenhand.errors import RunConflict
 from evenhand.job.arguments import checked_id
 from evenhand.job.end import logged, to_its_end
@@ -139,6 +141,7 @@ class Run:
                 if status in ENDED:
                     raise RunConflict(f"--run-id: another process has just brought run {run_id} to its end; start it again")
                 check_goes_on(found, private)
+            clean_restored(plan, store, audit, unbroken.result(), say)
             sources = open_sources(spark, plan, versions)  # refuses a source that does not fit before anything is written
             keys = known_keys(unbroken.result())
             # A key that cannot be used is refused before anything is written.
@@ -211,6 +214,12 @@ class Run:
             written.result()
 
     @cached_property
+    def heeded(self) -> Sources:
+        """The sources, with an objection of everybody who was erased; read once the run is taken, after which nobody can be."""
+        self.begin()
+        return heeding(self.sources, self.plan, self.store, self.keys, self.as_of)
+
+    @cached_property
     def bounded(self) -> Plan:
         """The plan with bounds for every feature: what it leaves out is found privately, once, and read back afterwards.
 
@@ -226,7 +235,7 @@ class Run:
     @cached_property
     def magnitudes(self) -> Release:
         """The noisy histograms of the features whose bounds the plan leaves out."""
-        (found,) = self.ask_about(magnitudes(self.sources, self.plan, self.as_of))(magnitude_histograms(self.plan))
+        (found,) = self.ask_about(magnitudes(self.heeded, self.plan, self.as_of))(magnitude_histograms(self.plan))
         return found
 
     def write(self, spec: TableSpec, rows: DataFrame | pa.Table) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from evenhand.erasure.listed import heeding
 from evenhand.errors import ArgumentError, OutputError, StorageError
 from evenhand.people.asked import NUMBER, asked, ids_in
 from evenhand.people.destination import Destination
@@ -61,6 +62,7 @@ def access(plan: Plan, spark: SparkSession, customer_from: str, to: str) -> Path
         audit.add(f"access-{now:%Y%m%dT%H%M%S}", ACCESS, {"purpose": plan.purpose})
         customers = identified(sources.customers, plan.sources.customers.id)
         people = F.broadcast(asked(spark, ids, customers.schema[ID].dataType, plan))
+        sources = heeding(sources, plan, store, known, now, of=people)
         keys = sorted({plan.pseudonyms.key_id, *(run.key_id for run in runs)})
         pads = {key_id: pads_of(plan, key_of(plan, key_id, known)).table(spark) for key_id in keys}
         under_key = reduce(DataFrame.unionByName, [with_pseudonym(people, pads[key_id], key_id) for key_id in keys])

@@ -12,6 +12,7 @@ from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from evenhand.erasure.listed import heeding
 from evenhand.errors import ArgumentError, RunConflict
 from evenhand.job.arguments import checked_id
 from evenhand.people.destination import Destination
@@ -82,7 +83,9 @@ def activate(
             }
             _begin(store, audit, header, {"purpose": plan.purpose, "sources": today.versions})
             say(f"activation {activation_id}: if it is cut off, start it again with --activation {activation_id}")
-            allowed = may_be_used(with_ids(today, plan), today.consent, plan, moment_of(datetime.now(UTC)))
+            now = datetime.now(UTC)
+            today = heeding(today, plan, store, known_keys(entries), now)  # the erased, as after a backup was restored
+            allowed = may_be_used(with_ids(today, plan), today.consent, plan, moment_of(now))
             _hand_out(store, destination, _reached(store, run, plan, key, allowed, chosen, offer), activation_id, offer)
             if _logged(audit, HANDED_OUT, activation_id) is None:
                 audit.add(run_id, HANDED_OUT, {"activation": activation_id})

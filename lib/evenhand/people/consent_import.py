@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -12,6 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from evenhand.erasure.quarantine import without_the_erased
 from evenhand.errors import SourceError
 from evenhand.people.consent_files import CONTENT, FIELDS, NEEDED, form_of, read_events
 from evenhand.people.consent_rows import KEPT, KEY, REASONS, as_a_no, content_hash, in_types_of, judged, key_sql
@@ -20,6 +21,7 @@ from evenhand.plan.expressions import quoted_column
 from evenhand.plan.models import Plan
 from evenhand.prepare.consent import ID
 from evenhand.prepare.customers import timestamp
+from evenhand.records.audit import known_keys
 from evenhand.records.lease import held
 from evenhand.records.opened import opened
 from evenhand.sources.open import address, people_of
@@ -63,7 +65,7 @@ def import_consent(
     """
     stated, consent, now = form_of(path, form), plan.sources.consent, datetime.now(UTC)
     with opened(plan, spark, "consent import", AGAIN) as (store, audit):
-        audit.check()
+        known = known_keys(audit.check())
         table = _table(spark, plan, create)
         id_type = next(f.dataType for f in table if f.name.lower() == consent.id.lower())
         read = read_events(spark, path, stated, consent, signal is not None)
@@ -78,7 +80,7 @@ def import_consent(
             with held(store, done.import_id):
                 audit.add(done.import_id, IMPORT, {"table": consent.address, "form": stated, "signal": signal})
                 _add_columns(spark, plan, done.added_columns)
-                _take(store, plan, rows, done.import_id, now)
+                _take(store, plan, rows, known, done.import_id, now)
                 audit.add(done.import_id, IMPORTED, {"table": consent.address, "columns_added": list(done.added_columns)})
         finally:
             rows.unpersist()
@@ -146,7 +148,7 @@ def _add_columns(spark: SparkSession, plan: Plan, fields: Sequence[str]) -> None
         spark.sql(f"ALTER TABLE {address(plan.sources.consent)} ADD COLUMNS ({added})")
 
 
-def _take(store: Store, plan: Plan, rows: DataFrame, import_id: str, now: datetime) -> None:
+def _take(store: Store, plan: Plan, rows: DataFrame, known: Mapping[str, str], import_id: str, now: datetime) -> None:
     """Events first, then the quarantine by which a bad row is known: cut off between them, a no is kept twice and never lost."""
     spark, consent, names = store.spark, plan.sources.consent, names_of(plan)
     bad = rows.where(F.size(REASONS) > 0).withColumn("row_hash", content_hash()).dropDuplicates(["row_hash"])
@@ -174,7 +176,7 @@ def _take(store: Store, plan: Plan, rows: DataFrame, import_id: str, now: dateti
             "row_hash",
             timestamp(now).alias("at"),
         )
-        store.write(CONSENT_QUARANTINE, quarantined, import_id)
+        store.write(CONSENT_QUARANTINE, without_the_erased(quarantined, plan, store, known), import_id)
     finally:
         spark.catalog.dropTempView(view)
         bad.unpersist()

@@ -12,6 +12,7 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import BinaryType, DataType, StringType
 
+from evenhand.erasure.listed import heeding, listed
 from evenhand.errors import RunConflict
 from evenhand.job.arguments import checked_id
 from evenhand.people.destination import Destination
@@ -33,7 +34,7 @@ from evenhand.tables.catalog import ACTIVATED, ACTIVATIONS, RECALLED
 from evenhand.tables.store import Store
 
 RECALL = "recall"  # in the audit log
-GONE, ENDED, SAID_NO = "not a customer any more", "consent has ended", "withdrawn or objected"
+GONE, ENDED, SAID_NO, WAS_ERASED = "not a customer any more", "consent has ended", "withdrawn or objected", "erased"
 
 
 def recall(plan: Plan, spark: SparkSession, activation_id: str, say: Callable[[str], None] = lambda line: None) -> str:
@@ -48,14 +49,15 @@ def recall(plan: Plan, spark: SparkSession, activation_id: str, say: Callable[[s
     with opened(plan, spark, "recall", "start it again") as (store, audit):
         header = _header(store, activation_id)
         published_run(store, plan, header.run_id)
-        key = key_of(plan, header.key_id, known_keys(audit.check()))
-        given = Destination(header.form, header.destination)
+        known = known_keys(audit.check())
+        key, given = key_of(plan, header.key_id, known), Destination(header.form, header.destination)
         today = people_today(spark, plan)
         place = given.beside("recall")
         listing = place.batch()
         columns = {"id": _kind(today).simpleString(), "reason": "string", "activation_id": "string"}
         listing.refuse_foreign(plan, store, columns, activation_id)
         with held(store, activation_id):
+            today = heeding(today, plan, store, known, datetime.now(UTC))
             handed_out, listed = given.read(spark, activation_id), place.read_batches(spark, activation_id)
             if handed_out is None:
                 say(f"Warning: {given.place} is not there; an id that no source has any more cannot be taken back from here")
@@ -65,7 +67,7 @@ def recall(plan: Plan, spark: SparkSession, activation_id: str, say: Callable[[s
                 None if listed is None else search.under_key(search.written(listed)).join(before, "pseudonym", "left_anti")
             )
             done = before if unrecorded is None else before.union(unrecorded.select("pseudonym"))
-            if unrecorded is not None and not unrecorded.isEmpty():  # listed by a process that was cut off before it said so
+            if unrecorded is not None:  # listed by a process that was cut off before it said so
                 search.record(unrecorded)
             found = search.lost(handed_out, done).persist()
             try:
@@ -110,8 +112,13 @@ class _Search:
         return store.read(RECALLED).where(F.col("activation_id") == self.activation_id).select("pseudonym")
 
     def record(self, rows: DataFrame) -> None:
+        """Whoever was erased is in the list beside the destination alone, not in a table of this zone again."""
         ours = {"activation_id": F.lit(self.activation_id), "key_id": F.lit(self.key.key_id), "at": moment_of(datetime.now(UTC))}
-        found = rows.select("pseudonym", "reason").withColumns(ours)
+        erased = listed(self.store)
+        lasting = rows if erased is None else rows.join(erased.select("pseudonym"), "pseudonym", "left_anti")
+        if lasting.isEmpty():
+            return
+        found = lasting.select("pseudonym", "reason").withColumns(ours)
         self.store.append_once(RECALLED, found, f"{self.activation_id}/{secrets.token_hex(8)}")
 
     def lost(self, handed_out: DataFrame | None, done: DataFrame) -> DataFrame:
@@ -133,11 +140,12 @@ class _Search:
         without_end = today.consent.withColumn("expires_at", F.lit(None).cast("timestamp"))
         would = self.under_key(self._allowed(without_end).select(ID)).select("pseudonym", F.lit(True).alias("_would")).distinct()
         why = F.when(F.col("_still").isNull(), F.lit(GONE)).when(F.col("_would"), F.lit(ENDED)).otherwise(F.lit(SAID_NO))
-        return (
-            people.join(still, "pseudonym", "left")
-            .join(would, "pseudonym", "left")
-            .select("pseudonym", AS_WRITTEN, why.alias("reason"))
-        )
+        joined = people.join(still, "pseudonym", "left").join(would, "pseudonym", "left")
+        erased = listed(self.store)
+        if erased is not None:
+            joined = joined.join(erased.select("pseudonym", F.lit(True).alias("_erased")), "pseudonym", "left")
+            why = F.when(F.col("_erased"), F.lit(WAS_ERASED)).otherwise(why)
+        return joined.select("pseudonym", AS_WRITTEN, why.alias("reason"))
 
     def _allowed(self, consent: DataFrame) -> DataFrame:
         return may_be_used(with_ids(self.today, self.plan), consent, self.plan, moment_of(datetime.now(UTC)))

@@ -13,6 +13,7 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from evenhand.erasure.listed import heeding
 from evenhand.errors import ArgumentError, OutputError
 from evenhand.people.asked import asked, ids_in
 from evenhand.plan.columns import CONSENT, reasons
@@ -21,9 +22,11 @@ from evenhand.plan.models import Plan
 from evenhand.prepare.consent import ID, identified, is_blank, may_be_used
 from evenhand.prepare.customers import timestamp
 from evenhand.prepare.withheld import WITHHELD, withheld
+from evenhand.records.audit import known_keys
 from evenhand.records.opened import opened
 from evenhand.sources.open import people_today
 from evenhand.tables.paths import require_file
+from evenhand.tables.store import Store
 
 RECEIPT = "consent receipt"  # in the audit log, before it is written
 TIMES = ("recorded_at", "expires_at")
@@ -54,10 +57,9 @@ def write_receipt(plan: Plan, spark: SparkSession, customer_from: str, to: str) 
     require_file(path, "--to")
     if os.path.lexists(path):
         raise OutputError(f"--to: {path} is there already; name another file, nothing was written")
-    with opened(plan, spark, "consent receipt", "no receipt was written") as (_, audit):
+    with opened(plan, spark, "consent receipt", "no receipt was written") as (store, audit):
         now = datetime.now(UTC)
-        audit.check()
-        said, allowed, kept_back = _record(plan, spark, customer_id, now)
+        said, allowed, kept_back = _record(plan, store, known_keys(audit.check()), customer_id, now)
         found = receipt(plan, customer_id, said, allowed, kept_back, now)
         audit.add(f"receipt-{now:%Y%m%dT%H%M%S}", RECEIPT, {"purpose": plan.purpose})
         _write(path, json.dumps(found, ensure_ascii=False, indent=2) + "\n")
@@ -119,16 +121,22 @@ def _event(event: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in found.items() if value is not None}
 
 
-def _record(plan: Plan, spark: SparkSession, customer_id: str, now: datetime) -> tuple[list[dict[str, Any]], bool, list[str]]:
+def _record(
+    plan: Plan, store: Store, known: Mapping[str, str], customer_id: str, now: datetime
+) -> tuple[list[dict[str, Any]], bool, list[str]]:
     """The person's events about the purpose, by time; whether the person may be used now; the columns that may not.
+
+    Who was erased has objected by that.
 
     Raises:
         ArgumentError: the id is nobody's.
     """
-    sources = people_today(spark, plan, whole_consent=True)
+    sources = people_today(store.spark, plan, whole_consent=True)
     customers = identified(sources.customers, plan.sources.customers.id).select(ID)
-    person = asked(spark, [customer_id], customers.schema[ID].dataType, plan).select(ID)
-    events = identified(sources.consent, plan.sources.consent.id).join(person, ID, "left_semi")
+    person = asked(store.spark, [customer_id], customers.schema[ID].dataType, plan).select(ID)
+    events = identified(heeding(sources, plan, store, known, now, of=person).consent, plan.sources.consent.id).join(
+        person, ID, "left_semi"
+    )
     said = _told(events.where((F.col("purpose") == plan.purpose) | is_blank(events, "purpose")))
     if not said and customers.join(person, ID, "left_semi").isEmpty() and events.isEmpty():
         raise ArgumentError("--customer-from: no customer and no consent event has that id; look how the source writes it")

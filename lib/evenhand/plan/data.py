@@ -165,6 +165,11 @@ class Output(Model):
 
     restricted: Place = Field(description="The zone of the tables about people, under pseudonyms.")
     open: Place = Field(description="The zone of the tables that passed the noise. It lies apart from the restricted zone.")
+    erasures: Place | None = Field(
+        default=None,
+        description="Where it is kept who was erased, by keyed hash, so that a restored backup of the restricted zone brings nobody "
+        "back. Unless stated a folder beside that zone, with `_erasures` at the end of its name; beside a schema it must be stated.",
+    )
     reports: PlanPath = Field(
         default="reports",
         validate_default=True,
@@ -178,9 +183,25 @@ class Output(Model):
             raise ValueError("the restricted and the open zone must not lie inside each other")
         if a.path and nested(a.path, self.reports):
             raise ValueError("the restricted zone and the folder of reports must not lie inside each other")
+        c = self.kept_erasures
+        if c and any(c.path and zone.path and nested(c.path, zone.path) for zone in (a, b)):
+            raise ValueError("erasures must lie apart from both zones, since it outlives a backup of them")
+        if (
+            c
+            and c.catalog_schema
+            and _schema(c.catalog_schema) in [_schema(z.catalog_schema) for z in (a, b) if z.catalog_schema]
+        ):
+            raise ValueError("erasures must be another schema than the zones")
         if a.catalog_schema and b.catalog_schema and _schema(a.catalog_schema) == _schema(b.catalog_schema):
             raise ValueError("the restricted and the open zone must be two schemas")
         return self
+
+    @property
+    def kept_erasures(self) -> Place | None:
+        """Where the list of the erased is; None where the plan has to say so and does not."""
+        if self.erasures is not None or self.restricted.path is None:
+            return self.erasures
+        return Place(path=f"{self.restricted.path.rstrip('/')}_erasures")
 
 
 class Place(Model):

@@ -17,6 +17,7 @@ from pydantic import Field, Tag, field_validator, model_validator
 from evenhand.plan.activation import Activation
 from evenhand.plan.base import EitherForm, Model, Name, Text
 from evenhand.plan.data import Output, Pseudonyms, Sources
+from evenhand.plan.erasure import Erasure
 from evenhand.plan.fairness import Fairness
 from evenhand.plan.features import Attribute, Feature
 from evenhand.plan.notice import Notice
@@ -122,6 +123,7 @@ class Plan(Model):
         default=None,
         description="What customers are told: `evenhand notice` writes the page. A plan without it runs, and has no such page.",
     )
+    erasure: Erasure = Field(default=Erasure(), description="How an erasure is certified.")
     output: Output = Field(description="Where the tables and reports go.")
 
     @field_validator("time_zone")

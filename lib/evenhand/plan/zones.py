@@ -13,10 +13,12 @@ SHARE = "Plans on the same people must share the open zone, or their ε adds up 
 
 
 def zones(plan: Plan) -> list[str]:
-    """The zones and the folder of reports, as absolute paths."""
+    """The zones, the list of the erased and the folder of reports, as absolute paths."""
     output = plan.output
     named = {"restricted": output.restricted, "open": output.open}
     lines = [f"{zone} zone: {place.catalog_schema or _absolute(place)}" for zone, place in named.items()]
+    if (erasures := output.kept_erasures) is not None:
+        lines.append(f"list of the erased: {erasures.catalog_schema or _absolute(erasures)}")
     return [*lines, f"reports: {os.path.abspath(output.reports)}"]
 
 

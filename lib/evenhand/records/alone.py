@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from pyspark.sql import functions as F
@@ -12,19 +13,27 @@ from evenhand.records.lease import ALONE, Lease, busy, held, newest_of
 from evenhand.tables.catalog import LEASES
 from evenhand.tables.store import Store
 
+LOOKS_AGAIN = 1.0  # seconds
+
 
 @contextmanager
-def alone(store: Store) -> Iterator[Lease]:
-    """Nobody else writes: refused while somebody is at work, and who starts meanwhile is refused.
+def alone(store: Store, wait: float = 0, say: Callable[[str], None] = lambda line: None) -> Iterator[Lease]:
+    """Nobody else writes: whoever is at work is waited for, `wait` minutes at most, and who starts meanwhile is refused.
 
     To the table of leases others still write, if only to be refused, so it must not be cleaned meanwhile.
 
     Raises:
         RunConflict: somebody is at work; nothing was deleted.
     """
+    until, said = time.monotonic() + 60 * wait, False
     with held(store, ALONE) as lease:
-        if (at_work := others_at_work(store)) is not None:
-            raise RunConflict(f"{at_work}; nothing was deleted")
+        while (at_work := others_at_work(store)) is not None:
+            if time.monotonic() >= until:
+                raise RunConflict(f"{at_work}; nothing was deleted")
+            if not said:
+                say("waiting for what is going on in the zones; nothing else begins meanwhile")
+            said = True
+            time.sleep(LOOKS_AGAIN)
         yield lease
 
 

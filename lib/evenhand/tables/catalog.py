@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Zone = Literal["restricted", "open"]
+Zone = Literal["restricted", "open", "erasures"]
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,14 @@ RECALLED = TableSpec(
     "recalled",
     "restricted",
     "activation_id STRING, pseudonym BINARY, key_id STRING, reason STRING, at TIMESTAMP",
+    by_run=False,
+)
+
+# Who was erased, and when: what a restored backup is cleaned by, and what stands as an objection (erasure/listed.py).
+ERASED = TableSpec(
+    "erased",
+    "erasures",
+    "pseudonym BINARY, purpose STRING, key_id STRING, requested_at TIMESTAMP, erasure_id STRING, erased_at TIMESTAMP",
     by_run=False,
 )
 
@@ -180,6 +188,7 @@ ALL = (
     INPUT_QUALITY,
     AUDIT_LOG,
     LEASES,
+    ERASED,
     ACTIVATIONS,
     ACTIVATED,
     CONSENT_QUARANTINE,

@@ -28,6 +28,8 @@ class Homes:
     def __init__(self, spark: SparkSession, output: Output) -> None:
         self.spark = spark
         self._places: dict[str, Place] = {"restricted": output.restricted, "open": output.open}
+        if (erasures := output.kept_erasures) is not None:
+            self._places["erasures"] = erasures
 
     def address(self, spec: TableSpec) -> str:
         """The table's name in SQL."""
@@ -49,11 +51,12 @@ class Homes:
             OutputError: naming the first location that holds something else; nothing was touched.
         """
         with ThreadPoolExecutor(READERS) as pool:
-            homes = list(pool.map(self._home, self._places))
-            known = [home for home in homes if home]
-            if len(known) == len(homes) and nested(*known):  # a path and a schema, or two schemas: of two paths the plan knows
+            restricted, opened, *_ = pool.map(self._home, self._places)
+            if (
+                restricted and opened and nested(restricted, opened)
+            ):  # a path and a schema, or two schemas: of two paths the plan knows
                 raise OutputError(
-                    f"output: the restricted and the open zone lie inside each other, {' and '.join(known)}; part them"
+                    f"output: the restricted and the open zone lie inside each other, {restricted} and {opened}; part them"
                 )
             there = list(pool.map(self._check, ALL))
             used = {spec.zone for spec, is_there in zip(ALL, there, strict=True) if is_there}
@@ -111,6 +114,8 @@ class Homes:
         return True
 
     def _schema(self, spec: TableSpec) -> StructType | None:
+        if spec.zone not in self._places:
+            return None
         try:
             return self._schema_if_any(spec)
         except SPARK_ERRORS as wrong:

@@ -50,6 +50,16 @@ MEANINGS = {
         "One INT a protected attribute, by its name: the position of the customer's group, from 0.",
     ),
     "segments": Meaning("Who is in which segment. Personal data under pseudonyms."),
+    "erased": Meaning(
+        "Who was erased: one row a person, purpose and key. It is kept apart from the restricted zone, so that a backup of that, put back, "
+        "brings nobody back.",
+        {
+            "purpose": "The purpose of the pseudonym.",
+            "requested_at": "When the person asked for it. A consent after it counts again.",
+            "erasure_id": "The erasure, as in its certificate.",
+            "erased_at": "When it was done. Rows of runs as of an earlier moment are removed wherever they come back.",
+        },
+    ),
     "activations": Meaning(
         "What was handed out of which run, and where to: a row an activation.",
         {
@@ -72,7 +82,7 @@ MEANINGS = {
         "Who was handed out by which activation and has been listed to be taken back. Personal data under pseudonyms.",
         {
             "activation_id": "The activation.",
-            "reason": "`withdrawn or objected`, `consent has ended` or `not a customer any more`.",
+            "reason": "`withdrawn or objected`, `consent has ended` or `not a customer any more`. Who was erased is not here.",
         },
     ),
     "input_quality": Meaning(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 
@@ -29,9 +29,16 @@ def remove_old_files(spark: SparkSession, address: str) -> None:
 
 @contextmanager
 def removing(spark: SparkSession) -> Iterator[None]:
-    """Let VACUUM take files of any age, in few tasks; the session's settings are put back afterwards."""
-    before = {key: spark.conf.get(key, None) for key in REMOVING}
-    for key, value in REMOVING.items():
+    """Let VACUUM take files of any age, in few tasks."""
+    with given(spark, REMOVING):
+        yield
+
+
+@contextmanager
+def given(spark: SparkSession, settings: Mapping[str, str]) -> Iterator[None]:
+    """Settings of the session, put back afterwards."""
+    before = {key: spark.conf.get(key, None) for key in settings}
+    for key, value in settings.items():
         spark.conf.set(key, value)
     try:
         yield

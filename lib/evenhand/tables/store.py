@@ -16,7 +16,8 @@ from evenhand.tables.homes import Homes
 from evenhand.tables.paths import absolute
 
 # No statistics on the restricted zone: the smallest and largest id would stand in the Delta log in clear text.
-PROPERTIES = {"restricted": {"delta.dataSkippingNumIndexedCols": "0"}, "open": dict[str, str]()}
+NO_STATISTICS = {"delta.dataSkippingNumIndexedCols": "0"}
+PROPERTIES = {"restricted": NO_STATISTICS, "erasures": NO_STATISTICS, "open": dict[str, str]()}
 
 
 class Store(Homes):
