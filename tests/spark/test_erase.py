@@ -133,7 +133,11 @@ def test_who_asks_is_gone_everybody_else_is_there_and_the_certificate_names_nobo
     found = json.loads(text)
     assert oct(done.certificate.stat().st_mode & 0o777) == "0o600"
     assert len(found["requests"]) == 2 and all(re.fullmatch("[0-9a-f]{64}", request) for request in found["requests"])
-    assert {table["table"] for table in found["tables"]} >= {"prepared", "segments"}
+    tables = {table["table"]: table for table in found["tables"]}
+    assert tables.keys() >= {"prepared", "segments"}
+    for spec in (PREPARED, SEGMENTS):
+        newest = world.spark.sql(f"DESCRIBE HISTORY {world.store.address(spec)} LIMIT 1").first()
+        assert newest is not None and tables[spec.name]["version_after"] == newest.version > tables[spec.name]["version_before"]
     assert found["searched"]["files"] > found["searched"]["decoded"] > 0 and found["searched"]["found"] == 0
     assert {"commit", "checksum", "checkpoint", "sidecar", "deletion vector", "change feed"} <= set(found["control_found_in"])
     assert is_genuine(found, world.plan())

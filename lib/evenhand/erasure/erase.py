@@ -162,7 +162,8 @@ class Erasure:
                 cut_log(self._spark, self._storage, table)
             proof = self._search(people, back, zone)
         after = at_once(self._standing, zone.of_people)
-        return [Rewritten(table.name, *states) for table, *states in zip(zone.of_people, before, after, strict=True)], proof
+        names = [table.name for table in zone.of_people]
+        return [Rewritten(name, *zip(was, now, strict=True)) for name, was, now in zip(names, before, after, strict=True)], proof
 
     def _remove(self, asked: DataFrame, going: DataFrame, zone: Zone, lease: Lease) -> None:
         """Rows first, from tables by run before those from which nobody goes who has consented anew; then files."""
