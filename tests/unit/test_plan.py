@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from evenhand.errors import PlanError
-from evenhand.plan.columns import needed_columns
+from evenhand.plan.columns import needed_columns, reasons
+from evenhand.plan.explain import explain
 from evenhand.plan.load import fingerprint, load_plan, parse_plan
 from evenhand.plan.mistakes import allowed_name
 from evenhand.plan.models import RESERVED
@@ -321,6 +322,15 @@ def test_a_useful_expression_is_allowed_and_reads_only_its_columns(expression: s
 def test_a_column_is_read_once_however_often_it_is_used() -> None:
     read = needed_columns(parse_plan(plan_yaml({EXPRESSION: "sum(amount)", "features.2.expression": "max(AMOUNT)"})))
     assert read["purchases"] == ["customer_id", "purchased_at", "amount"]
+
+
+def test_what_every_feature_is_for_is_told_also_of_one_that_counts_rows_and_reads_no_column() -> None:
+    plan = parse_plan(plan_yaml())
+    assert plan.features[2].columns == ()
+    told = list(reasons(plan))
+    assert [f.name for f in plan.features if not any(why.startswith(f"feature {f.name}: ") for _, _, why in told)] == []
+    assert ("purchases", "how many rows", "feature visits: test") in told
+    assert "    how many rows: feature visits: test" in explain(plan).splitlines()
 
 
 YAML_MISTAKES = {

@@ -66,8 +66,8 @@ def source_tables(plan: Plan) -> dict[str, Table]:
 def needed_columns(plan: Plan) -> dict[str, list[str]]:
     """Columns by source, in order of first use, each once (Spark compares names without case)."""
     needed: dict[str, dict[str, str]] = {CUSTOMERS: {}, CONSENT: {}, **{name: {} for name in plan.sources.events}}
-    for source, column, _ in reasons(plan):
-        needed[source].setdefault(column.lower(), column)
+    for use in uses(plan):
+        needed[use.source].setdefault(use.column.lower(), use.column)
     return {source: list(columns.values()) for source, columns in needed.items()}
 
 
@@ -87,8 +87,11 @@ def id_columns(plan: Plan) -> dict[str, str]:
 
 
 def reasons(plan: Plan) -> Iterator[tuple[str, str, str]]:
-    """Every use of a column: source, column, why."""
-    return ((use.source, use.column, use.in_words) for use in uses(plan))
+    """For people every use of what is read: source, column, why. A feature that merely counts rows reads no column, and is told too."""
+    yield from ((use.source, use.column, use.in_words) for use in uses(plan))
+    for feature in plan.features:
+        if feature.events is not None and not feature.columns:
+            yield feature.events, "how many rows", f"feature {feature.name}: {feature.why}"
 
 
 def uses(plan: Plan) -> Iterator[Use]:
