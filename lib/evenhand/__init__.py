@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from evenhand.job.api import run as run
     from evenhand.job.result import Result as Result
     from evenhand.past.runs import runs as runs
+    from evenhand.people.score import score as score
     from evenhand.plan.load import fingerprint as fingerprint
     from evenhand.plan.load import load_plan as load_plan
     from evenhand.plan.load import parse_plan as parse_plan
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 _WHERE = {
     "run": "job.api",
     "runs": "past.runs",
+    "score": "people.score",
     "session": "spark.session",
     "__version__": "version",
     "AdviceWarning": "errors",

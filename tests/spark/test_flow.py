@@ -309,9 +309,11 @@ def test_whoever_runs_a_plan_is_warned_as_by_check_before_anything_is_spent(spar
 
 
 def test_runs_are_listed_opened_and_compared_by_plan_and_by_zone(spark: Any, result: Result, notebook: dict[str, Any]) -> None:
-    later = notebook["result"].run_id
+    later, scored = notebook["result"].run_id, notebook["later"]
     found = runs(result.plan, spark)
-    assert [(past.run_id, past.status) for past in found] == [(later, "published"), ("flow-1", "published")]
+    expected = [(scored, "published", later), (later, "published", None), ("flow-1", "published", None)]
+    assert [(past.run_id, past.status, past.centers_of) for past in found] == expected
+    assert f", scored into the segments of {later}" in str(found)
     assert found["flow-1"].as_of == NOW and found["flow-1"].fingerprint == fingerprint(result.plan)
     assert later in str(found) and "published" in found._repr_html_()
     assert found.open("flow-1").segments.count() == COUNT - REFUSED
@@ -319,7 +321,7 @@ def test_runs_are_listed_opened_and_compared_by_plan_and_by_zone(spark: Any, res
     assert by_zone.facts.verdicts == result.facts.verdicts != found.open(later).facts.verdicts
     told = str(found.compare("flow-1", later))
     assert "by one plan" in told and "segments: 3, then 3" in told
-    with pytest.raises(RunConflict, match=f"there is no run nobody here; the newest: {later}, flow-1") as wrong:
+    with pytest.raises(RunConflict, match=f"there is no run nobody here; the newest: {scored}, {later}, flow-1") as wrong:
         found.open("nobody")
     assert wrong.value.exit_code == 2
 
@@ -338,9 +340,10 @@ def test_the_command_shows_past_runs(
         return capsys.readouterr().out.strip()
 
     listed = json.loads(told("list", "--json"))["runs"]
-    assert [past["run_id"] for past in listed] == [notebook["result"].run_id, "flow-1"]
+    scored, later, first = [past["run_id"] for past in listed]
+    assert (scored, later, first) == (notebook["later"], notebook["result"].run_id, "flow-1")
     assert told("show", "flow-1").splitlines()[-1] == f"report: {result.report}"
     assert told("open", "flow-1") == str(result.report)
-    assert told("compare", "flow-1", listed[0]["run_id"]).startswith(f"runs flow-1 and {listed[0]['run_id']}")
+    assert told("compare", "flow-1", later).startswith(f"runs flow-1 and {later}")
     assert main(["runs", "show", "nobody", "--plan", str(world / "plan.yaml")]) == 2
     assert "there is no run nobody here" in capsys.readouterr().err

@@ -39,9 +39,11 @@ class PastRun:
     epsilon: float
     findings: tuple[str, ...]
     version: str
+    centers_of: str | None  # the run whose segments it put customers into, where it only scored
 
     def __str__(self) -> str:
-        return f"{self.run_id}  {self.status}, plan {self.plan}, as of {self.as_of:%Y-%m-%d %H:%M}"
+        scored = f", scored into the segments of {self.centers_of}" if self.centers_of else ""
+        return f"{self.run_id}  {self.status}, plan {self.plan}, as of {self.as_of:%Y-%m-%d %H:%M}{scored}"
 
     def as_facts(self) -> dict[str, object]:
         return self.__dict__ | {"as_of": self.as_of.isoformat(), "at": self.at.isoformat(), "findings": list(self.findings)}
@@ -91,8 +93,19 @@ class Runs:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{name}</th>" for name in ("run", "status", "plan", "as of (UTC)", "ε", "findings"))
-        cells = [(r.run_id, r.status, r.plan, f"{r.as_of:%Y-%m-%d %H:%M}", f"{r.epsilon:g}", "; ".join(r.findings)) for r in self]
+        head = "".join(f"<th>{name}</th>" for name in ("run", "status", "plan", "as of (UTC)", "segments of", "ε", "findings"))
+        cells = [
+            (
+                r.run_id,
+                r.status,
+                r.plan,
+                f"{r.as_of:%Y-%m-%d %H:%M}",
+                r.centers_of or r.run_id,
+                f"{r.epsilon:g}",
+                "; ".join(r.findings),
+            )
+            for r in self
+        ]
         rows = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in cells)
         return f"<table><tr>{head}</tr>{rows}</table>"
 
@@ -150,4 +163,5 @@ def _place(zone: str) -> Place:
 def _past(row: Row) -> PastRun:
     at = datetime.fromtimestamp(row.at / 1_000_000, UTC)
     of_plan = (row.plan_name, row.plan_fingerprint)
-    return PastRun(row.run_id, row.status, *of_plan, started_as_of(row), at, row.epsilon, tuple(row.reasons or ()), row.version)
+    as_of, findings = started_as_of(row), tuple(row.reasons or ())
+    return PastRun(row.run_id, row.status, *of_plan, as_of, at, row.epsilon, findings, row.version, row.centers_of)
