@@ -12,9 +12,19 @@ from typing import Any
 
 import pytest
 
+from evenhand.erasure.erase import erase
 from evenhand.errors import ArgumentError, EvenhandError
+from evenhand.governance.verify import verify
 from evenhand.job.api import run
 from evenhand.job.arguments import point_in_time
+from evenhand.people.access import access
+from evenhand.people.activate import activate
+from evenhand.people.consent_import import import_consent
+from evenhand.people.notice import notice
+from evenhand.people.recall import recall
+from evenhand.people.receipt import write_receipt
+from evenhand.people.retain import retain
+from evenhand.people.score import score
 from evenhand.plan.load import load_plan, parse_plan
 from evenhand.plan.models import Plan
 from evenhand.privacy.noise import OpenDPNoise
@@ -55,6 +65,28 @@ def test_a_wrong_argument_is_one_line_before_spark_is_asked(
 def test_what_is_no_plan_is_refused_with_how_to_read_one(given: Any) -> None:
     with pytest.raises(ArgumentError, match=r"plan: a \w+ is no plan; read one first: evenhand.load_plan\('conf/demo.yaml'\)"):
         run(given)
+
+
+OTHERS: dict[str, Callable[[Any, Any, str], object]] = {
+    "score": lambda plan, spark, _: score(plan, spark, "run-1"),
+    "activate": lambda plan, spark, _: activate(plan, spark, "run-1", "out", segments=[1]),
+    "recall": lambda plan, spark, _: recall(plan, spark, "act-1"),
+    "access": lambda plan, spark, ids: access(plan, spark, ids, "pages"),
+    "receipt": lambda plan, spark, ids: write_receipt(plan, spark, ids, "receipt.json"),
+    "import": lambda plan, spark, _: import_consent(plan, spark, "events.csv"),
+    "retain": lambda plan, spark, _: retain(plan, spark),
+    "erase": lambda plan, spark, _: erase(plan, spark),
+    "verify": lambda plan, spark, _: verify(plan, spark),
+    "notice": lambda plan, spark, _: notice(plan, "pages"),
+}
+
+
+@pytest.mark.parametrize("do", OTHERS.values(), ids=OTHERS.keys())
+def test_so_it_is_by_whatever_else_is_done_with_a_plan(do: Callable[[Any, Any, str], object], tmp_path: Path) -> None:
+    ids = tmp_path / "ids.txt"
+    ids.write_text("a", encoding="utf-8")
+    with pytest.raises(ArgumentError, match="plan: a str is no plan; read one first"):
+        do("conf/demo.yaml", "none is needed", str(ids))
 
 
 @pytest.mark.parametrize("read", [load_plan, parse_plan])

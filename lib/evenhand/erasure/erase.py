@@ -41,8 +41,7 @@ from evenhand.prepare.consent import ID
 from evenhand.records.alone import alone
 from evenhand.records.audit import AuditLog, Entry, known_keys
 from evenhand.records.lease import Lease
-from evenhand.spark.errors import no_values_in_errors
-from evenhand.spark.session import require_delta, settings
+from evenhand.records.opened import opened
 from evenhand.tables.catalog import ERASED
 from evenhand.tables.purge import given, remove_old_files, removing
 from evenhand.tables.store import Store
@@ -78,11 +77,8 @@ def erase(
         IntegrityError: somebody is still found, or the search is no proof; no certificate was written.
         EvenhandError: one line; it says whether anything was deleted.
     """
-    require_delta(spark)
-    with no_values_in_errors("erase", LEFT), settings(spark, plan.time_zone):
-        store = Store(spark, plan.output)
-        store.refuse_foreign_content()
-        return Erasure(plan, store, AuditLog(store), folder, say).run(requests, wait)
+    with opened(plan, spark, "erase", LEFT) as (store, audit):
+        return Erasure(plan, store, audit, folder, say).run(requests, wait)
 
 
 def clean_restored(plan: Plan, store: Store, audit: AuditLog, entries: Sequence[Entry], say: Callable[[str], None]) -> None:

@@ -10,12 +10,13 @@ from time import monotonic
 from pyspark.sql import SparkSession
 
 from evenhand.errors import AdviceWarning
-from evenhand.job.arguments import checked_id, checked_noise, checked_plan, checked_say, checked_steps, point_in_time
+from evenhand.job.arguments import checked_id, checked_noise, checked_say, checked_steps, point_in_time
 from evenhand.job.ended import ended
 from evenhand.job.flow import DOING, STEPS
 from evenhand.job.result import Result
 from evenhand.job.state import Run
 from evenhand.plan.advice import advice
+from evenhand.plan.load import checked_plan
 from evenhand.plan.models import Plan
 from evenhand.privacy.noise import NoiseSource, OpenDPNoise
 from evenhand.spark.errors import no_values_in_errors

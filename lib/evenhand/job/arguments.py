@@ -5,12 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from evenhand.errors import ArgumentError
-
-if TYPE_CHECKING:
-    from evenhand.plan.models import Plan
 
 EXAMPLES = "2026-10-31 or 2026-10-31T18:00:00+01:00"
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
@@ -38,15 +35,6 @@ def checked_id(run_id: str) -> str:
             f"--run-id {run_id!r}: letters, digits, - and _ are allowed, at most 80, and a letter or digit comes first"
         )
     return run_id
-
-
-def checked_plan(given: object) -> Plan:
-    """Raises ArgumentError where it is no plan, but what one is read from."""
-    from evenhand.plan.models import Plan  # the command line asks for arguments before it loads what checks a plan
-
-    if not isinstance(given, Plan):
-        raise ArgumentError(f"plan: a {type(given).__name__} is no plan; read one first: evenhand.load_plan('conf/demo.yaml')")
-    return given
 
 
 def checked_steps(given: Sequence[str], known: Iterable[str]) -> list[str]:

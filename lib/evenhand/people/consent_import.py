@@ -63,8 +63,9 @@ def import_consent(
     Raises:
         EvenhandError: one line. An import that was cut off is started again: what has been taken is not taken twice.
     """
-    stated, consent, now = form_of(path, form), plan.sources.consent, datetime.now(UTC)
+    stated, now = form_of(path, form), datetime.now(UTC)
     with opened(plan, spark, "consent import", AGAIN) as (store, audit):
+        consent = plan.sources.consent
         known = known_keys(audit.check())
         table = _table(spark, plan, create)
         id_type = next(f.dataType for f in table if f.name.lower() == consent.id.lower())

@@ -12,6 +12,7 @@ from evenhand.people.notice_page import file_name, page
 from evenhand.plan.apart import nested
 from evenhand.plan.columns import source_tables
 from evenhand.plan.consent import is_lower, is_same
+from evenhand.plan.load import checked_plan
 from evenhand.plan.models import Plan
 from evenhand.plan.notice import Notice
 from evenhand.plan.notice_checks import wrong_words
@@ -40,7 +41,7 @@ def notice(plan: Plan, to: str, language: str | None = None) -> list[Path]:
         PlanError: the plan lacks what a notice needs, or says something else under the version that lies there.
         OutputError: the folder holds what is not ours, or another plan's notice. Nothing was written.
     """
-    told, folder = _complete(plan), Path(to).absolute()
+    told, folder = _complete(checked_plan(plan)), Path(to).absolute()
     if language is not None and language not in told.languages:
         raise ArgumentError(f"--language {language}: the plan's notice is in {', '.join(told.languages)}; name one of these")
     _refuse_inside(plan, to)
@@ -83,7 +84,9 @@ def _refuse_inside(plan: Plan, to: str) -> None:
         raise ArgumentError(
             f"--to {to}: a folder on this machine's own disk is needed; put the pages where customers see them from there"
         )
-    others = {"the restricted zone": plan.output.restricted.path, "the open zone": plan.output.open.path}
+    output, erasures = plan.output, plan.output.kept_erasures
+    others = {"the restricted zone": output.restricted.path, "the open zone": output.open.path}
+    others["the list of the erased"] = erasures.path if erasures else None
     others |= {f"the source {name}": table.path for name, table in source_tables(plan).items()}
     for what, place in others.items():
         if place and nested(to, place):

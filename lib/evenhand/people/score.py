@@ -10,10 +10,11 @@ from pyspark.sql import SparkSession
 from evenhand.assignment.fair_map import FairMap, with_segment
 from evenhand.assignment.nearest import assign
 from evenhand.errors import RunConflict
-from evenhand.job.arguments import checked_id, checked_plan, point_in_time
+from evenhand.job.arguments import checked_id, point_in_time
 from evenhand.job.flow import prepare_step, prepared_of
 from evenhand.job.state import Run
 from evenhand.people.published import PublishedRun, published_run
+from evenhand.plan.load import checked_plan
 from evenhand.plan.models import Plan
 from evenhand.privacy.noise import OpenDPNoise
 from evenhand.records.audit import PUBLISH, AuditLog

@@ -19,6 +19,13 @@ from evenhand.plan.places import beside
 MERGE = "tag:yaml.org,2002:merge"
 
 
+def checked_plan(given: object) -> Plan:
+    """Raises ArgumentError where it is no plan, but what one is read from."""
+    if not isinstance(given, Plan):
+        raise ArgumentError(f"plan: a {type(given).__name__} is no plan; read one first: evenhand.load_plan('conf/demo.yaml')")
+    return given
+
+
 def load_plan(path: str | Path) -> Plan:
     """Read and validate a plan.
 

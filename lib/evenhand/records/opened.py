@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from pyspark.sql import SparkSession
 
+from evenhand.plan.load import checked_plan
 from evenhand.plan.models import Plan
 from evenhand.records.audit import AuditLog
 from evenhand.spark.errors import no_values_in_errors
@@ -20,9 +21,11 @@ def opened(plan: Plan, spark: SparkSession, what: str, left: str) -> Iterator[tu
     where it fails, stand in errors of Spark, without values.
 
     Raises:
+        ArgumentError: it is no plan.
         SessionError: the session has no Delta, or a run is at work in it.
         OutputError: a zone holds something else.
     """
+    plan = checked_plan(plan)
     require_delta(spark)
     with no_values_in_errors(what, left), settings(spark, plan.time_zone):
         store = Store(spark, plan.output)
