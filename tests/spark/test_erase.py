@@ -376,18 +376,6 @@ def test_a_kill_before_anybody_is_listed_leaves_all_as_it_was(world: World) -> N
     assert world.there(name(60)) == []
 
 
-def test_people_of_an_older_key_are_erased_too_and_without_that_key_nobody_is(world: World) -> None:
-    older = {"key_id": "test-1", "key_file": f"{world.folder}/key"}
-    write_key(world.folder / "key-2", KEY[::-1])
-    turned = {"pseudonyms.key_id": "test-2", "pseudonyms.key_file": f"{world.folder}/key-2"}
-    table = world.ask(name(70))
-    with pytest.raises(KeyFileError, match=r"test-1"):
-        erase(world.plan(turned), world.spark, table)
-    assert world.there(name(70)) == ["prepared", "segments"]
-    erase(world.plan(turned | {"pseudonyms.older": [older]}), world.spark, table)
-    assert world.there(name(70)) == []
-
-
 def test_what_survives_outside_of_the_rows_is_told_and_not_certified(world: World) -> None:
     left = world.folder / "restricted" / "input_quality" / "export.txt"
     left.write_text(f"copied by somebody: {name(80)}", encoding="utf-8")
@@ -493,3 +481,16 @@ def test_of_another_process_no_run_begins_while_it_lives_and_once_it_is_killed_t
     world.forget()
     done = erase(world.plan(), world.spark)
     assert done.certificate.exists() and world.there(name(100)) == []
+
+
+def test_people_of_an_older_key_are_erased_too_and_without_that_key_nobody_is(world: World) -> None:
+    """The last one here: from now on the list of the erased knows a key that the other plans do not name."""
+    older = {"key_id": "test-1", "key_file": f"{world.folder}/key"}
+    write_key(world.folder / "key-2", KEY[::-1])
+    turned = {"pseudonyms.key_id": "test-2", "pseudonyms.key_file": f"{world.folder}/key-2"}
+    table = world.ask(name(70))
+    with pytest.raises(KeyFileError, match=r"test-1"):
+        erase(world.plan(turned), world.spark, table)
+    assert world.there(name(70)) == ["prepared", "segments"]
+    erase(world.plan(turned | {"pseudonyms.older": [older]}), world.spark, table)
+    assert world.there(name(70)) == []
