@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from evenhand.erasure import erase as erasing
 from evenhand.erasure.certificate import is_genuine
 from evenhand.erasure.erase import Erased, erase
 from evenhand.erasure.listed import listed
+from evenhand.erasure.requests import read_requests
 from evenhand.erasure.whom import RESTRICTED, known_by
 from evenhand.errors import EvenhandError, IntegrityError, KeyFileError, OutputError, RunConflict, SourceError, StorageError
 from evenhand.governance.verify import verify
@@ -39,6 +41,7 @@ from evenhand.plan.models import Plan
 from evenhand.prepare.consent import ID
 from evenhand.prepare.pseudonym import Pads, with_pseudonym
 from evenhand.records.lease import ALONE, Lease
+from evenhand.spark.session import settings
 from evenhand.tables.arrow import types_of
 from evenhand.tables.catalog import ACTIVATED, AUDIT_LOG, CONSENT_QUARANTINE, PREPARED, RECALLED, SEGMENTS, TableSpec
 from evenhand.tables.paths import quoted
@@ -414,6 +417,14 @@ def test_bad_input_is_one_line_and_nothing_is_begun(world: World) -> None:
         assert wrong.value.exit_code == 2 and "\n" not in str(wrong.value)
     assert len(world.logged("erase")) == begun
     assert world.there(name(90)) == ["prepared", "segments"]
+
+
+def test_a_number_too_large_for_the_customers_type_is_refused_and_not_somebody_else_s(spark: Any, tmp_path: Path) -> None:
+    customers = spark.createDataFrame([(7,)], f"{ID} BIGINT")
+    write_source(spark, tmp_path / "asked", [(Decimal(2**64 + 7),)], "customer_id DECIMAL(38,0)")
+    plan = parse_plan(plan_yaml(SMALL))
+    with settings(spark, "UTC"), pytest.raises(SourceError, match=r"with one that no customer can have.* nothing was deleted"):
+        read_requests(spark, plan, str(tmp_path / "asked"), customers)
 
 
 def test_where_rows_may_not_be_removed_nothing_is_deleted(world: World) -> None:

@@ -42,7 +42,8 @@ def read_requests(spark: SparkSession, plan: Plan, table: str, customers: DataFr
             f"--requests: column {field.name} of {table} is {field.dataType.simpleString()}; the customers' ids are "
             f"{_kind(kind)} in sources.{CUSTOMERS}, so write it as that"
         )
-    as_compared = in_one_form(given.cast("string"), plan.sources.ids) if isinstance(kind, T.StringType) else given.cast(kind)
+    # A number that is too large for the customers' type is nobody's; cast, it would become another customer's.
+    as_compared = in_one_form(given.cast("string"), plan.sources.ids) if isinstance(kind, T.StringType) else given.try_cast(kind)
     when = known.get(WHEN)
     if when is not None and not isinstance(when.dataType, TIMES):
         raise SourceError(
@@ -53,8 +54,8 @@ def read_requests(spark: SparkSession, plan: Plan, table: str, customers: DataFr
     bad = found.where(~has_id(found) | (F.col(WHEN) > F.current_timestamp())).limit(1)
     if not bad.isEmpty():
         raise SourceError(
-            f"--requests: {table} has a row without an id, or with a {WHEN} that is still to come; correct or remove it; nothing was "
-            "deleted"
+            f"--requests: {table} has a row without an id, with one that no customer can have, or with a {WHEN} that is still to come; "
+            "correct or remove it; nothing was deleted"
         )
     return found.groupBy(ID).agg(F.collect_set(WRITTEN).alias(WRITTEN), F.max(WHEN).alias(WHEN))
 
