@@ -140,6 +140,18 @@ WRONG = {
         {"output.restricted.path": "/d/out/r", "output.open.path": "/d/out"},
         "must not lie inside each other",
     ),
+    "a_zone_in_a_source": (
+        {"output.open.path": "/d/customers/open", "sources.customers.path": "/d/customers"},
+        "output.open.path: /d/customers/open lies in the table of sources.customers (/d/customers); name a folder apart",
+    ),
+    "a_zone_that_is_a_source": (
+        {"output.restricted.path": "s3a://b/buys/", "sources.events.purchases.path": "s3://b/buys"},
+        "output.restricted.path: s3a://b/buys/ lies in the table of sources.purchases",
+    ),
+    "reports_in_a_source": (
+        {"output.reports": "/d/consent/reports", "sources.consent.path": "/d/consent"},
+        "output.reports: /d/consent/reports lies in the table of sources.consent",
+    ),
     "one_zone_for_both": ({"output.restricted.path": "/d/out", "output.open.path": "/d/out/"}, "must not lie inside each other"),
     "one_zone_for_both_by_a_detour": ({"output.restricted.path": "/d/x/../out", "output.open.path": "/d/out"}, "inside each other"),
     "one_zone_for_both_by_a_scheme": ({"output.restricted.path": "/d/out", "output.open.path": "file:/d/out"}, "inside each other"),

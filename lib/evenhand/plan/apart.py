@@ -8,12 +8,17 @@ from pathlib import Path, PurePath
 
 
 def nested(one: str, other: str) -> bool:
-    """Whether two folders are the same, or one lies in the other.
+    """Whether two folders are the same, or one lies in the other."""
+    return within(one, other) or within(other, one)
+
+
+def within(inner: str, outer: str) -> bool:
+    """Whether a folder is another one or lies in it.
 
     Symbolic links are followed; where a folder is there, it is known again under another mount and in another case of letters.
     """
-    a, b = _parts(one), _parts(other)
-    return a[: len(b)] == b or b[: len(a)] == a or bool(_is_local(one) and _is_local(other) and (_holds(a, b) or _holds(b, a)))
+    a, b = _parts(inner), _parts(outer)
+    return a[: len(b)] == b or (_is_local(inner) and _is_local(outer) and _holds(b, a))
 
 
 def _parts(path: str) -> tuple[str, ...]:

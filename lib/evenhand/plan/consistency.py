@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
 from evenhand.plan.accounting import LEAST_SHARE, SYMBOL
+from evenhand.plan.apart import within
+from evenhand.plan.columns import source_tables
 from evenhand.plan.expressions import inspect_row
 from evenhand.plan.geometry import box_bits, most_boxes
 from evenhand.plan.groups import MOST_CODES
@@ -28,6 +30,7 @@ def contradictions(plan: Plan) -> list[str]:
         *_mitigation(plan),
         *_budget(plan),
         *contradictions_of_notice(plan),
+        *_places(plan),
     ]
 
 
@@ -47,6 +50,19 @@ def _names(plan: Plan) -> list[str]:
         if name in ("customers", "consent")
     ]
     return problems
+
+
+def _places(plan: Plan) -> list[str]:
+    """Nothing that a run writes lies in a table that it reads: whoever cleans that table would remove it."""
+    output = plan.output
+    zones = {"restricted": output.restricted, "open": output.open, "erasures": output.kept_erasures}
+    written = {f"output.{zone}.path": place.path for zone, place in zones.items() if place} | {"output.reports": output.reports}
+    return [
+        f"{key}: {path} lies in the table of sources.{name} ({table.path}); name a folder apart"
+        for key, path in written.items()
+        for name, table in source_tables(plan).items()
+        if path and table.path and within(path, table.path)
+    ]
 
 
 def _features(plan: Plan) -> list[str]:
