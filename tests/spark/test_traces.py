@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from evenhand.erasure import files
 from evenhand.erasure.control import new_number, new_text
 from evenhand.erasure.files import File, Storage
 from evenhand.erasure.proof import Proof, search
@@ -159,3 +161,18 @@ def test_a_table_that_may_not_be_deleted_from_is_refused_before_anything_is(spar
     table = table_at(spark, "fixed", f"delta.`{tmp_path}/fixed`", by_run=False)
     with pytest.raises(StorageError, match=r"append-only .* an administrator has to set that to false; nothing was deleted"):
         refuse_forbidden(spark, table)
+
+
+def test_files_of_a_storage_that_prints_them_otherwise_are_found_one_by_one(
+    spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("of; isDirectory=true", "two\nlines", "_hidden/.crc"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(name)
+    quick = Storage(spark).files(str(tmp_path))
+    monkeypatch.setattr(files, "STATUS", re.compile("nothing"))
+    assert Storage(spark).files(str(tmp_path)) == quick
+    assert {(file.path.removeprefix(f"file:{tmp_path}/"), file.size) for file in quick} == {
+        (name, len(name)) for name in ("of; isDirectory=true", "two\nlines", "_hidden/.crc")
+    }

@@ -12,7 +12,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from evenhand.errors import DataError, StorageError
+from evenhand.errors import DataError
 from evenhand.spark.errors import SPARK_ERRORS
 from evenhand.spark.session import SessionError
 from evenhand.tables.paths import literal
@@ -38,13 +38,6 @@ class File:
     @property
     def in_log(self) -> bool:
         return "/_delta_log/" in self.path
-
-
-def _file(status: str) -> File:
-    found = STATUS.fullmatch(status)
-    if found is None:
-        raise StorageError("the storage tells of a file in a form that is not known; nobody knows what is in it")
-    return File(found["path"], int(found["size"]))
 
 
 def of_hadoop(files: Sequence[File]) -> set[File]:
@@ -79,9 +72,12 @@ class Storage:
         system = self._system(path)
         if not system.exists(path):
             return []
+        statuses = self._jvm.org.apache.spark.deploy.SparkHadoopUtil.get().listLeafStatuses(system, path)
         # As text, in one call to the JVM: calls for each file take fifty times as long as to list them.
-        told = self._jvm.org.apache.spark.deploy.SparkHadoopUtil.get().listLeafStatuses(system, path).mkString("\0")
-        return sorted(_file(one) for one in told.split("\0") if one)
+        told = [STATUS.fullmatch(one) for one in statuses.mkString("\0").split("\0") if one]
+        if None in told:  # a file system that prints its files otherwise
+            return sorted(File(s.getPath().toString(), s.getLen()) for s in map(statuses.apply, range(statuses.size())))
+        return sorted(File(of["path"], int(of["size"])) for of in told if of)
 
     def qualified(self, path: str) -> str:
         """A path as the storage lists it, with its scheme."""
