@@ -78,7 +78,12 @@ def test_a_certificate_is_genuine_only_as_it_was_signed_with_the_plans_key(
 ) -> None:
     monkeypatch.setenv("DPO", "a signing key of thirty-two bytes or more")
     signing = plan({"erasure": {"signing_key": {"key_id": "dpo", "key_env": "DPO"}}})
-    content = {"erasure": "erasure-1", "requests": ["ab"], "at": "2026-11-30"}
+    content = {
+        "erasure": "erasure-1",
+        "requests": ["ab"],
+        "at": "2026-11-30",
+        "out_of_reach": ["source customers: /läden/kunden"],
+    }
     write(signed(content, signing), tmp_path / "one.json")
     found = json.loads((tmp_path / "one.json").read_text())
     assert is_genuine(found, signing)
