@@ -69,6 +69,12 @@ def test_a_check_refuses_a_run_id_that_the_run_would_refuse(
     assert main([*line, "autumn-2026"]) == 0
 
 
+@pytest.mark.parametrize("minutes", ["nan", "inf", "-1", "soon"])
+def test_an_erasure_waits_for_a_number_of_minutes(minutes: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["erase", "--plan", "plan.yaml", f"--wait={minutes}"]) == 2
+    assert f"argument --wait: '{minutes}' is no number of minutes; 0 refuses at once" in capsys.readouterr().err
+
+
 def test_an_explanation_fits_80_columns_but_for_paths(plan_file: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
     changes = {"privacy.renews": "quarterly", "privacy.delta": 1e-6, "privacy.population_delta": 1e-5, "features.0.bounds": None}
     assert main(["check", "--plan", str(plan_file(changes))]) == 0

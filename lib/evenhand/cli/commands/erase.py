@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
+import math
+from argparse import ArgumentTypeError, Namespace
 from pathlib import Path
 
 from evenhand.cli.command import Answer, Command
@@ -21,11 +22,21 @@ def _arguments(parser: Parser) -> None:
     parser.add_argument("--to", metavar="FOLDER", help="for the certificate (default: erasures in the folder of reports)")
     parser.add_argument(
         "--wait",
-        type=float,
+        type=_minutes,
         default=30.0,
         metavar="MINUTES",
         help="how long to wait for runs that are going on (default: 30)",
     )
+
+
+def _minutes(text: str) -> float:
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = math.nan
+    if not 0 <= minutes < math.inf:
+        raise ArgumentTypeError(f"{text!r} is no number of minutes; 0 refuses at once where a run is going on")
+    return minutes
 
 
 def _run(options: Namespace, talk: Talk) -> Answer:
@@ -33,7 +44,6 @@ def _run(options: Namespace, talk: Talk) -> Answer:
     from evenhand.plan.load import load_plan
 
     plan = load_plan(options.plan)
-
     spark = session(f"evenhand erase {plan.name}", talk)
     talk.wait_for("erasing")
     folder = Path(options.to) if options.to else None
