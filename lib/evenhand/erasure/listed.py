@@ -141,7 +141,8 @@ def heeding(
 ) -> Sources:
     """The sources with an objection, as of the moment of the request, for each customer who was erased. A later consent counts.
 
-    `of`: `_evenhand_id` of those whom it matters for, all customers unless stated. Who asked after `as_of` objects at `as_of`: a run of an earlier moment must not bring them back either.
+    `of`: `_evenhand_id` of those whom it matters for, all customers unless stated. Who asked after `as_of` objects at `as_of`: a run
+    of an earlier moment must not bring them back either.
 
     Raises:
         KeyFileError: somebody was erased under a key that the plan does not name.

@@ -34,8 +34,8 @@ def people_of_requests(
 ) -> DataFrame:
     """Restricted: those who ask, and the control, a row for each purpose and key.
 
-    Columns: `_evenhand_id`, `written` (the id as the requests and the customers have it), requested_at, pseudonym, purpose, key_id, asked (false for the control), and `hash`, under which a
-    certificate names a request: keyed, of the id, and no pseudonym.
+    Columns: `_evenhand_id`, `written` (the id as the requests and the customers have it), requested_at, pseudonym, purpose, key_id,
+    asked (false for the control), and `hash`, under which a certificate names a request: keyed, of the id, and no pseudonym.
     """
     kind, asking = "string", None
     if requests is not None:

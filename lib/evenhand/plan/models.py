@@ -26,14 +26,8 @@ from evenhand.plan.retention import Contact, Retention
 
 RESERVED = {"run_id", "pseudonym", "key_id", "segment", "imputed", "clipped", "as_of", "box", "joint_group"}
 RESERVED |= {"noisy_count", "noisy_count_low", "noisy_count_high", "means_low", "means_high", "centers_low", "centers_high"}
-RESERVED |= {
-    "was",
-    "was_in",
-    "label",
-    "fixed_point",
-    "size",
-    "share",
-}  # the last two are measures of a segment's profile, beside the features
+RESERVED |= {"was", "was_in", "label", "fixed_point"}
+RESERVED |= {"size", "share"}  # measures of a segment's profile, beside the features
 
 NOT_IN_JAVA = {"Factory", "ROC", "localtime"}  # files of the system's zones, which Spark refuses once it runs
 

@@ -52,9 +52,8 @@ class Homes:
         """
         with ThreadPoolExecutor(READERS) as pool:
             restricted, opened, *_ = pool.map(self._home, self._places)
-            if (
-                restricted and opened and nested(restricted, opened)
-            ):  # a path and a schema, or two schemas: of two paths the plan knows
+            # A path and a schema, or two schemas: of two paths the plan knows.
+            if restricted and opened and nested(restricted, opened):
                 raise OutputError(
                     f"output: the restricted and the open zone lie inside each other, {restricted} and {opened}; part them"
                 )
