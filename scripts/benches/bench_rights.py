@@ -82,10 +82,11 @@ def _make(spark: SparkSession, plan: Plan, rows: int) -> None:
 
 
 def _ended(run: int) -> pa.Table:
+    alone = {"centers_of": pa.array([None], pa.string()), "centers_as_of": pa.array([None], pa.timestamp("us", "UTC"))}
     row = {"run_id": [f"run{run}"], "status": ["published"], "as_of": timestamp(_day(run)), "at": timestamp(_day(run))}
     empty = {"reasons": pa.array([[]], pa.list_(pa.string())), "epsilon": [1.0], "delta": pa.array([None], pa.float64())}
     texts = {key: ["bench"] for key in ("version", "plan_name", "plan_fingerprint", "plan", "sources")}
-    return pa.table(row | empty | texts | {"not_private": [False]})
+    return pa.table(row | alone | empty | texts | {"not_private": [False]})
 
 
 def _day(run: int) -> datetime:
