@@ -59,6 +59,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     talk = Talk(as_json="--json" in given)
     try:
         options = parsed(given)
+        if getattr(options, "metrics", None) and not getattr(options, "check", False):
+            from evenhand.cli.metrics import metrics
+
+            talk.metrics = metrics(options.metrics, options.command.name, options.plan)
         with talk.at("warning" if options.quiet and options.log_level != "error" else options.log_level):
             answer = options.command.run(options, talk)
     except EvenhandError as wrong:

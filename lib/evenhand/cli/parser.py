@@ -36,6 +36,14 @@ def add_plan(parser: Parser) -> None:
     parser.add_argument("--plan", required=True, metavar="FILE", help="the plan, a YAML file")
 
 
+def add_scheduled(parser: Parser) -> None:
+    """What each command takes that works on a plan and that a scheduler starts."""
+    add_plan(parser)
+    parser.add_argument(
+        "--metrics", metavar="FILE", help="how it went, however it ended, for Prometheus: a file for the textfile collector"
+    )
+
+
 def add_output(parser: Parser) -> None:
     """What every command takes: how much it says, and in which form it answers."""
     output = parser.add_argument_group("output")

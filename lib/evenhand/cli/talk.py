@@ -1,4 +1,7 @@
-"""What a command says while it works: progress, warnings and errors on standard error, the answer on standard output."""
+"""What a command says while it works: progress, warnings and errors on standard error, the answer on standard output.
+
+What programs read of it, JSON and metrics, is put together here too.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,14 @@ import logging
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from evenhand.cli.clock import Clock
 from evenhand.errors import Blocked, EvenhandError, PlanError
 from evenhand.terminal import say, show
+
+if TYPE_CHECKING:
+    from evenhand.cli.metrics import Metrics
 
 LOG = logging.getLogger("evenhand")
 STEP = re.compile(r"\[\d+/\d+\] ")  # how the line begins by which a run says what it does from now on
@@ -18,11 +25,18 @@ WARNING = "Warning: "
 
 
 class Talk:
-    """Lines go through the logger `evenhand`; `run_id` is that of the run which has begun, if any."""
+    """Lines go through the logger `evenhand`.
+
+    `run_id` is that of the run which has begun, if any, `seconds` how long each of its steps took. `known` is what else programs
+    are told should it fail, and `metrics` what is written at the end, where that is asked for.
+    """
 
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json
         self.run_id: str | None = None
+        self.seconds: dict[str, int] = {}
+        self.known: dict[str, object] = {}
+        self.metrics: Metrics | None = None
         self._clock = Clock()
 
     @contextmanager
@@ -51,22 +65,43 @@ class Talk:
     def begun(self, run_id: str) -> None:
         self.run_id = run_id
 
+    def took(self, step: str, seconds: float) -> None:
+        """In whole seconds, as it is said: running times hang on the data, and no finer than that is anybody's business."""
+        self.seconds[step] = round(seconds)
+
     def wait_for(self, what: str) -> None:
         """What takes a while: a terminal shows it, and for how long it has taken."""
         self._clock.wait_for(what)
 
     def answer(self, text: str, facts: Mapping[str, object]) -> None:
-        show(_as_json({"exit_code": 0} | dict(facts)) if self.as_json else text)
+        told = {"exit_code": 0, "status": "done"} | self._timed() | dict(facts)
+        self._measure(told)
+        show(_as_json(told) if self.as_json else text)
 
     def fail(self, wrong: EvenhandError) -> None:
         """The error in one line, and for programs on standard output too."""
         self._clock.clear()
+        facts: dict[str, object] = {"exit_code": wrong.exit_code, "run_id": self.run_id, "error": str(wrong)}
+        facts["status"] = "blocked" if isinstance(wrong, Blocked) else "failed"
+        facts["findings"] = wrong.findings if isinstance(wrong, Blocked) else []
+        facts |= self._timed() | self.known | ({"problems": wrong.problems} if isinstance(wrong, PlanError) else {})
+        self._measure(facts)
         say(str(wrong))
         if self.as_json:
-            facts: dict[str, object] = {"exit_code": wrong.exit_code, "run_id": self.run_id, "error": str(wrong)}
-            facts["status"] = "blocked" if isinstance(wrong, Blocked) else "failed"
-            facts["findings"] = wrong.findings if isinstance(wrong, Blocked) else []
-            show(_as_json(facts | ({"problems": wrong.problems} if isinstance(wrong, PlanError) else {})))
+            show(_as_json(facts))
+
+    def _timed(self) -> dict[str, object]:
+        return {"seconds": self.seconds} if self.seconds else {}
+
+    def _measure(self, facts: Mapping[str, object]) -> None:
+        """What was done is done, whether that can be measured or not."""
+        if self.metrics is not None:
+            try:
+                self.metrics.write(facts)
+            except OSError as wrong:
+                say(
+                    f"{WARNING}the metrics cannot be written to {self.metrics.file} ({wrong.strerror}); the command itself is not touched"
+                )
 
 
 class _Lines(logging.Handler):
@@ -80,4 +115,5 @@ class _Lines(logging.Handler):
 
 
 def _as_json(facts: Mapping[str, object]) -> str:
-    return json.dumps(facts, ensure_ascii=False, indent=2, default=str)
+    """On one line: the last of standard output, also where a launcher writes lines of its own before it."""
+    return json.dumps(facts, ensure_ascii=False, default=str)

@@ -33,11 +33,13 @@ def run(
     noise: NoiseSource | None = None,
     say: Callable[[str], None] | None = None,
     begun: Callable[[str], None] = lambda run_id: None,
+    took: Callable[[str, float], None] = lambda step, seconds: None,
 ) -> Result:
     """Run a plan, or some of its steps, on a classic or a Spark Connect session.
 
     `as_of` is the point in time for consent and events (default: now), a datetime or ISO text, in UTC where it has no offset.
-    `run_id` resumes a run; one that is published already is not done again. `begun` hears the id of the run. `say` hears first
+    `run_id` resumes a run; one that is published already is not done again. `begun` hears the id of the run, `took`
+    how long each step took, in seconds, also one that fails. `say` hears first
     what `--check` would warn of, then progress; without it the warnings are Python's own (`AdviceWarning`), before anything is
     spent.
 
@@ -60,7 +62,7 @@ def run(
                 warnings.warn(warning, AdviceWarning, stacklevel=2)
             else:
                 say(warning)
-        return _run(plan, spark, moment, run_id, steps, source, hears, begun)
+        return _run(plan, spark, moment, run_id, steps, source, hears, begun, took)
 
 
 def _run(
@@ -72,6 +74,7 @@ def _run(
     noise: NoiseSource,
     say: Callable[[str], None],
     begun: Callable[[str], None],
+    took: Callable[[str, float], None],
 ) -> Result:
     with Run.open(plan, spark, run_id, as_of, noise, say, "prepare" in steps) as this:
         begun(this.run_id)
@@ -83,6 +86,9 @@ def _run(
             say(f"[{number}/{len(steps)}] {DOING[step]}")
             this.steps.append(step)
             began = monotonic()
-            STEPS[step](this)
+            try:
+                STEPS[step](this)
+            finally:
+                took(step, monotonic() - began)
             say(f"[{number}/{len(steps)}] {step}: done after {monotonic() - began:.0f} s")
         return Result(this.bounded, this.store, this.run_id)

@@ -10,6 +10,7 @@ from pathlib import Path
 from pyspark.sql import DataFrame
 
 from evenhand.errors import EvenhandError, RunConflict
+from evenhand.fairness.judgment import CANNOT_TELL, EVEN, UNEVEN
 from evenhand.plan.models import Plan
 from evenhand.report.facts import Facts
 from evenhand.report.gather import gather
@@ -75,7 +76,10 @@ class Result:
         return report_path(self.plan, self.run_id)
 
     def as_facts(self) -> dict[str, object]:
-        """What a program wants to know of the run: its state, its findings, and where its tables and its page are."""
+        """What a program wants to know of the run: its state, findings and verdicts, the budget, and where its tables and page are.
+
+        No number of rows: those are exact, and restricted.
+        """
         facts, output = self.facts, self.plan.output
         return {
             "run_id": self.run_id,
@@ -84,9 +88,13 @@ class Result:
             "fingerprint": facts.plan_fingerprint,
             "as_of": facts.as_of.isoformat(),
             "findings": facts.reasons,
+            "verdicts": verdicts(facts),
+            "budget": facts.budget.as_facts(self.plan.privacy),
             "report": str(self.report),
             "open": output.open.path or output.open.catalog_schema,
             "restricted": output.restricted.path or output.restricted.catalog_schema,
+            "sources": facts.versions,
+            "versions": {"evenhand": facts.version, "spark": self.store.spark.version},
         }
 
     def __repr__(self) -> str:
@@ -103,3 +111,11 @@ class Result:
             return glance(self.facts)
         except RunConflict as not_yet:  # after `prepare` alone there is nothing to show
             return f"<p>{escape(str(not_yet))}</p>"
+
+
+def verdicts(facts: Facts) -> dict[str, dict[str, int]]:
+    """How many verdicts of each kind there are, by protected attribute or intersection."""
+    found = {row["attribute"]: dict.fromkeys((EVEN, UNEVEN, CANNOT_TELL), 0) for row in facts.verdicts}
+    for row in facts.verdicts:
+        found[row["attribute"]][row["verdict"]] += 1
+    return found

@@ -10,6 +10,7 @@ from datetime import date
 from evenhand.plan.method import ASSESSMENT, BOUNDS, Method
 from evenhand.plan.models import Plan
 from evenhand.plan.periods import ALWAYS, renewal
+from evenhand.plan.privacy import Privacy
 from evenhand.records.ledger import read_book
 from evenhand.report.words import Rows
 from evenhand.tables import catalog
@@ -43,6 +44,18 @@ class Budget:
     @property
     def renews(self) -> date | None:
         return renewal(self.period)
+
+    def as_facts(self, privacy: Privacy) -> dict[str, object]:
+        """For programs: of the population in the newest period, and how many more runs of this plan that covers."""
+        return {
+            "population": privacy.population,
+            "period": self.period,
+            "epsilon": privacy.epsilon,
+            "epsilon_total": self.total,
+            "epsilon_spent": self.spent,
+            "epsilon_left": self.left,
+            "runs_left": self.runs_left(privacy.epsilon, privacy.delta),
+        }
 
 
 def read_budget(store: Store, plan: Plan, run_id: str) -> Budget:

@@ -6,13 +6,13 @@ import argparse
 from argparse import Namespace
 
 from evenhand.cli.command import Answer, Command
-from evenhand.cli.parser import Parser, add_plan
+from evenhand.cli.parser import Parser, add_scheduled
 from evenhand.cli.spark import session
 from evenhand.cli.talk import Talk
 
 
 def _arguments(parser: Parser) -> None:
-    add_plan(parser)
+    add_scheduled(parser)
     parser.add_argument("--run-id", required=True, metavar="ID", help="the published run")
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--offer", metavar="NAME", help="an offer of the plan: the segments that it reaches")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 
 from evenhand.cli.command import Answer, Command
-from evenhand.cli.parser import Parser, add_output, add_plan
+from evenhand.cli.parser import Parser, add_output, add_plan, add_scheduled
 from evenhand.cli.spark import session
 from evenhand.cli.talk import Talk
 
@@ -21,7 +21,7 @@ def _arguments(parser: Parser) -> None:
     taking = several.add_parser(
         "import", help="add events of a file to the consent table", description=_import.__doc__, examples=EXAMPLES[:2]
     )
-    add_plan(taking)
+    add_scheduled(taking)
     taking.add_argument("--from", dest="path", required=True, metavar="FILE", help="a file or folder of events")
     taking.add_argument("--as", dest="form", metavar="FORM", help="csv, jsonl or parquet (default: by its name)")
     taking.add_argument("--signal", metavar="NAME", help="the rows are objections: a list, or a signal such as gpc")
@@ -53,7 +53,13 @@ def _import(options: Namespace, talk: Talk) -> Answer:
     ]
     if found.added_columns:
         lines.append(f"new columns of the table: {', '.join(found.added_columns)}")
-    facts = {"status": "imported", "import_id": found.import_id, "table": found.table, "quarantine": found.quarantine}
+    facts = {
+        "status": "imported",
+        "plan": plan.name,
+        "import_id": found.import_id,
+        "table": found.table,
+        "quarantine": found.quarantine,
+    }
     return Answer("\n".join(lines), facts | {"added_columns": list(found.added_columns)})
 
 

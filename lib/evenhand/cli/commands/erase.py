@@ -7,13 +7,13 @@ from argparse import ArgumentTypeError, Namespace
 from pathlib import Path
 
 from evenhand.cli.command import Answer, Command
-from evenhand.cli.parser import Parser, add_plan
+from evenhand.cli.parser import Parser, add_scheduled
 from evenhand.cli.spark import session
 from evenhand.cli.talk import Talk
 
 
 def _arguments(parser: Parser) -> None:
-    add_plan(parser)
+    add_scheduled(parser)
     parser.add_argument(
         "--requests",
         metavar="TABLE",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 
 from evenhand.cli.command import Answer, Command
-from evenhand.cli.parser import add_plan
+from evenhand.cli.parser import add_scheduled
 from evenhand.cli.spark import session
 from evenhand.cli.talk import Talk
 
@@ -26,6 +26,6 @@ COMMAND = Command(
     "retain",
     "Remove, with its files, what the plan's retention keeps no longer.",
     ("evenhand retain --plan conf/demo.yaml",),
-    add_plan,
+    add_scheduled,
     _run,
 )

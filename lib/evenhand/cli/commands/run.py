@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
 
 from evenhand.cli.command import Answer, Command
 from evenhand.cli.commands.check import explained
 from evenhand.cli.interrupt import ctrl_c_tells
-from evenhand.cli.parser import Parser, add_plan, moment
+from evenhand.cli.parser import Parser, add_scheduled, moment
 from evenhand.cli.spark import session
 from evenhand.cli.talk import Talk
+from evenhand.errors import Blocked, BudgetExhausted, EvenhandError
 from evenhand.job.arguments import checked_id
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from evenhand.plan.models import Plan
 
 STEPS = ("prepare", "segment", "assess", "report")
 
 
 def add_run(parser: Parser, needs_id: bool = False) -> None:
     """The arguments of a run and of each of its steps."""
-    add_plan(parser)
+    add_scheduled(parser)
     parser.add_argument(
         "--as-of",
         type=moment,
@@ -45,11 +53,36 @@ def run_steps(steps: Sequence[str], options: Namespace, talk: Talk) -> Answer:
         talk.begun(options.run_id)
     talk.wait_for("looking at sources and zones")
     with ctrl_c_tells(talk):
-        result = run(plan, spark, as_of=options.as_of, run_id=options.run_id, steps=steps, say=talk.say, begun=talk.begun)
+        with budget_known(plan, spark, talk):
+            result = run(
+                plan,
+                spark,
+                as_of=options.as_of,
+                run_id=options.run_id,
+                steps=steps,
+                say=talk.say,
+                begun=talk.begun,
+                took=talk.took,
+            )
         if steps[-1] != "report":
             done = f"run {result.run_id}: {', '.join(steps)} done"
-            return Answer(done, {"status": "done", "run_id": result.run_id, "steps": list(steps)})
+            return Answer(done, {"status": "done", "run_id": result.run_id, "plan": plan.name, "steps": list(steps)})
         return Answer(str(result), result.as_facts())
+
+
+@contextmanager
+def budget_known(plan: Plan, spark: SparkSession, talk: Talk) -> Iterator[None]:
+    """Where a gate or the budget stops the run, programs are told what is left of the budget: Spark is there to ask."""
+    from evenhand.report.budget import read_budget
+    from evenhand.spark.errors import SPARK_ERRORS
+    from evenhand.tables.store import Store
+
+    try:
+        yield
+    except (Blocked, BudgetExhausted):
+        with suppress(EvenhandError, *SPARK_ERRORS):
+            talk.known["budget"] = read_budget(Store(spark, plan.output), plan, talk.run_id or "").as_facts(plan.privacy)
+        raise
 
 
 COMMAND = Command(

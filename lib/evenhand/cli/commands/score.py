@@ -5,13 +5,13 @@ from __future__ import annotations
 from argparse import Namespace
 
 from evenhand.cli.command import Answer, Command
-from evenhand.cli.parser import Parser, add_plan, moment
+from evenhand.cli.parser import Parser, add_scheduled, moment
 from evenhand.cli.spark import session
 from evenhand.cli.talk import Talk
 
 
 def _arguments(parser: Parser) -> None:
-    add_plan(parser)
+    add_scheduled(parser)
     parser.add_argument("--run-id", required=True, metavar="ID", help="the published run whose centers are taken")
     parser.add_argument(
         "--as-of",

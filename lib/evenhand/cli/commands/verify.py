@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 
 from evenhand.cli.command import Answer, Command
-from evenhand.cli.parser import add_plan
+from evenhand.cli.parser import add_scheduled
 from evenhand.cli.spark import session
 from evenhand.cli.talk import Talk
 
@@ -25,6 +25,6 @@ COMMAND = Command(
     "verify",
     "Check that audit log, budget ledger, answers and published runs agree with each other. Writes nothing.",
     ("evenhand verify --plan conf/demo.yaml",),
-    add_plan,
+    add_scheduled,
     _run,
 )
