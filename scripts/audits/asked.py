@@ -11,6 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from evenhand.ask.answers import answer_counts
 from evenhand.ask.assessment import segment_tallies
 from evenhand.ask.bounds import magnitude_histograms
 from evenhand.ask.boxes import Summary, box_sums, boxes_of
@@ -39,6 +40,7 @@ MAKERS = {
     margins,
     balance_check,
     segment_tallies,
+    answer_counts,
 }
 
 
@@ -81,7 +83,7 @@ def _marginals(features: int, seed: int) -> Marginals:
 
 
 def asked(plan: Plan, earlier: Earlier) -> list[Question]:
-    """What a run asks of `prepared`, in its order. What it asks before is `magnitude_histograms`."""
+    """What a run asks of `prepared`, in its order. What it asks before is `magnitude_histograms`; surveys are asked later, by `answer_counts`."""
     method, boxes, centers = Method.of(plan), boxes_of(plan, earlier.marginals), earlier.centers
     made = [histograms(plan)] if method.marginals else []
     made.append(box_sums(plan, earlier.marginals))

@@ -20,6 +20,7 @@ from evenhand.job.arguments import point_in_time
 from evenhand.people.access import access
 from evenhand.people.activate import activate
 from evenhand.people.consent_import import import_consent
+from evenhand.people.feedback import feedback
 from evenhand.people.notice import notice
 from evenhand.people.recall import recall
 from evenhand.people.receipt import write_receipt
@@ -74,6 +75,7 @@ OTHERS: dict[str, Callable[[Any, Any, str], object]] = {
     "access": lambda plan, spark, ids: access(plan, spark, ids, "pages"),
     "receipt": lambda plan, spark, ids: write_receipt(plan, spark, ids, "receipt.json"),
     "import": lambda plan, spark, _: import_consent(plan, spark, "events.csv"),
+    "feedback": lambda plan, spark, _: feedback(plan, spark, "data_use"),
     "retain": lambda plan, spark, _: retain(plan, spark),
     "erase": lambda plan, spark, _: erase(plan, spark),
     "verify": lambda plan, spark, _: verify(plan, spark),

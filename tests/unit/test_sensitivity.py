@@ -15,14 +15,17 @@ from hypothesis import strategies as st
 
 from asked import MAKERS, Earlier, asked
 from evenhand.ask import assessment as tallies
+from evenhand.ask.answers import answer_counts
 from evenhand.ask.bounds import magnitude_histograms
 from evenhand.plan.magnitudes import BINS
 from evenhand.plan.method import Method
 from evenhand.plan.models import Plan
+from evenhand.plan.surveys import Survey
 from evenhand.privacy.sample import Sample
 from faults import MECHANISMS, each_alone
 from plans import any_plan
 from sensitivity import Change, Mechanism, changes, hardest, somebody, sound
+from survey import SURVEY
 
 LIBRARY = Path(__file__).parents[2] / "lib/evenhand"
 SEEDS = st.integers(0, 2**32 - 1)
@@ -93,6 +96,25 @@ def test_no_customer_changes_the_histograms_that_bounds_are_found_in_by_more_tha
     found = changes(question.parts, question.of_sample(people[1:]), question.of_sample(people))
     assert all(change.holds for change in found)
     assert all(change.used == (number >= 0) for change, number in zip(found, bins[0], strict=True))
+
+
+@settings(max_examples=50)
+@given(st.integers(1, 6), st.lists(st.integers(2, 20), min_size=1, max_size=5), SEEDS)
+def test_no_customer_changes_the_answers_to_a_survey_by_more_than_they_declare(k: int, options: list[int], seed: int) -> None:
+    """One of them has answered everything, and so changes each part by all that it declares."""
+    random = np.random.default_rng(seed)
+    questions = [{"name": f"q{i}", "asks": "?", "options": list(range(n))} for i, n in enumerate(options)]
+    question = answer_counts(Survey.model_validate(SURVEY | {"questions": questions}), k, 1.0)
+    given = random.integers(0, np.array(options) + 1, (20, len(options)))
+    given[0] = random.integers(1, np.array(options) + 1)
+    groups = np.concatenate([random.integers(1, k + 1, (20, 1)), given], axis=1)
+    people = Sample.of(np.zeros((20, 0), dtype=np.int64), groups)
+    for one, answered in ((0, np.ones(len(options))), (1, given[1] > 0)):
+        found = changes(
+            question.parts, question.of_sample(people[[i for i in range(20) if i != one]]), question.of_sample(people)
+        )
+        assert all(change.holds for change in found)
+        assert [change.used for change in found] == answered.tolist()
 
 
 @settings(max_examples=30)

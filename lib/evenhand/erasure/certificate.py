@@ -15,7 +15,7 @@ from pathlib import Path
 
 from evenhand.erasure.proof import Proof
 from evenhand.errors import KeyFileError, OutputError
-from evenhand.plan.columns import source_tables
+from evenhand.plan.columns import all_tables
 from evenhand.plan.load import canonical_json
 from evenhand.plan.models import Plan
 from evenhand.prepare.keys import read_key
@@ -72,7 +72,7 @@ def certificate(
             "limits": [SHORT, *([CUT_OFF] if completes else [])],
         },
         "control_found_in": sorted(proof.control),
-        "out_of_reach": [*OUT_OF_REACH, *[f"source {name}: {table.address}" for name, table in source_tables(plan).items()]],
+        "out_of_reach": [*OUT_OF_REACH, *[f"source {name}: {table.address}" for name, table in all_tables(plan).items()]],
     }
 
 

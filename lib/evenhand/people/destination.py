@@ -18,7 +18,7 @@ from pyspark.sql.types import BinaryType
 
 from evenhand.errors import ArgumentError, OutputError, StorageError
 from evenhand.plan.apart import nested
-from evenhand.plan.columns import source_tables
+from evenhand.plan.columns import all_tables
 from evenhand.plan.models import Plan
 from evenhand.spark.errors import SPARK_ERRORS, kind_of, retried, system_error
 from evenhand.tables.cut_off import is_absent
@@ -114,7 +114,7 @@ class Destination:
         """Raises OutputError where it lies in a zone, a source or the folder of reports, or one of those in it."""
         others = {"the folder of reports": plan.output.reports}
         others |= {f"the {zone} zone": folder for zone, folder in store.folders().items() if folder}
-        others |= {f"the source {name}": table.path for name, table in source_tables(plan).items() if table.path}
+        others |= {f"the source {name}": table.path for name, table in all_tables(plan).items() if table.path}
         home = self._home(store.spark) if self.is_name else self.place
         for what, folder in others.items():
             if home and nested(home, folder):

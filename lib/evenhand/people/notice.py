@@ -10,7 +10,7 @@ from typing import Any
 from evenhand.errors import ArgumentError, OutputError, PlanError, StorageError
 from evenhand.people.notice_page import file_name, page
 from evenhand.plan.apart import nested
-from evenhand.plan.columns import source_tables
+from evenhand.plan.columns import all_tables
 from evenhand.plan.consent import is_lower, is_same
 from evenhand.plan.load import checked_plan
 from evenhand.plan.models import Plan
@@ -87,7 +87,7 @@ def _refuse_inside(plan: Plan, to: str) -> None:
     output, erasures = plan.output, plan.output.kept_erasures
     others = {"the restricted zone": output.restricted.path, "the open zone": output.open.path}
     others["the list of the erased"] = erasures.path if erasures else None
-    others |= {f"the source {name}": table.path for name, table in source_tables(plan).items()}
+    others |= {f"the source {name}": table.path for name, table in all_tables(plan).items()}
     for what, place in others.items():
         if place and nested(to, place):
             raise OutputError(f"--to: {to} and {what} ({place}) lie inside each other; name a folder apart")

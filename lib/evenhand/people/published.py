@@ -15,10 +15,12 @@ from evenhand.assignment.nearest import Centers
 from evenhand.errors import ArgumentError, RunConflict
 from evenhand.fairness.offers import chosen_segments
 from evenhand.job.ended import blocked, bounded
+from evenhand.people.retain import RETAIN
 from evenhand.plan.models import Plan
 from evenhand.plan.spans import before
+from evenhand.records.audit import PUBLISH, Entry
 from evenhand.records.origin import Origin
-from evenhand.records.runs import BLOCKED, PUBLISHED, last_state, started_as_of
+from evenhand.records.runs import BLOCKED, PUBLISHED, last_state, last_states, started_as_of
 from evenhand.rows.segments import read_centers
 from evenhand.tables.catalog import SEGMENT_CENTERS, SEGMENTS
 from evenhand.tables.store import Store
@@ -82,6 +84,33 @@ def _visible(store: Store, plan: Plan, run_id: str) -> tuple[Any, Plan]:
             f"{plan.purpose}; what people agreed to for one purpose is not used for another"
         )
     return state, its_plan
+
+
+def newest_published(store: Store, plan: Plan, entries: Sequence[Entry]) -> str:
+    """The id of the run of the plan's name and purpose that was published last, by the audit log; one that has only scored is one too.
+
+    Raises:
+        RunConflict: there is none.
+    """
+    ours = {
+        row.run_id
+        for row in last_states(store)
+        if row.status == PUBLISHED and row.plan_name == plan.name and json.loads(row.plan)["purpose"] == plan.purpose
+    }
+    found = next((e.run_id for e in reversed(entries) if e.action == PUBLISH and e.run_id in ours), None)
+    if found is None:
+        raise RunConflict(f"--run-id: no run of plan {plan.name} is published in these zones; make one first: evenhand run")
+    return found
+
+
+def require_kept(run: PublishedRun, entries: Sequence[Entry]) -> None:
+    """Raises RunConflict where the run's segments were removed since their time was over.
+
+    By the audit log and not by a look at them: that nobody is in them is nobody's to know.
+    """
+    removed = [json.loads(e.details).get(SEGMENTS.name, []) for e in entries if e.action == RETAIN]
+    if any(run.run_id in ids for ids in removed):
+        raise RunConflict(f"--run-id: the segments of run {run.run_id} are not kept any more; make a new run, or name another")
 
 
 def require_fresh(run: PublishedRun, plan: Plan, store: Store) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
+from evenhand.people.waves import ASK
 from evenhand.plan.models import Plan
 from evenhand.plan.spans import before
 from evenhand.records.alone import alone
+from evenhand.records.audit import Entry
 from evenhand.records.opened import opened
 from evenhand.records.runs import ENDED
 from evenhand.spark.errors import retried
@@ -33,9 +36,9 @@ def retain(plan: Plan, spark: SparkSession) -> dict[str, list[str]]:
     """
     with opened(plan, spark, "retain", "start it again, and it goes on") as (store, audit):
         now = datetime.now(UTC)
-        audit.check()
+        entries = audit.check()
         with alone(store) as lease:
-            due = _due(store, plan, now)
+            due = _due(store, plan, now, entries)
             if any(due.values()):
                 audit.add(f"retain-{now:%Y%m%dT%H%M%S}", RETAIN, {name: ids for name, ids in due.items() if ids})
             for spec in _COLUMNS:
@@ -61,8 +64,8 @@ _COLUMNS = {
 }
 
 
-def _due(store: Store, plan: Plan, now: datetime) -> dict[str, list[str]]:
-    """By table the runs of this plan, or the activations of those, that are kept no longer."""
+def _due(store: Store, plan: Plan, now: datetime, entries: Sequence[Entry]) -> dict[str, list[str]]:
+    """By table the runs of this plan, or the activations of those, or its surveys' waves, that are kept no longer."""
     if not store.exists(RUNS):
         return {}
     kept, ours = plan.retention, F.col("plan_name") == plan.name
@@ -78,14 +81,19 @@ def _due(store: Store, plan: Plan, now: datetime) -> dict[str, list[str]]:
         limit = before(now, span).timestamp() * 1_000_000
         return {run_id for run_id, (at, _) in runs.items() if at < limit}
 
+    def waves(span: str) -> set[str]:
+        limit = before(now, span).timestamp() * 1_000_000
+        old = (entry for entry in entries if entry.action == ASK and entry.at < limit)
+        return {entry.run_id for entry in old if json.loads(entry.details)["plan"] == plan.name}
+
     prepared = older(kept.prepared)
     unfinished = {run_id for run_id in prepared if not runs[run_id][1]}
     due = {
         PREPARED: _there(store, PREPARED, prepared),
         SEGMENTS: _there(store, SEGMENTS, older(kept.segments) | unfinished),
-        INPUT_QUALITY: _there(store, INPUT_QUALITY, older(kept.findings) | unfinished),
+        INPUT_QUALITY: _there(store, INPUT_QUALITY, older(kept.findings) | unfinished | waves(kept.findings)),
     }
-    leases = older(kept.leases)
+    leases = older(kept.leases) | waves(kept.leases)
     if store.exists(ACTIVATIONS):
         limit = F.timestamp_micros(F.lit(round(before(now, kept.activations).timestamp() * 1_000_000)))
         headers = (

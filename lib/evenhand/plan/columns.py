@@ -9,6 +9,7 @@ from typing import Literal
 from evenhand.plan.data import KeepLatest, Table
 from evenhand.plan.expressions import inspect_row
 from evenhand.plan.models import Plan
+from evenhand.plan.surveys import Answers, Survey
 
 CUSTOMERS, CONSENT = "customers", "consent"
 IDS = {CUSTOMERS: "who it is; becomes a pseudonym", CONSENT: "whose decision it is"}
@@ -24,7 +25,7 @@ CONSENT_FIELDS = {
 }
 
 
-Kind = Literal["id", "latest", "feature", "protected", "choice", "time", "where"]
+Kind = Literal["id", "latest", "feature", "protected", "choice", "time", "where", "question", "answer"]
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,10 @@ class Use:
                 return "which of several rows of one customer is kept"
             case "time":
                 return "only events before the run's point in time count"
+            case "question":
+                return "which question it is about"
+            case "answer":
+                return "which of the plan's options was chosen"
             case "where":
                 return f"which events count: {self.name}"
             case "feature":
@@ -59,8 +64,24 @@ class Use:
 
 
 def source_tables(plan: Plan) -> dict[str, Table]:
-    """The tables that a plan reads, by source."""
+    """The tables that a run of the plan reads, by source."""
     return {CUSTOMERS: plan.sources.customers, CONSENT: plan.sources.consent, **plan.sources.events}
+
+
+def all_tables(plan: Plan) -> dict[str, Table]:
+    """The tables that a run of the plan or a survey's wave reads, by source or survey."""
+    return source_tables(plan) | {survey.name: survey.source for survey in plan.surveys}
+
+
+def for_survey(plan: Plan, survey: Survey) -> Plan:
+    """The plan of a survey's wave, never to be run: customers and consent for the survey's purpose, and the answers as its only events.
+
+    Only whoever said yes counts. Customers are asked for their id alone, so that one who stands on several rows is one.
+    """
+    customers = plan.sources.customers.model_copy(update={"duplicates": "leave_out"})
+    sources = plan.sources.model_copy(update={"customers": customers, "events": {survey.name: survey.source}})
+    asked = {"purpose": survey.purpose, "legal_basis": "consent", "sources": sources, "features": [], "protected": []}
+    return plan.model_copy(update=asked)
 
 
 def needed_columns(plan: Plan) -> dict[str, list[str]]:
@@ -114,6 +135,9 @@ def uses(plan: Plan) -> Iterator[Use]:
         yield Use(name, events.time, "time")
         for column in inspect_row(events.where) if events.where else ():
             yield Use(name, column, "where", events.where or "")
+        if isinstance(events, Answers):  # in the plan of a survey's wave
+            yield Use(name, events.question, "question")
+            yield Use(name, events.answer, "answer")
         for feature in plan.features:
             if feature.events == name:
                 for column in feature.columns:

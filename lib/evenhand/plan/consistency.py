@@ -15,6 +15,7 @@ from evenhand.plan.groups import MOST_CODES
 from evenhand.plan.method import Method
 from evenhand.plan.models import RESERVED, Plan
 from evenhand.plan.notice_checks import contradictions_of_notice
+from evenhand.plan.survey_checks import contradictions_of_surveys
 
 MOST_JOINT_GROUPS = 256
 ROUNDING = 1e-9  # of decimal shares that add up to 1
@@ -29,6 +30,7 @@ def contradictions(plan: Plan) -> list[str]:
         *_fairness(plan),
         *_mitigation(plan),
         *_budget(plan),
+        *contradictions_of_surveys(plan),
         *contradictions_of_notice(plan),
         *_places(plan),
     ]
@@ -57,10 +59,12 @@ def _places(plan: Plan) -> list[str]:
     output = plan.output
     zones = {"restricted": output.restricted, "open": output.open, "erasures": output.kept_erasures}
     written = {f"output.{zone}.path": place.path for zone, place in zones.items() if place} | {"output.reports": output.reports}
+    read = {f"sources.{name}": table for name, table in source_tables(plan).items()}
+    read |= {f"surveys.{survey.name}.source": survey.source for survey in plan.surveys}
     return [
-        f"{key}: {path} lies in the table of sources.{name} ({table.path}); name a folder apart"
+        f"{key}: {path} lies in the table of {source} ({table.path}); name a folder apart"
         for key, path in written.items()
-        for name, table in source_tables(plan).items()
+        for source, table in read.items()
         if path and table.path and within(path, table.path)
     ]
 

@@ -15,6 +15,7 @@ from evenhand.plan.method import Method
 from evenhand.plan.models import Plan
 from evenhand.plan.notice_checks import wrong_words
 from evenhand.plan.periods import EACH
+from evenhand.plan.survey_words import surveys_in_words
 from evenhand.plan.zones import ledger_in_words, zones
 from evenhand.terminal import WIDTH, hanging
 
@@ -47,6 +48,7 @@ def explain(plan: Plan) -> str:
         "What the noise leaves, 19 times in 20",
         *(line for e in expectations(plan) for line in hanging(e.sentence(plan))),
     ]
+    parts += surveys_in_words(plan)
     if warnings := advice(plan):
         parts += ["", "Before you spend", *(line for w in warnings for line in _wrapped(w))]
     parts += ["", *_wrapped("Columns, tables and the key are looked at when a run starts, before anything is written or spent.")]

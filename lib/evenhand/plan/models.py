@@ -23,6 +23,7 @@ from evenhand.plan.features import Attribute, Feature
 from evenhand.plan.notice import Notice
 from evenhand.plan.privacy import Privacy
 from evenhand.plan.retention import Contact, Retention
+from evenhand.plan.surveys import Survey
 
 RESERVED = {"run_id", "pseudonym", "key_id", "segment", "imputed", "clipped", "as_of", "box", "joint_group"}
 RESERVED |= {"noisy_count", "noisy_count_low", "noisy_count_high", "means_low", "means_high", "centers_low", "centers_high"}
@@ -108,6 +109,11 @@ class Plan(Model):
     pseudonyms: Pseudonyms = Field(description="Where the key of the pseudonyms is.")
     fairness: Fairness = Field(default=Fairness(), description="What counts as even, and what is done about unevenness.")
     activation: Activation = Field(default=Activation(), description="How segments are handed out: `evenhand activate`.")
+    surveys: list[Survey] = Field(
+        default_factory=list,
+        max_length=20,
+        description="Surveys about the use of data that are counted by segment: `evenhand feedback`. No run reads them.",
+    )
     retention: Retention = Field(default=Retention(), description="How long what is about people is kept.")
     contact: Contact | None = Field(
         default=None,
@@ -164,6 +170,10 @@ class Plan(Model):
     def for_customers(self, expected: int) -> Self:
         """The plan as it would be for another number of customers: for advice, never to run."""
         return self.model_copy(update={"privacy": self.privacy.model_copy(update={"expected_customers": expected})})
+
+    def survey_budget(self, survey: Survey) -> float:
+        """The ε of one wave of a survey. It is pure ε, with a `delta` too: over few cells Gaussian noise is no smaller."""
+        return self.privacy.epsilon * survey.share
 
     @property
     def bounds_budget(self) -> float:

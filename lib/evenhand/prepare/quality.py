@@ -46,18 +46,18 @@ def _by_feature(prepared: DataFrame, plan: Plan) -> DataFrame:
         for finding in ("imputed", "clipped")
         for j, f in enumerate(plan.features)
     }
-    return _listed(masks, counts)
+    return listed_counts(masks, counts)
 
 
 def _by_source(sources: Sources, plan: Plan) -> list[DataFrame]:
     ids = id_columns(plan)
     found = [
-        _counted(CUSTOMERS, sources.customers, ids[CUSTOMERS], _ruled_out(plan)),
-        _counted(CONSENT, sources.consent, ids[CONSENT], _consent(sources.consent, plan)),
+        counted(CUSTOMERS, sources.customers, ids[CUSTOMERS], _ruled_out(plan)),
+        counted(CONSENT, sources.consent, ids[CONSENT], _consent(sources.consent, plan)),
     ]
     for name, source in plan.sources.events.items():
         without_time = {f"{EVENT} without a time": F.col(quoted_column(source.time)).isNull()}
-        found.append(_counted(name, sources.events[name], ids[name], without_time))
+        found.append(counted(name, sources.events[name], ids[name], without_time))
     return found
 
 
@@ -92,13 +92,13 @@ def _unknown_states(events: DataFrame, plan: Plan) -> DataFrame:
     return most.select(F.lit(CONSENT).alias("item"), "finding", "count")
 
 
-def _counted(item: str, rows: DataFrame, id_column: str, findings: Mapping[str, Column]) -> DataFrame:
+def counted(item: str, rows: DataFrame, id_column: str, findings: Mapping[str, Column]) -> DataFrame:
     rows = identified(rows, id_column)
     conditions = {"id missing or empty": ~has_id(rows), **findings}
-    return _listed(rows, {(item, finding): F.count_if(condition) for finding, condition in conditions.items()})
+    return listed_counts(rows, {(item, finding): F.count_if(condition) for finding, condition in conditions.items()})
 
 
-def _listed(rows: DataFrame, counts: Mapping[tuple[str, str], Column]) -> DataFrame:
+def listed_counts(rows: DataFrame, counts: Mapping[tuple[str, str], Column]) -> DataFrame:
     """One row a count: item, finding, count; all of them in one pass."""
     one_row = rows.agg(*[count.alias(f"_{i}") for i, count in enumerate(counts.values())])
     pairs = [
@@ -119,7 +119,7 @@ def _repeated(sources: Sources, plan: Plan) -> list[DataFrame]:
         (CUSTOMERS, "id on several rows"): F.count("*"),
         (CUSTOMERS, "left out: rows that contradict each other"): F.count_if("differ"),
     }
-    return [_listed(repeated(with_ids(sources, plan)), counts)]
+    return [listed_counts(repeated(with_ids(sources, plan)), counts)]
 
 
 def _ruled_out(plan: Plan) -> dict[str, Column]:

@@ -17,6 +17,7 @@ from evenhand.plan.data import Ids, KeepLatest
 from evenhand.plan.expressions import inspect_row, row_sql
 from evenhand.plan.features import Feature, written
 from evenhand.plan.models import Plan
+from evenhand.plan.surveys import Answers
 from evenhand.prepare.consent import ID
 from evenhand.prepare.features import aggregates, customer_values
 from evenhand.spark.errors import condition_of
@@ -64,6 +65,9 @@ def check_types(plan: Plan, frames: Mapping[str, DataFrame]) -> None:
     kinds[CONSENT] += [kind for kind in named if kind[0].lower() in there]
     for name, events in plan.sources.events.items():
         kinds[name].append((events.time, TIMES, "a timestamp or a date"))
+        if isinstance(events, Answers):
+            kinds[name].append((events.question, TEXT, "text, the name of a question"))
+            kinds[name].append((events.answer, GROUPS, "text, a whole number or a boolean"))
     for name, wanted_columns in kinds.items():
         types = _types(frames[name])
         for column, allowed, label in wanted_columns:
@@ -71,6 +75,7 @@ def check_types(plan: Plan, frames: Mapping[str, DataFrame]) -> None:
             if not isinstance(found, allowed):
                 raise SourceError(f"sources.{name}: column {column} is {found.simpleString()}; it must be {label}")
     _check_groups(plan, frames[CUSTOMERS])
+    _check_options(plan, frames)
     _check_ids(plan, frames)
 
 
@@ -137,6 +142,22 @@ def _check_groups(plan: Plan, customers: DataFrame) -> None:
                     f"sources.{CUSTOMERS}: column {attribute.column} is {found.simpleString()} and never {written(value)}, which "
                     f"a group of {attribute.name} names; write it {instead}"
                 )
+
+
+def _check_options(plan: Plan, frames: Mapping[str, DataFrame]) -> None:
+    """Of a survey an option that the column cannot hold would be nobody's answer."""
+    for survey in plan.surveys:
+        source = plan.sources.events.get(survey.name)
+        if not isinstance(source, Answers):  # a run reads no answers
+            continue
+        found = _types(frames[survey.name])[source.answer.lower()]
+        for question in survey.questions:
+            for option in question.options:
+                if instead := _instead(option, found):
+                    raise SourceError(
+                        f"sources.{survey.name}: column {source.answer} is {found.simpleString()} and never {written(option)}, an option of "
+                        f"{question.name}; write it {instead}"
+                    )
 
 
 def _instead(value: str | int | bool, column: T.DataType) -> str:

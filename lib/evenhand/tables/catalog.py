@@ -181,6 +181,14 @@ FAIRNESS_TRADEOFF = TableSpec(
     "stage STRING, bound DOUBLE, attribute STRING, left_out ARRAY<STRING>, metric STRING, offer STRING, value DOUBLE, low DOUBLE, "
     "high DOUBLE, run_id STRING",
 )
+# What people said in a survey, by segment of a run: a wave is written whole, in one commit (people/feedback.py).
+FEEDBACK = TableSpec(
+    "feedback",
+    "open",
+    "plan_name STRING, survey STRING, segments_of STRING, as_of TIMESTAMP, question STRING, option STRING, position INT, segment INT, "
+    "count DOUBLE, count_low DOUBLE, count_high DOUBLE, share DOUBLE, share_low DOUBLE, share_high DOUBLE, suppressed BOOLEAN, "
+    "run_id STRING",
+)
 
 ALL = (
     PREPARED,
@@ -211,4 +219,5 @@ ALL = (
     MITIGATION_BOUNDS,
     MITIGATION_VERDICTS,
     FAIRNESS_TRADEOFF,
+    FEEDBACK,
 )

@@ -1,0 +1,284 @@
+"""A survey's waves: whose answers count, at which cost, once, and what is refused before anything is spent.
+
+At ε = 16 a question all noise of a wave's 15 cells is 0 but with a chance below 4e-6; tests that compare exact counts together: 2e-5.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pyspark.sql import functions as F
+
+from conftest import write_key
+from evenhand.ask.answers import answer_counts
+from evenhand.cli.main import main
+from evenhand.erasure.listed import add_new
+from evenhand.errors import BudgetExhausted, EvenhandError, RunConflict
+from evenhand.governance.verify import verify
+from evenhand.people import feedback as feedback_job
+from evenhand.people.feedback import feedback
+from evenhand.people.retain import retain
+from evenhand.plan.surveys import Survey
+from evenhand.privacy.sample import Sample
+from evenhand.records.audit import AuditLog
+from evenhand.tables import catalog
+from published import World, pseudonym, published_world, remove_customer
+from sample import CONSENT, write_source
+from survey import ANSWERS, SURVEY
+
+pytestmark = pytest.mark.long  # a run, and waves of a survey about its segments
+
+NOW = datetime.now(UTC) - timedelta(seconds=2)
+LONG_AGO, FUTURE = NOW - timedelta(days=900), NOW + timedelta(days=900)
+CHANGED, TORN, TOOK_BACK, FROM_THE_FUTURE, OLD, NEVER_ASKED, LEFT_OFFERS, LEFT_SURVEYS, ERASED, GONE, SILENT, WITHHOLDS = range(
+    12
+)
+
+
+def answers_of(ids: list[str]) -> list[tuple[Any, ...]]:
+    """Everybody but one has answered both questions a month ago, and then things have happened."""
+    month_ago, rows = NOW - timedelta(days=30), []
+    for i, id in enumerate(ids):
+        at = LONG_AGO if i == OLD else month_ago
+        if i not in (SILENT, TORN):
+            rows.append((id, "comfort", str(1 + i % 3), at, f"I am {id}"))
+            rows.append((id, "control", ["yes", "no"][i % 2], at, None))
+    return [
+        *rows,
+        (ids[CHANGED], "comfort", "3", NOW, None),
+        (ids[TORN], "comfort", "1", NOW, None),
+        (ids[TORN], "comfort", "2", NOW, None),
+        (ids[TORN], "control", "yes", NOW, None),
+        (ids[TORN], "control", "yes", NOW, None),
+        (ids[TOOK_BACK], "comfort", "rather not say", NOW, None),
+        (ids[TOOK_BACK], "control", None, NOW, None),
+        (ids[FROM_THE_FUTURE], "comfort", "3", FUTURE, None),
+        (ids[FROM_THE_FUTURE], "comfort", "2", None, None),
+        (ids[SILENT], "what else?", "nothing", NOW, None),
+        ("nobody-1", "comfort", "3", NOW, None),
+        ("", "comfort", "3", NOW, None),
+    ]
+
+
+def expected(world: World) -> Counter[tuple[str, str, int]]:
+    """How many chose an option, by question, option and segment."""
+    segment, found = world.segment(), Counter[tuple[str, str, int]]()
+    for i, id in enumerate(world.ids):
+        if i in (OLD, NEVER_ASKED, LEFT_OFFERS, LEFT_SURVEYS, ERASED, GONE, SILENT, TOOK_BACK, WITHHOLDS):
+            continue
+        if i != TORN:
+            found["comfort", "3" if i == CHANGED else str(1 + i % 3), segment[id]] += 1
+        found["control", "yes" if i == TORN else ["yes", "no"][i % 2], segment[id]] += 1
+    return found
+
+
+def survey_at(folder: Path, **changes: Any) -> dict[str, Any]:
+    return {"surveys": [SURVEY | {"source": SURVEY["source"] | {"path": f"{folder}/answers"}} | changes]}
+
+
+@pytest.fixture(scope="module")
+def world(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> World:
+    found = published_world(spark, tmp_path_factory.mktemp("feedback"), {"privacy.population_total": 100.0})
+    ids, then = found.ids, NOW - timedelta(days=1)
+    write_source(spark, found.folder / "answers", answers_of(ids), ANSWERS)
+    found.consent([(id, "surveys", "granted", then, None, "web") for i, id in enumerate(ids) if i != NEVER_ASKED])
+    found.consent([(ids[LEFT_OFFERS], "offers", "withdrawn", NOW, None, "web")])
+    found.consent([(ids[LEFT_SURVEYS], "surveys", "withdrawn", NOW, None, "web")])
+    about = [(ids[WITHHOLDS], "surveys", "withdrawn", NOW, None, "web", "data_use.answer")]
+    one_column = spark.createDataFrame(about, f"{CONSENT}, attribute STRING").write.format("delta").mode("append")
+    one_column.option("mergeSchema", "true").save(f"{found.folder}/consent")
+    erased = [(bytearray(pseudonym(ids[ERASED])), "offers", "test-1", NOW)]
+    rows = spark.createDataFrame(erased, "pseudonym BINARY, purpose STRING, key_id STRING, requested_at TIMESTAMP")
+    add_new(found.result.store, rows, "erasure-1", NOW)
+    remove_customer(found, ids[GONE])
+    return found
+
+
+def plan_of(world: World, changes: dict[str, Any] | None = None, **survey: Any) -> Any:
+    total = {"privacy.population_total": 100.0, "privacy.epsilon": 100.0, "privacy.minimum_cell": 0}
+    return world.plan(total | survey_at(world.folder, **({"share": 0.32} | survey)) | (changes or {}))
+
+
+def rows_of(world: World, wave: str) -> list[Any]:
+    return world.result.store.read(catalog.FEEDBACK, wave).orderBy("question", "segment", "position").collect()  # type: ignore[no-any-return]
+
+
+def spent(world: World) -> list[tuple[str, float]]:
+    rows = world.result.store.read(catalog.BUDGET).orderBy("number").collect()
+    return [(r.run_id, r.epsilon) for r in rows]
+
+
+def test_the_latest_answers_of_those_who_may_be_asked_are_counted_by_segment_and_paid_for(
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, before, plan = tmp_path / "plan.yaml", spent(world), plan_of(world)
+    changes = {"privacy.population_total": 100.0, "privacy.epsilon": 100.0, "privacy.minimum_cell": 0}
+    file.write_text(world.yaml(changes | survey_at(world.folder, share=0.32)), encoding="utf-8")
+    assert main(["feedback", "--plan", str(file), "--survey", "data_use", "--wave", "first", "--json", "--quiet"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert (said["wave"], said["status"]) == ("first", "counted")
+    rows, counts = rows_of(world, "first"), expected(world)
+    assert {(r.question, r.option, r.segment): r["count"] for r in rows} == {
+        (q["name"], str(o), s): counts[q["name"], str(o), s] for q in SURVEY["questions"] for o in q["options"] for s in (1, 2, 3)
+    }
+    for r in rows:
+        everybody = sum(n for (q, _, s), n in counts.items() if (q, s) == (r.question, r.segment))
+        assert r.share == pytest.approx(r["count"] / everybody)
+        assert r.share_low <= r.share <= r.share_high
+        assert (r.survey, r.segments_of, r.plan_name, r.suppressed) == ("data_use", "run-1", "small", False)
+    assert spent(world) == [*before, ("first", pytest.approx(32.0))]
+    entries = [e for e in AuditLog(world.result.store).check() if e.run_id == "first"]
+    assert [e.action for e in entries] == ["feedback", "spend", "counted feedback"]
+    assert "2 runs have spent" in verify(plan, world.spark)
+
+
+def test_what_was_wrong_with_the_answers_is_counted_in_the_restricted_zone_and_named_nowhere(world: World) -> None:
+    """After the wave above."""
+    found = {r.finding: r["count"] for r in world.result.store.read(catalog.INPUT_QUALITY, "first").collect()}
+    assert found == {
+        "id missing or empty": 1,
+        "answer to a question that the plan does not have": 1,
+        "answer that is none of the options": 4,  # two that were taken back, two that are withheld
+        "answer without a time": 1,
+        "answer in the future": 1,
+        "answers on one instant that contradict each other": 1,
+        "answer that matches no customer": 3,  # of one who is gone, two
+    }
+    written = [p.read_bytes() for zone in ("restricted", "open") for p in (world.folder / zone).rglob("*") if p.is_file()]
+    assert not [True for content in written for text in (b"rather not say", b"what else", b"I am ") if text in content]
+
+
+def test_a_wave_that_was_cut_off_goes_on_with_the_numbers_that_were_released_and_is_charged_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = plan_of(world, share=0.002)  # loud noise: drawn again, it would be seen
+    with monkeypatch.context() as killed:
+        killed.setattr(feedback_job, "feedback_rows", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            feedback(plan, world.spark, "data_use", wave_id="cut")
+    released = answer_to(world, "cut")
+    assert world.result.store.rows(catalog.FEEDBACK, "cut") is None
+    paid = spent(world)
+    said = list[str]()
+    for _ in range(2):
+        assert feedback(plan, world.spark, "data_use", wave_id="cut", say=said.append) == "cut"
+    assert said[-1] == "wave cut is counted already; nothing was computed or spent again"
+    assert (spent(world), answer_to(world, "cut")) == (paid, released)
+    assert len(rows_of(world, "cut")) == 15
+    with pytest.raises(RunConflict, match="cut counts another survey, other questions, or segments of another run"):
+        feedback(plan_of(world, share=0.003), world.spark, "data_use", wave_id="cut")
+
+
+def cut_off(*given: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def answer_to(world: World, wave: str) -> bytes:
+    (row,) = world.result.store.read(catalog.RELEASES, wave).collect()
+    return bytes(row.noisy)
+
+
+def test_a_wave_that_the_budget_does_not_cover_is_refused_before_anything_is_spent_or_written(world: World) -> None:
+    before, log = spent(world), len(AuditLog(world.result.store).check())
+    with pytest.raises(BudgetExhausted, match="nothing was spent") as wrong:  # of 100, less than 48 are left
+        feedback(plan_of(world, share=0.5), world.spark, "data_use")
+    assert wrong.value.exit_code == 4
+    assert (spent(world), len(AuditLog(world.result.store).check())) == (before, log)
+
+
+def broken(world: World, change: Any) -> str:
+    """A table of answers that differs; its path."""
+    rows = change(world.spark.read.format("delta").load(f"{world.folder}/answers"))
+    path = f"{world.folder}/answers-{abs(hash(tuple(rows.schema.simpleString())))}"
+    rows.write.format("delta").mode("overwrite").save(path)
+    return path
+
+
+REFUSED: dict[str, tuple[Any, Any, str]] = {
+    "no such survey": ({"survey": "other"}, None, "--survey: the plan names no survey other; it names data_use"),
+    "no such run": ({"run_id": "run-9"}, None, "--run-id: there is no run run-9"),
+    "the id of a run": ({"wave_id": "run-1"}, None, "--wave: run-1 is the id of a run"),
+    "no id": ({"wave_id": "a b"}, None, "letters, digits, - and _ are allowed"),
+    "no table": ({}, "nowhere", "surveys.data_use.source: "),
+    "a column is missing": ({}, lambda rows: rows.drop("answer"), "surveys.data_use.source: "),
+    "times as text": (
+        {},
+        lambda rows: rows.withColumn("answered_at", F.col("answered_at").cast("string")),
+        "surveys.data_use.source: column answered_at is string; it must be a timestamp or a date",
+    ),
+    "ids as numbers": (
+        {},
+        lambda rows: rows.withColumn("customer_id", F.lit(7)),
+        "surveys.data_use.source: the id column customer_id is a whole number, that of the customers is text",
+    ),
+    "an option that no answer can be": (
+        {},
+        lambda rows: rows.withColumn("answer", F.lit(True)),
+        "surveys.data_use.source: column answer is boolean and never 1, an option of comfort; write it true or false",
+    ),
+    "a condition that Spark cannot compute": ({}, {"where": "nothing = 1"}, "surveys.data_use.source"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "table", "expected"), REFUSED.values(), ids=REFUSED.keys())
+def test_bad_input_is_one_line_and_nothing_is_spent_or_left(world: World, arguments: Any, table: Any, expected: str) -> None:
+    before, log = spent(world), len(AuditLog(world.result.store).check())
+    source = {"path": f"{world.folder}/answers"}
+    if table is not None:
+        source = source | table if isinstance(table, dict) else {"path": broken(world, table) if callable(table) else f"/{table}"}
+    plan = plan_of(world, source=SURVEY["source"] | source)
+    with pytest.raises(EvenhandError) as wrong:
+        feedback(plan, world.spark, **({"survey": "data_use"} | arguments))
+    assert expected in str(wrong.value) and "\n" not in str(wrong.value)
+    assert wrong.value.exit_code == 2
+    assert (spent(world), len(AuditLog(world.result.store).check())) == (before, log)
+
+
+def test_a_key_that_is_not_the_run_s_is_refused(world: World, tmp_path: Path) -> None:
+    write_key(tmp_path / "other", b"another key of thirty-two bytes or more")
+    before = spent(world)
+    with pytest.raises(EvenhandError, match="test-1 stood for another key") as wrong:
+        feedback(plan_of(world, {"pseudonyms.key_file": f"{tmp_path}/other"}), world.spark, "data_use")
+    assert wrong.value.exit_code == 2
+    assert spent(world) == before
+
+
+def test_what_a_wave_found_wrong_and_its_lease_are_kept_no_longer_than_the_plan_says(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = datetime.now(UTC) + timedelta(days=500)
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:
+            return later
+
+    with monkeypatch.context() as time:
+        time.setattr("evenhand.people.retain.datetime", Later)
+        removed = retain(plan_of(world), world.spark)
+    assert {"first", "cut"} <= set(removed["input_quality"]) & set(removed["leases"])
+    with pytest.raises(RunConflict, match="the segments of run run-1 are not kept any more"):
+        feedback(plan_of(world), world.spark, "data_use")
+    assert len(rows_of(world, "first")) == 15
+
+
+def test_spark_counts_what_numpy_counts(spark: Any) -> None:
+    survey, random = Survey.model_validate(SURVEY), np.random.default_rng(3)
+    segment, comfort, control = (random.integers(low, high, 500) for low, high in ((1, 5), (0, 4), (0, 3)))
+    question = answer_counts(survey, 5, 1.0)
+    rows: Iterable[tuple[int, int, int]] = [
+        (int(segment[i]), q, int(of[i])) for q, of in enumerate((comfort, control)) for i in range(500) if of[i]
+    ]
+    frame = spark.createDataFrame(list(rows), "segment INT, question INT, option INT")
+    in_spark = question.vectors(question.in_spark(frame).toArrow())
+    none = np.zeros((500, 0), dtype=np.int64)
+    in_numpy = question.of_sample(Sample.of(none, np.stack([segment, comfort, control], axis=1)))
+    assert {name: vector.tolist() for name, vector in in_spark.items()} == {n: v.tolist() for n, v in in_numpy.items()}
+    assert question.cost == pytest.approx(1.0)
