@@ -1,12 +1,15 @@
 """What can go wrong, by cause. Each error is one line for a person, and an exit code for the scheduler.
 
-Exit codes: 1 the run failed on its data or its surroundings, 2 the plan, the arguments or what they name are wrong
-(nothing was published), 3 blocked by a gate, 4 the privacy budget is exhausted, 5 an integrity check failed, 130 interrupted.
+Exit codes: 1 the run failed on its data, or on what somebody must mend, 2 the plan, the arguments or what they name are wrong
+(nothing was published), 3 blocked by a gate, 4 the privacy budget is exhausted, 5 an integrity check failed, 75 something around
+the run stopped it and may pass, so that the same line may go on, 130 interrupted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+
+TRY_AGAIN = 75  # EX_TEMPFAIL of sysexits.h: "the user is invited to retry"
 
 
 class EvenhandError(Exception):
@@ -59,12 +62,30 @@ class RunConflict(EvenhandError):
     exit_code = 2
 
 
+class Busy(RunConflict):
+    """Another process is at the same work."""
+
+    exit_code = TRY_AGAIN
+
+
 class DataError(EvenhandError):
     """Spark could not compute on the data. The message never repeats a value from a row."""
 
 
+class SparkStopped(DataError):
+    """Spark stopped at something around it: an executor or its server is gone, memory or the disk is full."""
+
+    exit_code = TRY_AGAIN
+
+
 class StorageError(EvenhandError):
-    """A table could not be written: the disk is full, or nothing may be written there."""
+    """A table cannot be written, and somebody must do something about it: nothing may be written there."""
+
+
+class NoRoom(StorageError):
+    """A table could not be written now: the disk is full, or does not answer."""
+
+    exit_code = TRY_AGAIN
 
 
 class InfeasibleBounds(DataError):

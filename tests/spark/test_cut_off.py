@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from conftest import write_key
-from evenhand.errors import OutputError, StorageError
+from evenhand.errors import NoRoom, OutputError, StorageError
 from evenhand.job.api import run
 from evenhand.plan.load import parse_plan
 from evenhand.plan.models import Plan
@@ -168,7 +168,7 @@ def test_a_full_disk_is_told_with_what_was_spent_and_the_run_goes_on_once_there_
     plan = parse_plan(plan_yaml(in_folder(tmp_path) | SMALL | zones))
     steps = ["prepare", "segment", "assess"]
     filling = Filling(small_disk)
-    with pytest.raises(StorageError) as wrong:
+    with pytest.raises(NoRoom) as wrong:
         run(plan, spark, as_of=NOW, run_id="r1", noise=filling, steps=steps)
     assert str(wrong.value) == (
         f"delta.`{small_disk}/restricted/releases` cannot be written: No space left on device; run r1 has spent its ε = 3; "

@@ -73,6 +73,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         talk.fail(Interrupted(talk.run_id))
         return Interrupted.exit_code
+    except Exception as bug:
+        talk.crash(bug)
+        raise
     talk.answer(answer.text, answer.facts)
     return 0
 

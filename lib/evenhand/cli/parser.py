@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import textwrap
 from collections.abc import Sequence
 from datetime import datetime
@@ -42,6 +43,22 @@ def add_scheduled(parser: Parser) -> None:
     parser.add_argument(
         "--metrics", metavar="FILE", help="how it went, however it ended, for Prometheus: a file for the textfile collector"
     )
+
+
+def add_wait(parser: Parser, default: float, what: str) -> None:
+    parser.add_argument(
+        "--wait", type=_minutes, default=default, metavar="MINUTES", help=f"how long to wait for {what} (default: {default:g})"
+    )
+
+
+def _minutes(text: str) -> float:
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = math.nan
+    if not 0 <= minutes < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of minutes; 0 refuses at once where another process is at work")
+    return minutes
 
 
 def add_output(parser: Parser) -> None:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from evenhand.cli.clock import Clock
-from evenhand.errors import Blocked, EvenhandError, PlanError
+from evenhand.errors import TRY_AGAIN, Blocked, EvenhandError, PlanError
 from evenhand.terminal import say, show
 
 if TYPE_CHECKING:
@@ -84,11 +84,20 @@ class Talk:
         facts: dict[str, object] = {"exit_code": wrong.exit_code, "run_id": self.run_id, "error": str(wrong)}
         facts["status"] = "blocked" if isinstance(wrong, Blocked) else "failed"
         facts["findings"] = wrong.findings if isinstance(wrong, Blocked) else []
+        facts["retry"] = wrong.exit_code == TRY_AGAIN
         facts |= self._timed() | self.known | ({"problems": wrong.problems} if isinstance(wrong, PlanError) else {})
         self._measure(facts)
         say(str(wrong))
         if self.as_json:
             show(_as_json(facts))
+
+    def crash(self, wrong: BaseException) -> None:
+        """What is a bug: for programs its kind, whose words may hold anything; where it happened is Python's to show."""
+        self._clock.clear()
+        told = {"exit_code": 1, "status": "failed", "run_id": self.run_id, "error": type(wrong).__name__, "retry": False}
+        self._measure(told | self._timed())
+        if self.as_json:
+            show(_as_json(told | self._timed()))
 
     def _timed(self) -> dict[str, object]:
         return {"seconds": self.seconds} if self.seconds else {}

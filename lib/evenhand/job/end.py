@@ -7,7 +7,7 @@ from concurrent.futures import wait
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from evenhand.errors import Blocked, BudgetExhausted, DataError, EvenhandError, Interrupted, RunConflict, StorageError
+from evenhand.errors import TRY_AGAIN, Blocked, BudgetExhausted, DataError, EvenhandError, Interrupted, RunConflict, StorageError
 from evenhand.records.account import Loss
 from evenhand.records.audit import FAIL
 from evenhand.records.runs import FAILED, REFUSED
@@ -48,7 +48,7 @@ def to_its_end(run: Run) -> Iterator[None]:
     except (DataError, StorageError) as wrong:
         _fail(run)
         again = f"; start it again with {run.option} {run.run_id}, and it goes on at no further charge"
-        raise type(wrong)(f"{wrong}; {_spending(run)}{again if isinstance(wrong, StorageError) else ''}") from None
+        raise type(wrong)(f"{wrong}; {_spending(run)}{again if wrong.exit_code == TRY_AGAIN else ''}") from None
     except (Blocked, RunConflict):
         raise
     except EvenhandError:

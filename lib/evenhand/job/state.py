@@ -21,7 +21,7 @@ from pyspark.sql import DataFrame, SparkSession
 from evenhand.ask.bounds import magnitude_histograms, with_found_bounds
 from evenhand.erasure.erase import clean_restored
 from evenhand.erasure.listed import heeding
-from evenhand.errors import RunConflict
+from evenhand.errors import Busy, RunConflict
 from evenhand.job.arguments import checked_id
 from evenhand.job.end import logged, to_its_end
 from evenhand.job.ended import blocked
@@ -108,6 +108,7 @@ class Run:
 
         Raises:
             RunConflict: the id belongs to another plan or another `as_of`, or to no run and none may be started.
+            Busy: another process has the run.
             SourceError, OutputError: a table does not fit; nothing was written.
         """
         private = noise.private if origin is None else origin.private
@@ -139,7 +140,7 @@ class Run:
             else:
                 moment, versions, status = resumed(found, plan, as_of, None if origin is None else origin.run_id)
                 if status in ENDED:
-                    raise RunConflict(f"--run-id: another process has just brought run {run_id} to its end; start it again")
+                    raise Busy(f"--run-id: another process has just brought run {run_id} to its end; start it again")
                 check_goes_on(found, private)
             clean_restored(plan, store, audit, unbroken.result(), say)
             sources = open_sources(spark, plan, versions)  # refuses a source that does not fit before anything is written
@@ -175,12 +176,12 @@ class Run:
         self.begun.append(self._pool.submit(self.take))
 
     def take(self) -> None:
-        """Raises RunConflict when another process has the run, or has had it since its state was read."""
+        """Raises Busy when another process has the run, or has had it since its state was read."""
         if self.lease.take():
             return
         now = last_state(self.store, self.run_id)
         if _standing(now) != _standing(self.found):
-            raise RunConflict(f"--run-id: another process was at run {self.run_id} until this moment; start it again")
+            raise Busy(f"--run-id: another process was at run {self.run_id} until this moment; start it again")
 
     @property
     def option(self) -> str:

@@ -16,11 +16,11 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import BinaryType
 
-from evenhand.errors import ArgumentError, OutputError, StorageError
+from evenhand.errors import ArgumentError, OutputError
 from evenhand.plan.apart import nested
 from evenhand.plan.columns import all_tables
 from evenhand.plan.models import Plan
-from evenhand.spark.errors import SPARK_ERRORS, kind_of, retried, system_error
+from evenhand.spark.errors import SPARK_ERRORS, cannot_write, kind_of, retried, system_error
 from evenhand.tables.cut_off import is_absent
 from evenhand.tables.paths import absolute, quoted
 from evenhand.tables.store import PROPERTIES, Store
@@ -133,10 +133,10 @@ class Destination:
                 self._write_folder(rows, key)
         except SPARK_ERRORS as wrong:
             if why := system_error(wrong):
-                raise StorageError(f"{self.place} cannot be written: {why}") from None
+                raise cannot_write(self.place, why) from None
             raise
         except OSError as wrong:
-            raise StorageError(f"{self.place} cannot be written: {wrong.strerror}") from None
+            raise cannot_write(self.place, wrong.strerror or type(wrong).__name__) from None
 
     def _home(self, spark: SparkSession) -> str | None:
         """Where a table by name is, or would be made."""

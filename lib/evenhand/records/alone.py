@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from pyspark.sql import functions as F
 
-from evenhand.errors import RunConflict
+from evenhand.errors import Busy
 from evenhand.records.lease import ALONE, Lease, busy, held, newest_of
 from evenhand.tables.catalog import LEASES
 from evenhand.tables.store import Store
@@ -23,13 +23,13 @@ def alone(store: Store, wait: float = 0, say: Callable[[str], None] = lambda lin
     To the table of leases others still write, if only to be refused, so it must not be cleaned meanwhile.
 
     Raises:
-        RunConflict: somebody is at work; nothing was deleted.
+        Busy: somebody is at work; nothing was deleted.
     """
     until, said = time.monotonic() + 60 * wait, False
     with held(store, ALONE) as lease:
         while (at_work := others_at_work(store)) is not None:
             if time.monotonic() >= until:
-                raise RunConflict(f"{at_work}; nothing was deleted")
+                raise Busy(f"{at_work}; nothing was deleted")
             if not said:
                 say("waiting for what is going on in the zones; nothing else begins meanwhile")
             said = True
@@ -37,7 +37,7 @@ def alone(store: Store, wait: float = 0, say: Callable[[str], None] = lambda lin
         yield lease
 
 
-def others_at_work(store: Store) -> RunConflict | None:
+def others_at_work(store: Store) -> Busy | None:
     """Why nobody may be alone now: somebody works on a run, or on whatever else takes a lease; None where nobody does."""
     alive = store.read(LEASES).where((F.col("until") > F.current_timestamp()) & (F.col("run_id") != ALONE))
     ids = [row.run_id for row in alive.select("run_id").distinct().collect()]

@@ -20,7 +20,7 @@ from typing import Any
 import pyarrow as pa
 from pyspark.sql import functions as F
 
-from evenhand.errors import EvenhandError, RunConflict
+from evenhand.errors import Busy, EvenhandError
 from evenhand.spark.errors import SPARK_ERRORS
 from evenhand.tables.arrow import timestamp
 from evenhand.tables.catalog import LEASES
@@ -66,7 +66,7 @@ class Lease:
         """Take the run; hands back whether nobody has had it before.
 
         Raises:
-            RunConflict: another process is at it; it says which, and until when.
+            Busy: another process is at it; it says which, and until when.
         """
         ALIVE.add(self._owner)
         found, number = self._look(), 0
@@ -86,11 +86,11 @@ class Lease:
         return first
 
     def require(self) -> None:
-        """Raises RunConflict when another process has the run by now: this one gave no sign of life for too long."""
+        """Raises Busy when another process has the run by now: this one gave no sign of life for too long."""
         if self._held and self._until <= datetime.now(UTC):
             self._extend()
         if self._lost:
-            raise RunConflict(
+            raise Busy(
                 f"--run-id: another process has gone on with run {self._run_id}, since this one gave no sign of life for "
                 f"{LASTS.seconds} seconds; nothing more was done here"
             )
@@ -108,7 +108,7 @@ class Lease:
 
     def _renew(self) -> None:
         while not self._stopped.wait(RENEWED) and not self._lost:
-            with suppress(EvenhandError, *SPARK_ERRORS):
+            with suppress(EvenhandError, OSError, *SPARK_ERRORS):
                 self._extend()
 
     def _extend(self, by: timedelta = LASTS) -> None:
@@ -142,7 +142,7 @@ def held(store: Store, work_id: str) -> Iterator[Lease]:
     """A lease for whatever else writes the restricted zone than runs, under an id of its own: no rows are removed for good meanwhile.
 
     Raises:
-        RunConflict: rows are being removed for good, or another process is at the same work.
+        Busy: rows are being removed for good, or another process is at the same work.
     """
     lease = Lease(store, work_id)
     lease.take()
@@ -161,10 +161,10 @@ def newest_of(store: Store, *run_ids: str) -> dict[str, Holder]:
     return {row.run_id: _holder(row) for row in sorted(rows.collect(), key=lambda row: row.number)}
 
 
-def busy(run_id: str, holder: Holder) -> RunConflict:
+def busy(run_id: str, holder: Holder) -> Busy:
     """What to tell whoever would work on the same."""
     what = "rows are being removed for good" if run_id == ALONE else f"--run-id: run {run_id} is being worked on"
-    return RunConflict(
+    return Busy(
         f"{what} by process {holder.pid} on {holder.machine.split()[0]} since {holder.since:%Y-%m-%d %H:%M:%S} UTC; start it again when "
         f"that is done, or after {holder.until:%H:%M:%S} UTC if it is dead"
     )

@@ -11,10 +11,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
 
-from pyspark.errors import PySparkException
+from pyspark.errors import (
+    AnalysisException,
+    IllegalArgumentException,
+    ParseException,
+    PySparkException,
+    UnsupportedOperationException,
+)
 from pyspark.logger import PySparkLogger
 
-from evenhand.errors import DataError
+from evenhand.errors import DataError, NoRoom, SparkStopped, StorageError
 
 try:
     from py4j.protocol import Py4JError  # type: ignore[import-untyped]
@@ -31,11 +37,13 @@ RACES = re.compile(
     r"io\.delta\.exceptions\.|\bDELTA_(CONCURRENT|PROTOCOL_CHANGED|METADATA_CHANGED)|\b(TABLE_OR_VIEW|DELTA_TABLE|DELTA_LOG)_ALREADY_EXISTS"
 )
 
-# What a system says when it cannot read or write; none of it is a value from a row.
-SYSTEM = [
-    os.strerror(number)
-    for number in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EMFILE, errno.ESTALE)
-]
+# What a system says when it cannot read or write; none of it is a value from a row. The first may pass, the others are somebody's to mend.
+PASSING = [os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ESTALE)]
+FORBIDDEN = [os.strerror(number) for number in (errno.EROFS, errno.EACCES, errno.EPERM)]
+
+# What Spark says where it cannot do what it is asked: it would say so again. All else that stops it may be around it.
+SAYS_SO_AGAIN = (AnalysisException, IllegalArgumentException, ParseException, UnsupportedOperationException)
+BROKEN_FILE = re.compile("FAILED_READ_FILE|CANNOT_READ_FILE_FOOTER|is not a Parquet file")
 
 # PySpark logs the message of an error by itself, with the value from the row that it quotes.
 TALKATIVE = ("SQLQueryContextLogger", "DataFrameQueryContextLogger")
@@ -78,7 +86,20 @@ def kind_of(wrong: BaseException) -> str:
 
 def system_error(wrong: BaseException) -> str | None:
     """What the system said, such as "No space left on device", where that stopped Spark."""
-    return next((said for said in SYSTEM if said in str(wrong)), None)
+    return next((said for said in [*PASSING, *FORBIDDEN] if said in str(wrong)), None)
+
+
+def may_pass(wrong: BaseException) -> bool:
+    """Whether the same again may go well: an executor, the disk or Spark itself was gone, and nobody says of the data that it is broken."""
+    if system := system_error(wrong):
+        return system in PASSING
+    said = f"{condition_of(wrong)} {wrong}"
+    return not (isinstance(wrong, SAYS_SO_AGAIN) or BROKEN_FILE.search(said) or any(sign in said for sign in NO_FILE))
+
+
+def cannot_write(place: str, why: str) -> StorageError:
+    """The error to raise where something cannot be written; `why` is what the system said, or what to do about it."""
+    return (NoRoom if why in PASSING else StorageError)(f"{place} cannot be written: {why}")
 
 
 @contextmanager
@@ -90,10 +111,12 @@ def no_values_in_errors(doing: str, left: str = "nothing was published") -> Iter
     _silence()
     try:
         yield
-    except SPARK_ERRORS as wrong:
-        gone = next((sign for sign in NO_FILE if sign in str(wrong)), None)
-        found = gone or system_error(wrong) or kind_of(wrong)
-        raise DataError(f"{doing}: Spark stopped with {found}{f'; {GONE}' if gone else ''}; {left}") from None
+    except (ConnectionError, *SPARK_ERRORS) as wrong:  # ConnectionError: Spark itself is gone
+        system = system_error(wrong)  # first: Java says of a file that it may not open that it is not found
+        gone = None if system else next((sign for sign in NO_FILE if sign in str(wrong)), None)
+        found = system or gone or kind_of(wrong)
+        kind = SparkStopped if may_pass(wrong) else DataError
+        raise kind(f"{doing}: Spark stopped with {found}{f'; {GONE}' if gone else ''}; {left}") from None
     finally:
         _let_speak()
 

@@ -12,7 +12,7 @@ from typing import Any
 import pyspark
 from pyspark.sql import SparkSession
 
-from evenhand.errors import EvenhandError
+from evenhand.errors import TRY_AGAIN, EvenhandError
 from evenhand.spark.errors import SPARK_ERRORS, condition_of, kind_of, no_values_in_errors
 from evenhand.spark.machine import PACKAGES, configured_defaults, delta_package, settings_of_one_machine
 
@@ -72,6 +72,12 @@ class SessionError(EvenhandError):
     exit_code = 2
 
 
+class SessionGone(SessionError):
+    """Spark cannot be reached: its server, or its cluster, is gone."""
+
+    exit_code = TRY_AGAIN
+
+
 def session(settings: Mapping[str, str] | None = None) -> SparkSession:
     """A Spark session with Delta: the one that is there, or a new one on this machine.
 
@@ -98,7 +104,10 @@ def start(app_name: str, settings: Mapping[str, str] | None = None) -> SparkSess
     try:
         spark = builder.getOrCreate()
     except (OSError, *SPARK_ERRORS) as wrong:  # OSError: there is no Java
-        raise SessionError(
+        here = (
+            isinstance(wrong, OSError) or condition_of(wrong) == "JAVA_GATEWAY_EXITED"
+        )  # else a server or a cluster did not answer
+        raise (SessionError if here else SessionGone)(
             f"Spark does not start ({kind_of(wrong)}); see that JAVA_HOME is Java 17, and that Delta's jar can be had: run scripts/setup "
             f"in a clone, or have the network for {delta_package()}"
         ) from None
@@ -131,7 +140,7 @@ def require_delta(spark: SparkSession) -> None:
         needed = ", ".join(f"{key}={value}" for key, value in ({PACKAGES: delta_package()} | DELTA).items())
         raise SessionError(f"this Spark session has no Delta; take evenhand.session() in its place, or start it with {needed}")
     if condition_of(wrong) in ("", "INVALID_HANDLE"):  # none at all where Spark itself is gone
-        raise SessionError(
+        raise SessionGone(
             f"this Spark session is stopped, or its server cannot be reached ({type(wrong).__name__}); start another and hand that over"
         )
 

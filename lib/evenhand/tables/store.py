@@ -6,9 +6,8 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql import functions as F
 
-from evenhand.errors import StorageError
 from evenhand.plan.data import Output
-from evenhand.spark.errors import SPARK_ERRORS, retried, system_error
+from evenhand.spark.errors import SPARK_ERRORS, cannot_write, retried, system_error
 from evenhand.tables.arrow import from_arrow
 from evenhand.tables.catalog import TableSpec
 from evenhand.tables.cut_off import why_not_created
@@ -97,5 +96,5 @@ class Store(Homes):
             retried(lambda: writer.save(absolute(path)) if path else writer.saveAsTable(name))
         except SPARK_ERRORS as wrong:
             if why := system_error(wrong) or why_not_created(self.spark, name, wrong):
-                raise StorageError(f"{name} cannot be written: {why}") from None
+                raise cannot_write(name, why) from None
             raise

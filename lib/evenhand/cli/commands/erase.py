@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
-from argparse import ArgumentTypeError, Namespace
+from argparse import Namespace
 from pathlib import Path
 
 from evenhand.cli.command import Answer, Command
-from evenhand.cli.parser import Parser, add_scheduled
+from evenhand.cli.parser import Parser, add_scheduled, add_wait
 from evenhand.cli.spark import session
 from evenhand.cli.talk import Talk
 
@@ -20,23 +19,7 @@ def _arguments(parser: Parser) -> None:
         help="a Delta table of who asks, by a path with a slash or by its name; without it only whoever came back is erased again",
     )
     parser.add_argument("--to", metavar="FOLDER", help="for the certificate (default: erasures in the folder of reports)")
-    parser.add_argument(
-        "--wait",
-        type=_minutes,
-        default=30.0,
-        metavar="MINUTES",
-        help="how long to wait for runs that are going on (default: 30)",
-    )
-
-
-def _minutes(text: str) -> float:
-    try:
-        minutes = float(text)
-    except ValueError:
-        minutes = math.nan
-    if not 0 <= minutes < math.inf:
-        raise ArgumentTypeError(f"{text!r} is no number of minutes; 0 refuses at once where a run is going on")
-    return minutes
+    add_wait(parser, 30, "runs that are going on")
 
 
 def _run(options: Namespace, talk: Talk) -> Answer:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from evenhand.cli.command import Answer, Command
 from evenhand.cli.commands.check import explained
 from evenhand.cli.interrupt import ctrl_c_tells
-from evenhand.cli.parser import Parser, add_scheduled, moment
+from evenhand.cli.parser import Parser, add_scheduled, add_wait, moment
 from evenhand.cli.spark import session
 from evenhand.cli.talk import Talk
 from evenhand.errors import Blocked, BudgetExhausted, EvenhandError
-from evenhand.job.arguments import checked_id
+from evenhand.job.arguments import checked_id, derived_id
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -34,8 +34,14 @@ def add_run(parser: Parser, needs_id: bool = False) -> None:
         help="point in time for consent and events, in UTC unless it has an offset (default: now)",
     )
     parser.add_argument(
-        "--run-id", required=needs_id, type=checked_id, metavar="ID", help="resume this run, or give the new one this id"
+        "--run-id",
+        required=needs_id,
+        type=checked_id,
+        metavar="ID",
+        help="resume this run, or give the new one this id; auto: the id that this plan as of this time always has",
     )
+    # By default longer than a process that died on another machine has the run: lease.LASTS.
+    add_wait(parser, 3, "another process that is at this run")
     parser.add_argument("--check", action="store_true", help="explain the plan and stop: no data, no Spark")
 
 
@@ -44,13 +50,14 @@ def run_steps(steps: Sequence[str], options: Namespace, talk: Talk) -> Answer:
     from evenhand.plan.load import load_plan
 
     plan = load_plan(options.plan)
+    run_id = None if options.run_id is None else derived_id(plan, options.run_id, options.as_of)
     if options.check:
         return explained(plan)
     from evenhand.job.api import run
 
     spark = session(f"evenhand {plan.name}", talk)
-    if options.run_id is not None:
-        talk.begun(options.run_id)
+    if run_id is not None:
+        talk.begun(run_id)
     talk.wait_for("looking at sources and zones")
     with ctrl_c_tells(talk):
         with budget_known(plan, spark, talk):
@@ -58,8 +65,9 @@ def run_steps(steps: Sequence[str], options: Namespace, talk: Talk) -> Answer:
                 plan,
                 spark,
                 as_of=options.as_of,
-                run_id=options.run_id,
+                run_id=run_id,
                 steps=steps,
+                wait=options.wait,
                 say=talk.say,
                 begun=talk.begun,
                 took=talk.took,
@@ -91,7 +99,7 @@ COMMAND = Command(
     (
         "evenhand run --plan conf/demo.yaml --as-of 2026-11-01",
         "evenhand run --plan conf/demo.yaml --run-id autumn    # again: goes on",
-        "evenhand run --plan conf/demo.yaml --json --quiet > run.json",
+        "evenhand run --plan conf/demo.yaml --as-of today --run-id auto --json",
     ),
     add_run,
     lambda options, talk: run_steps(STEPS, options, talk),
