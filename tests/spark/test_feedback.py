@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from pyspark.sql import functions as F
 
@@ -28,6 +29,7 @@ from evenhand.people.retain import retain
 from evenhand.plan.surveys import Survey
 from evenhand.privacy.sample import Sample
 from evenhand.records.audit import AuditLog
+from evenhand.rows.answers import same_segments
 from evenhand.tables import catalog
 from published import World, pseudonym, published_world, remove_customer
 from sample import CONSENT, write_source
@@ -153,6 +155,38 @@ def test_what_was_wrong_with_the_answers_is_counted_in_the_restricted_zone_and_n
     }
     written = [p.read_bytes() for zone in ("restricted", "open") for p in (world.folder / zone).rglob("*") if p.is_file()]
     assert not [True for content in written for text in (b"rather not say", b"what else", b"I am ") if text in content]
+
+
+def test_the_next_wave_says_what_has_changed_and_the_page_shows_it(world: World) -> None:
+    """After the first. One who took an answer back has answered, and who was silent has."""
+    segment, later = world.segment(), datetime.now(UTC) - timedelta(seconds=1)
+    before, given = expected(world), [(TOOK_BACK, "1"), (SILENT, "2")]
+    rows = [(world.ids[i], "comfort", option, later, None) for i, option in given]
+    world.spark.createDataFrame(rows, ANSWERS).write.format("delta").mode("append").save(f"{world.folder}/answers")
+    now = before + Counter(("comfort", option, segment[world.ids[i]]) for i, option in given)
+    feedback(plan_of(world), world.spark, "data_use", wave_id="second")
+    assert {r.before for r in rows_of(world, "first")} == {None}
+    for r in rows_of(world, "second"):
+        here = [sum(n for (q, _, s), n in of.items() if (q, s) == (r.question, r.segment)) for of in (now, before)]
+        shares = [of[r.question, r.option, r.segment] / all_here for of, all_here in zip((now, before), here, strict=True)]
+        assert r.before == "first"
+        assert r.change == pytest.approx(shares[0] - shares[1])
+        assert r.change_low <= r.change <= r.change_high
+    page = world.result.report.read_text(encoding="utf-8")
+    assert "<h2>What customers say about the use of their data</h2>" in page
+    assert "Wave second of" in page and "since wave first" in page
+    assert "How comfortable are you with what we do with your data?" in page
+
+
+def test_a_segment_is_followed_over_the_runs_in_between(world: World) -> None:
+    store = world.result.store
+    for run_id, was_in, was in (("next", "run-1", [2, 1, None]), ("after", "next", [3, None, 1])):
+        rows = {"segment": [1, 2, 3], "was": pa.array(was, pa.int32()), "was_in": [was_in] * 3}
+        store.write(catalog.SEGMENT_CENTERS, pa.table(rows), run_id)
+    assert same_segments(store, "run-1", "run-1") == {1: 1, 2: 2, 3: 3}
+    assert same_segments(store, "next", "run-1") == {2: 1, 1: 2}
+    assert same_segments(store, "after", "run-1") == {2: 3}  # 3 was 1 in `next`, which was 2; 1 was 3 there, which was new
+    assert same_segments(store, "run-1", "next") == {}
 
 
 def test_a_wave_that_was_cut_off_goes_on_with_the_numbers_that_were_released_and_is_charged_once(

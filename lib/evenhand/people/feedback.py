@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
 from evenhand.ask.answers import answer_counts, answer_shares
 from evenhand.erasure.listed import heeding
 from evenhand.errors import ArgumentError
 from evenhand.job.arguments import checked_id, checked_noise
-from evenhand.people.published import newest_published, published_run, require_kept
+from evenhand.people.published import PublishedRun, newest_published, published_run, require_kept
 from evenhand.people.waves import ASK, COUNTED, Wave, begun, gone_on, new_id, refuse_taken
 from evenhand.plan.columns import for_survey
 from evenhand.plan.data import Key
@@ -29,11 +29,12 @@ from evenhand.prepare.withheld import as_permitted
 from evenhand.privacy.noise import NoiseSource, OpenDPNoise
 from evenhand.privacy.release import Door
 from evenhand.records.account import Loss
-from evenhand.records.audit import known_keys
+from evenhand.records.audit import AuditLog, known_keys
 from evenhand.records.lease import held
 from evenhand.records.ledger import Ledger
 from evenhand.records.opened import opened
-from evenhand.rows.answers import feedback_rows
+from evenhand.report.page import write_report
+from evenhand.rows.answers import feedback_rows, read_before
 from evenhand.sources.open import people_of, survey_named, survey_today, vanished_files_named
 from evenhand.tables.catalog import FEEDBACK, INPUT_QUALITY, SEGMENTS
 from evenhand.tables.store import Store
@@ -64,40 +65,89 @@ def feedback(
     left = f"start it again with --wave {wave_id}, and it goes on at no further charge"
     with opened(plan, spark, "feedback", left) as (store, audit):
         entries = audit.check()
-        known, before = known_keys(entries), begun(entries, wave_id)
+        before = begun(entries, wave_id)
         if before is None:
             refuse_taken(store, wave_id)
             newest = run_id or newest_published(store, plan, entries)
             wave = Wave(wave_id, asked, plan.survey_budget(asked), newest, datetime.now(UTC))
         else:
             wave = gone_on(before, wave_id, plan, asked, run_id)
-        if store.rows(FEEDBACK, wave_id) is not None:
-            audit.add_once(wave_id, COUNTED, {})  # cut off just before it
-            say(f"wave {wave_id} is counted already; nothing was computed or spent again")
-            return wave_id
         run = published_run(store, plan, wave.segments_of)
-        require_kept(run, entries)
-        key = key_of(plan, run.key_id, known)
-        today = survey_today(spark, plan, asked)
+        if store.rows(FEEDBACK, wave_id) is None:
+            require_kept(run, entries)
+            _Count(plan, wave, run, store, audit, known_keys(entries), is_new=before is None).do(source, say)
+        else:
+            say(f"wave {wave_id} is counted already; nothing was computed or spent again")
+        audit.add_once(wave_id, COUNTED, {})
+        write_report(store, _plan_of_page(run, plan), run.learned.run_id)
+    return wave_id
+
+
+@dataclass(frozen=True)
+class _Count:
+    """One wave, from the answers to the table; `known` has the check value of each key."""
+
+    plan: Plan
+    wave: Wave
+    run: PublishedRun
+    store: Store
+    audit: AuditLog
+    known: Mapping[str, str]
+    is_new: bool
+
+    def do(self, noise: NoiseSource, say: Callable[[str], None]) -> None:
+        """Raises before anything is spent where a key, a source or the budget is not there."""
+        plan, wave, store, survey = self.plan, self.wave, self.store, self.wave.survey
+        key, spark = key_of(plan, self.run.key_id, self.known), store.spark
+        today = survey_today(spark, plan, survey)
         # Pure ε whatever the plan's noise, so it is a spending of its own.
         privacy = plan.privacy.model_copy(update={"epsilon": wave.epsilon, "delta": None})
-        ledger = Ledger(store, audit, privacy, people_of(spark, plan), source.private)
-        ledger.refuse(wave_id, Loss(wave.epsilon))
-        with held(store, wave_id) as lease, survey_named(asked), vanished_files_named(spark, for_survey(plan, asked), today):
-            if before is None:
-                audit.add(wave_id, ASK, wave.begins(plan, today.versions))
-            say(f"wave {wave_id}: if it is cut off, start it again with --wave {wave_id}")
-            heeded = _heeded(today, plan, asked, store, known)
-            question = answer_counts(asked, len(run.centers), wave.epsilon, wave.fingerprint)
-            door = Door(store, ledger, source, wave_id, {question.name: question.cost}, before is not None)
+        ledger = Ledger(store, self.audit, privacy, people_of(spark, plan), noise.private)
+        ledger.refuse(wave.wave_id, Loss(wave.epsilon))
+        with held(store, wave.wave_id) as lease, survey_named(survey), vanished_files_named(spark, self._of_wave, today):
+            if self.is_new:
+                self.audit.add(wave.wave_id, ASK, wave.begins(plan, today.versions))
+            say(f"wave {wave.wave_id}: if it is cut off, start it again with --wave {wave.wave_id}")
+            heeded = self._heeded(today)
+            question = answer_counts(survey, len(self.run.centers), wave.epsilon, wave.fingerprint)
+            door = Door(store, ledger, noise, wave.wave_id, {question.name: question.cost}, resumed=not self.is_new)
             lease.require()
-            (release,) = door.release(_by_segment(heeded, wave, plan, key, store), question)
-            shares = answer_shares(release, asked, plan.privacy.minimum_cell)
-            store.write(INPUT_QUALITY, answers_quality(heeded, asked, for_survey(plan, asked), wave.as_of), wave_id)
+            (release,) = door.release(self._by_segment(heeded, key), question)
+            store.write(INPUT_QUALITY, answers_quality(heeded, survey, self._of_wave, wave.as_of), wave.wave_id)
+            before = read_before(store, survey, plan.name, self.run.learned.run_id, wave.as_of)
+            shares = answer_shares(release, survey, plan.privacy.minimum_cell)
             lease.require()
-            store.write(FEEDBACK, feedback_rows(shares, asked, plan.name, run.run_id, wave.as_of), wave_id)  # last: all is there
-            audit.add_once(wave_id, COUNTED, {})
-    return wave_id
+            # Last: its rows say that all is there.
+            store.write(FEEDBACK, feedback_rows(shares, survey, plan.name, self.run.run_id, wave.as_of, before), wave.wave_id)
+
+    @property
+    def _of_wave(self) -> Plan:
+        return for_survey(self.plan, self.wave.survey)
+
+    def _heeded(self, today: Sources) -> Sources:
+        """The sources with an objection of whoever was erased, to the plan's purpose and to the survey's, and without what is withheld."""
+        now = datetime.now(UTC)
+        for purpose in (self.plan, self._of_wave):
+            today = heeding(today, purpose, self.store, self.known, now)
+        return as_permitted(today, self._of_wave, timestamp(now))
+
+    def _by_segment(self, today: Sources, key: Key) -> DataFrame:
+        """Restricted: segment, question and option, one row a person and question, of those who may be used for both purposes at this moment."""
+        now, survey = timestamp(datetime.now(UTC)), self.wave.survey
+        allowed = with_ids(today, self._of_wave)
+        for purpose in (self.plan, self._of_wave):
+            allowed = may_be_used(allowed, today.consent, purpose, now)
+        answers = latest_answers(today.events[survey.name], survey, self.wave.as_of).join(allowed.select(ID), ID, "left_semi")
+        under_key = with_pseudonym(answers, pads_of(self.plan, key).table(self.store.spark), key.key_id)
+        segments = self.store.read(SEGMENTS, self.wave.segments_of).select("pseudonym", "segment")
+        return under_key.join(segments, "pseudonym").select("segment", "question", "option")
+
+
+def _plan_of_page(run: PublishedRun, plan: Plan) -> Plan:
+    """The plan that the page's run was made with, its folders where today's plan has them: `runs` keeps them as they were written."""
+    made = run.learned.plan
+    same = made.sources.model_dump(mode="json") == plan.sources.model_dump(mode="json")
+    return made.model_copy(update={"output": plan.output, "sources": plan.sources if same else made.sources})
 
 
 def _survey_named(plan: Plan, name: str) -> Survey:
@@ -105,23 +155,3 @@ def _survey_named(plan: Plan, name: str) -> Survey:
     if name not in surveys:
         raise ArgumentError(f"--survey: the plan names no survey {name}; it names {', '.join(surveys) or 'none'}")
     return surveys[name]
-
-
-def _heeded(today: Sources, plan: Plan, survey: Survey, store: Store, known: Mapping[str, str]) -> Sources:
-    """The sources with an objection of whoever was erased, to the plan's purpose and to the survey's, and without what is withheld."""
-    now, of_wave = datetime.now(UTC), for_survey(plan, survey)
-    for purpose in (plan, of_wave):
-        today = heeding(today, purpose, store, known, now)
-    return as_permitted(today, of_wave, timestamp(now))
-
-
-def _by_segment(today: Sources, wave: Wave, plan: Plan, key: Key, store: Store) -> DataFrame:
-    """Restricted: segment, question and option, one row a person and question, of those who may be used for both purposes at this moment."""
-    now, of_wave = timestamp(datetime.now(UTC)), for_survey(plan, wave.survey)
-    allowed = with_ids(today, of_wave)
-    for purpose in (plan, of_wave):
-        allowed = may_be_used(allowed, today.consent, purpose, now)
-    answers = latest_answers(today.events[wave.survey.name], wave.survey, wave.as_of).join(allowed.select(ID), ID, "left_semi")
-    under_key = with_pseudonym(answers, pads_of(plan, key).table(store.spark), key.key_id)
-    segments = store.read(SEGMENTS).where(F.col("run_id") == wave.segments_of).select("pseudonym", "segment")
-    return under_key.join(segments, "pseudonym").select("segment", "question", "option")

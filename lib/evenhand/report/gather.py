@@ -13,6 +13,7 @@ from evenhand.records.runs import last_state, started_as_of, written_on
 from evenhand.report.budget import read_budget
 from evenhand.report.everyone import everybody
 from evenhand.report.facts import Facts
+from evenhand.report.feedback import read_waves
 from evenhand.report.lasting import read_lasting
 from evenhand.report.offers import reached, unsure
 from evenhand.report.words import METRIC_NAMES, Row, Rows
@@ -53,6 +54,7 @@ def gather(store: Store, plan: Plan, run_id: str) -> Facts:
         tradeoff, bounds = (pool.submit(read, store, plan, run_id) for read in (_tradeoff, _bounds))
         offers, by_noise = (pool.submit(read, store, plan, run_id) for read in (reached, unsure))
         lasting = pool.submit(read_lasting, store, run_id)
+        waves = pool.submit(read_waves, store, run_id)
         fits, profiles, everyone, fairness, by_group, verdicts, proxies = (future.result() for future in waiting)
         spent, state = budget.result(), begun.result()
     if state is None:
@@ -92,6 +94,7 @@ def gather(store: Store, plan: Plan, run_id: str) -> Facts:
         offers.result(),
         by_noise.result(),
         bounds.result(),
+        waves.result(),
         lasting.result(),
     )
 

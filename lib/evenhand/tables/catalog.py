@@ -185,9 +185,9 @@ FAIRNESS_TRADEOFF = TableSpec(
 FEEDBACK = TableSpec(
     "feedback",
     "open",
-    "plan_name STRING, survey STRING, segments_of STRING, as_of TIMESTAMP, question STRING, option STRING, position INT, segment INT, "
-    "count DOUBLE, count_low DOUBLE, count_high DOUBLE, share DOUBLE, share_low DOUBLE, share_high DOUBLE, suppressed BOOLEAN, "
-    "run_id STRING",
+    "plan_name STRING, survey STRING, segments_of STRING, as_of TIMESTAMP, question STRING, asks STRING, option STRING, "
+    "position INT, segment INT, count DOUBLE, count_low DOUBLE, count_high DOUBLE, share DOUBLE, share_low DOUBLE, share_high DOUBLE, "
+    "suppressed BOOLEAN, before STRING, change DOUBLE, change_low DOUBLE, change_high DOUBLE, run_id STRING",
 )
 
 ALL = (

@@ -5,13 +5,13 @@ from __future__ import annotations
 from argparse import Namespace
 
 from evenhand.cli.command import Answer, Command
-from evenhand.cli.parser import Parser, add_plan
+from evenhand.cli.parser import Parser, add_scheduled
 from evenhand.cli.spark import session
 from evenhand.cli.talk import Talk
 
 
 def _arguments(parser: Parser) -> None:
-    add_plan(parser)
+    add_scheduled(parser)
     parser.add_argument("--survey", required=True, metavar="NAME", help="the survey of the plan")
     parser.add_argument("--run-id", metavar="ID", help="the published run whose segments are taken (default: the last)")
     parser.add_argument("--wave", metavar="ID", help="go on with this wave, or give the new one this id")
