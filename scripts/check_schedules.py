@@ -28,6 +28,7 @@ def main(folder: Path) -> None:
     check_cron_job()
     check_spark_application()
     check_databricks()
+    check_alerts()
     check_airflow(folder)
 
 
@@ -71,6 +72,18 @@ def check_databricks() -> None:
     for name, document in yaml.safe_load((SCHEDULES / "databricks.yml").read_text())["resources"]["jobs"].items():
         gone = lost(document, Job.from_dict(document).as_dict())
         told(f"databricks.yml: Databricks' models know every key of the job {name}", not gone, gone)
+
+
+def check_alerts() -> None:
+    import promql_parser
+
+    for group in yaml.safe_load((SCHEDULES / "alerts.yml").read_text())["groups"]:
+        for rule in group["rules"]:
+            try:
+                promql_parser.parse(rule["expr"])
+            except ValueError as wrong:
+                told(f"alerts.yml: {rule['alert']}", False, wrong)
+    told("alerts.yml: every expression is PromQL", True)
 
 
 def check_airflow(folder: Path) -> None:

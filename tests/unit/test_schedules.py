@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from evenhand.cli.main import parsed
+from evenhand.cli.metrics import LAST_START, STANDS
 from evenhand.errors import TRY_AGAIN, EvenhandError
 
 ROOT = Path(__file__).parents[2]
@@ -112,6 +113,18 @@ def test_a_job_of_kubernetes_is_not_tried_again_after_what_no_retry_mends() -> N
     fails = next(rule["onExitCodes"] for rule in rules if rule["action"] == "FailJob")
     codes = {kind.exit_code for kind in EvenhandError.__subclasses__()} - {TRY_AGAIN, 130}
     assert (set(fails["values"]), fails["containerName"], fails["operator"]) == (codes, container()["name"], "In")
+
+
+def test_alerts_ask_for_gauges_and_labels_that_metrics_have() -> None:
+    (group,) = yaml.safe_load((SCHEDULES / "alerts.yml").read_text(encoding="utf-8"))["groups"]
+    asked = {name for rule in group["rules"] for name in re.findall(r"evenhand_\w+", rule["expr"])}
+    assert (
+        {"evenhand_exit_code", "evenhand_last_success_timestamp_seconds", "evenhand_runs_left"} <= asked <= {*LAST_START, *STANDS}
+    )
+    for rule in group["rules"]:
+        labels = set(re.findall(r"\$labels\.(\w+)", rule["annotations"]["summary"])) | set(re.findall(r"(\w+)=\"", rule["expr"]))
+        assert labels <= {"plan", "command", "attribute", "verdict"}
+    assert f"!= {TRY_AGAIN}" in group["rules"][0]["expr"]
 
 
 def locked(tmp_path: Path, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
