@@ -14,6 +14,7 @@ import pytest
 
 from evenhand.erasure.erase import erase
 from evenhand.errors import ArgumentError, EvenhandError
+from evenhand.governance.maintain import maintain
 from evenhand.governance.verify import verify
 from evenhand.job.api import run
 from evenhand.job.arguments import point_in_time
@@ -79,6 +80,7 @@ OTHERS: dict[str, Callable[[Any, Any, str], object]] = {
     "retain": lambda plan, spark, _: retain(plan, spark),
     "erase": lambda plan, spark, _: erase(plan, spark),
     "verify": lambda plan, spark, _: verify(plan, spark),
+    "maintain": lambda plan, spark, _: maintain(plan, spark),
     "notice": lambda plan, spark, _: notice(plan, "pages"),
 }
 

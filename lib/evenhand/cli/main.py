@@ -15,6 +15,7 @@ from evenhand.cli.commands import (
     erase,
     feedback,
     init,
+    maintain,
     notice,
     recall,
     retain,
@@ -46,6 +47,7 @@ COMMANDS: tuple[Command, ...] = (
     notice.COMMAND,
     retain.COMMAND,
     erase.COMMAND,
+    maintain.COMMAND,
     schema.COMMAND,
 )
 EXAMPLES = (

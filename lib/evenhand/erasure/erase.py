@@ -26,7 +26,6 @@ from evenhand.erasure.requests import WHEN
 from evenhand.erasure.rewrite import (
     NO_VECTORS,
     Erasable,
-    at_once,
     cut_log,
     delete_rows,
     refuse_forbidden,
@@ -42,6 +41,7 @@ from evenhand.records.alone import alone
 from evenhand.records.audit import AuditLog, Entry, known_keys
 from evenhand.records.lease import Lease
 from evenhand.records.opened import opened
+from evenhand.spark.at_once import at_once
 from evenhand.tables.catalog import ERASED
 from evenhand.tables.purge import given, remove_old_files, removing
 from evenhand.tables.store import Store

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeVar
 
 from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
@@ -15,9 +13,6 @@ from evenhand.erasure.files import CHECKSUM, File, Storage, of_hadoop
 from evenhand.errors import StorageError
 from evenhand.spark.errors import SPARK_ERRORS, kind_of, retried
 
-S = TypeVar("S")
-T = TypeVar("T")
-AT_ONCE = 4
 COMMIT = re.compile(r"(?P<version>\d{20})[.\w-]*\.(json|crc|parquet)")
 NO_VECTORS = {"spark.databricks.delta.merge.deletionVectors.persistent": "false"}
 KEPT = {
@@ -35,12 +30,6 @@ class Erasable:
     folder: str
     by: str | None = "pseudonym"  # None where nobody stands in it
     by_run: bool = False  # whether it says of which run a row is
-
-
-def at_once(do: Callable[[S], T], tables: Sequence[S]) -> list[T]:
-    """Do the same with several tables beside each other: of a small one it is mostly waiting."""
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        return list(pool.map(do, tables))
 
 
 def table_at(spark: SparkSession, name: str, address: str, by: str | None = "pseudonym", by_run: bool = False) -> Erasable:

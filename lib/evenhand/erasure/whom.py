@@ -14,13 +14,14 @@ from evenhand.erasure.control import new_number, new_text
 from evenhand.erasure.listed import Pair, listed, under_pseudonyms
 from evenhand.erasure.quarantine import ROW, containing, meant, type_of_ids
 from evenhand.erasure.requests import WHEN, WRITTEN, read_requests
-from evenhand.erasure.rewrite import Erasable, at_once, table_at
+from evenhand.erasure.rewrite import Erasable, table_at
 from evenhand.plan.models import Plan
 from evenhand.prepare.consent import ID
 from evenhand.prepare.customers import with_ids
 from evenhand.prepare.keys import read_key
 from evenhand.prepare.pseudonym import INNER, OUTER, Pads, hmac_sha256
 from evenhand.sources.open import AS_WRITTEN, people_today
+from evenhand.spark.at_once import at_once
 from evenhand.tables.arrow import types_of
 from evenhand.tables.catalog import ALL, CONSENT_QUARANTINE, TableSpec
 from evenhand.tables.cut_off import is_absent
