@@ -123,6 +123,9 @@ class Homes:
             raise OutputError(f"{self.address(spec)} {why}") from None
 
     def _schema_if_any(self, spec: TableSpec, looks: int = LOOKS) -> StructType | None:
+        path = self._path(spec)
+        if path and is_missing(self.spark, path):  # to ask for a table that is not there takes Spark ten times as long
+            return None
         try:
             return self.spark.read.table(self.address(spec)).schema
         except AnalysisException:

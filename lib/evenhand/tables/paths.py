@@ -57,7 +57,13 @@ def is_file(spark: SparkSession, path: str) -> bool:
 
 def is_missing(spark: SparkSession, path: str) -> bool:
     """Whether nothing stands at a path, wherever Spark finds it."""
-    try:
+    if (jvm := getattr(spark, "_jvm", None)) is not None:
+        place = jvm.org.apache.hadoop.fs.Path(absolute(path))
+        try:
+            return not place.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf()).exists(place)
+        except SPARK_ERRORS:
+            return False  # whoever reads it is told why it cannot be
+    try:  # over Spark Connect nothing but a reader can be asked; that it finds nothing is an error, which takes far longer
         spark.read.format("binaryFile").load(literal(absolute(path))).schema  # noqa: B018
     except SPARK_ERRORS as wrong:
         return condition_of(wrong) == "PATH_NOT_FOUND"
