@@ -14,7 +14,7 @@ from airflow.sdk import dag, task
 from airflow.sdk.exceptions import AirflowFailException
 
 JOBS, PLAN, METRICS = "/opt/evenhand/jobs", "/srv/evenhand/plan.yaml", "/var/lib/node_exporter/textfile"
-SPARK = ["spark-submit", "--properties-file", "/opt/evenhand/delta.conf"]
+SPARK = ["spark-submit", "--properties-file", "/opt/evenhand/cluster.conf"]
 TRY_AGAIN, ENDED_FROM_OUTSIDE = 75, 128
 START = pendulum.datetime(2026, 11, 2, tz="UTC")
 

@@ -11,6 +11,7 @@ from conftest import write_key
 from evenhand.job.api import run
 from evenhand.plan.load import parse_plan
 from evenhand.privacy.noise import SeededNoise
+from evenhand.spark.advised import lacking
 from evenhand.spark.session import settings
 from evenhand.tables import catalog
 from sample import KEY, NOW, in_folder, people, plan_yaml, write_sources
@@ -112,3 +113,16 @@ def test_the_settings_that_decide_what_is_written_are_sparks_own_during_a_run_an
     assert {key: during[key] for key in SPEED} == SPEED
     assert during["spark.sql.session.timeZone"] == "Europe/Berlin"
     assert during["spark.sql.timestampType"] == "TIMESTAMP_LTZ"
+
+
+def test_a_session_is_given_what_it_should_have_for_the_length_of_a_run_and_told_what_it_cannot_be_given(spark: Any) -> None:
+    key, session = "spark.databricks.delta.snapshotPartitions", spark.newSession()
+    session.conf.set(key, "3")
+    with settings(session, "UTC"):
+        assert session.conf.get(key) == "3"  # its own
+    session.conf.unset(key)
+    with settings(session, "UTC"):
+        assert session.conf.get(key) == "8"
+    assert key not in session.conf.getAll
+    (line,) = lacking(session)  # the tests' session keeps compiled code, and encrypts nothing
+    assert "spark.io.encryption.enabled is not true" in line

@@ -20,6 +20,7 @@ from evenhand.plan.advice import advice
 from evenhand.plan.load import checked_plan
 from evenhand.plan.models import Plan
 from evenhand.privacy.noise import NoiseSource, OpenDPNoise
+from evenhand.spark.advised import lacking
 from evenhand.spark.errors import no_values_in_errors
 from evenhand.spark.session import require_delta, start
 
@@ -63,6 +64,8 @@ def run(
         waited = wait > 0 and wait_for_others(plan, spark, run_id, wait, hears)
         if run_id is not None and waited and (before := ended(plan, spark, run_id, moment, steps, hears)) is not None:
             return before
+        for line in lacking(spark):
+            hears(line)
         for warning in advice(plan) if set(steps) != {"report"} else []:  # the page says it by itself
             if say is None:
                 warnings.warn(warning, AdviceWarning, stacklevel=2)

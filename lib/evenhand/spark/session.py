@@ -47,6 +47,9 @@ NEEDED = {
     "spark.sql.adaptive.maxShuffledHashJoinLocalMapThreshold": str(64 * 2**20),
 }
 
+# What a run gives a session that does not say it: Delta reads the log of each small table in 50 tasks unless told otherwise.
+GIVEN = {"spark.databricks.delta.snapshotPartitions": "8"}
+
 # Hundreds of settings decide what an expression means, how a type is written or which properties a new table has. Those that
 # only say where things are, how fast it goes or what is shown are named here, and a run leaves them as the session has them.
 DECIDES = re.compile(r"spark\.(sql|databricks\.delta)\.")
@@ -211,6 +214,11 @@ def _given(spark: SparkSession, time_zone: str) -> Iterator[None]:
         for key, value in wanted.items():
             if _changed(spark, key, value):
                 changed[key] = before.get(key)
+        for key, value in GIVEN.items():
+            if key not in before:
+                with suppress(*SPARK_ERRORS):  # it only takes longer without
+                    _set(spark, key, value)
+                    changed[key] = None
         yield
     finally:
         for key, old in changed.items():
