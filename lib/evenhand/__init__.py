@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from evenhand.job.api import run as run
     from evenhand.job.result import Result as Result
     from evenhand.past.runs import runs as runs
+    from evenhand.people.feedback import feedback as feedback
     from evenhand.people.score import score as score
     from evenhand.plan.load import fingerprint as fingerprint
     from evenhand.plan.load import load_plan as load_plan
@@ -39,6 +40,7 @@ _WHERE = {
     "run": "job.api",
     "runs": "past.runs",
     "score": "people.score",
+    "feedback": "people.feedback",
     "session": "spark.session",
     "__version__": "version",
     "AdviceWarning": "errors",

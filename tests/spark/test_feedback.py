@@ -26,13 +26,17 @@ from evenhand.governance.verify import verify
 from evenhand.people import feedback as feedback_job
 from evenhand.people.feedback import feedback
 from evenhand.people.retain import retain
+from evenhand.people.score import score
+from evenhand.plan.load import parse_plan
 from evenhand.plan.surveys import Survey
+from evenhand.prepare.answers import latest_answers
 from evenhand.privacy.sample import Sample
 from evenhand.records.audit import AuditLog
 from evenhand.rows.answers import same_segments
+from evenhand.sources.open import survey_today
 from evenhand.tables import catalog
 from published import World, pseudonym, published_world, remove_customer
-from sample import CONSENT, write_source
+from sample import CONSENT, CUSTOMERS, customer, in_folder, plan_yaml, write_source
 from survey import ANSWERS, SURVEY
 
 pytestmark = pytest.mark.long  # a run, and waves of a survey about its segments
@@ -178,6 +182,17 @@ def test_the_next_wave_says_what_has_changed_and_the_page_shows_it(world: World)
     assert "How comfortable are you with what we do with your data?" in page
 
 
+def test_people_who_were_only_scored_are_counted_in_the_segments_that_they_were_put_into(world: World) -> None:
+    """The newest published run is the scored one, whose page is that of the run with the centers."""
+    plan = plan_of(world, share=0.002)
+    assert score(plan, world.spark, "run-1", scoring_id="scored") == "scored"
+    assert feedback(plan, world.spark, "data_use", wave_id="third") == "third"
+    rows = rows_of(world, "third")
+    assert {(r.segments_of, r.suppressed or r.before) for r in rows} <= {("scored", "second"), ("scored", True)}
+    assert "second" in {r.before for r in rows}  # the noise is loud; what it makes of a count below 0 is not shown
+    assert "Wave third of" in world.result.report.read_text(encoding="utf-8")
+
+
 def test_a_segment_is_followed_over_the_runs_in_between(world: World) -> None:
     store = world.result.store
     for run_id, was_in, was in (("next", "run-1", [2, 1, None]), ("after", "next", [3, None, 1])):
@@ -298,7 +313,7 @@ def test_what_a_wave_found_wrong_and_its_lease_are_kept_no_longer_than_the_plan_
         time.setattr("evenhand.people.retain.datetime", Later)
         removed = retain(plan_of(world), world.spark)
     assert {"first", "cut"} <= set(removed["input_quality"]) & set(removed["leases"])
-    with pytest.raises(RunConflict, match="the segments of run run-1 are not kept any more"):
+    with pytest.raises(RunConflict, match="the segments of run scored are not kept any more"):
         feedback(plan_of(world), world.spark, "data_use")
     assert len(rows_of(world, "first")) == 15
 
@@ -316,3 +331,31 @@ def test_spark_counts_what_numpy_counts(spark: Any) -> None:
     in_numpy = question.of_sample(Sample.of(none, np.stack([segment, comfort, control], axis=1)))
     assert {name: vector.tolist() for name, vector in in_spark.items()} == {n: v.tolist() for n, v in in_numpy.items()}
     assert question.cost == pytest.approx(1.0)
+
+
+def test_a_person_has_one_answer_to_a_question_however_many_rows_and_spellings_there_are(spark: Any, tmp_path: Path) -> None:
+    """The sensitivity of 1 rests on it: whatever stands in the sources of one person, at most one row a question comes of it."""
+    ids = [" A ", "a", "A", "b", "b", "c"]
+    write_source(spark, tmp_path / "customers", [customer(id) for id in ids], CUSTOMERS)
+    events = [(id, purpose, "granted", NOW, None, "web") for id in ("A", "b", "c") for purpose in ("offers", "surveys")]
+    write_source(spark, tmp_path / "consent", events, CONSENT)
+    random, options = np.random.default_rng(5), ["1", "2", "3", "x", None, "yes", "no", ""]
+    rows = [
+        (str(random.choice(ids)), str(random.choice(["comfort", "control"])), options[random.integers(8)], at, None)
+        for at in [NOW - timedelta(days=int(d)) for d in random.integers(0, 5, 400)]
+    ]
+    write_source(spark, tmp_path / "answers", rows, ANSWERS)
+    plan = parse_plan(plan_yaml(in_folder(tmp_path) | survey_at(tmp_path) | {"sources.ids": {"trim": True, "casefold": True}}))
+    survey = plan.surveys[0]
+    today = survey_today(spark, plan, survey)
+    found = latest_answers(today.events["data_use"], survey, datetime.now(UTC)).collect()
+    assert len({(r[0], r.question) for r in found}) == len(found)
+    last: dict[tuple[str, int], set[int]] = {}
+    for id, question, answer, at, _ in rows:
+        of = (id.strip().upper(), ["comfort", "control"].index(question))
+        named = [str(o) for o in SURVEY["questions"][of[1]]["options"]]
+        newest = max(t for i, q, _, t, _ in rows if (i.strip().upper(), q) == (of[0], question))
+        if at == newest:
+            last.setdefault(of, set()).add(named.index(answer) + 1 if answer in named else 0)
+    expected = {(i, q): options.pop() for (i, q), options in last.items() if len(options) == 1 and options != {0}}
+    assert {(r[0], r.question): r.option for r in found} == expected

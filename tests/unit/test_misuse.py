@@ -26,6 +26,7 @@ from evenhand.people.notice import notice
 from evenhand.people.recall import recall
 from evenhand.people.receipt import write_receipt
 from evenhand.people.retain import retain
+from evenhand.people.rewards import rewards
 from evenhand.people.score import score
 from evenhand.plan.load import load_plan, parse_plan
 from evenhand.plan.models import Plan
@@ -77,6 +78,7 @@ OTHERS: dict[str, Callable[[Any, Any, str], object]] = {
     "receipt": lambda plan, spark, ids: write_receipt(plan, spark, ids, "receipt.json"),
     "import": lambda plan, spark, _: import_consent(plan, spark, "events.csv"),
     "feedback": lambda plan, spark, _: feedback(plan, spark, "data_use"),
+    "rewards": lambda plan, spark, _: rewards(plan, spark, "2026-10", "out"),
     "retain": lambda plan, spark, _: retain(plan, spark),
     "erase": lambda plan, spark, _: erase(plan, spark),
     "verify": lambda plan, spark, _: verify(plan, spark),

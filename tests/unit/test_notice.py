@@ -25,6 +25,7 @@ from evenhand.plan.languages import catalogs, languages
 from evenhand.plan.load import load_plan, parse_plan
 from evenhand.plan.substance import differences, substance
 from sample import REMOVED, plan_yaml
+from survey import SURVEY
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "conf/demo.yaml"
@@ -89,6 +90,14 @@ SAID = {
     "promise": ({"notice.never_used": ["email"]}, ["We promise never to read: email."]),
     "holdout": ({"activation.holdout": 0.1}, ["Some people, by chance, do not get it."]),
     "signals": ({}, ["Global Privacy Control"]),
+    "rewards": (
+        {"surveys": [SURVEY], "rewards": {"survey": 10, "review": 5}},
+        ["They are the same whatever your answers are.", "A yes and a no earn the same."],
+    ),
+    "a survey": (
+        {"surveys": [SURVEY]},
+        ["From: data use", "answer To count which answer you have chosen.", "only if you said yes to that survey: data use.", "Beside the surveys, we do not use"],
+    ),
 }  # fmt: skip
 
 
@@ -221,6 +230,11 @@ CHANGED = {
     "an attribute that decides": (
         {"fairness.mitigation": BALANCED},
         "protected attributes: now sex is read to put people into segments, no longer sex is measured",
+    ),
+    "rewards": ({"rewards": {"review": 5}}, "rewards: now points for taking part"),
+    "a survey more": (
+        {"surveys": [SURVEY]},
+        "columns: now data_use.answer, data_use.answered_at, data_use.question; surveys: now data_use for surveys",
     ),
     "a promise dropped": ({"notice.never_used": []}, "promised never to be used: no longer email"),
 }  # fmt: skip
@@ -385,6 +399,10 @@ WRONG = {
     "no language": ({"notice.languages": ["German"]}, "the code of a language is needed, such as en, de or pt_BR"),
     "words in a language that is not written": ({"notice.words": {"de": {}}}, "words: de is not among languages"),
     "a promise that the plan breaks": ({"notice.never_used": ["SEX"]}, "column SEX is read from customers; promise only what the plan keeps"),
+    "a promise that a survey breaks": (
+        {"surveys": [SURVEY], "notice.never_used": ["Answer"]},
+        "column Answer is read from data_use; promise only what the plan keeps",
+    ),
     "a version below the least": (
         {"sources.consent.minimum_notice_version": "1.1"},
         "notice.version: 1.0 is older than sources.consent.minimum_notice_version, 1.1",

@@ -54,7 +54,27 @@ def test_the_check_says_what_a_wave_reads_who_counts_and_what_it_costs() -> None
     assert "comfort (1, 2, 3); control (yes, no)" in said
     assert "A wave costs ε = 0.2 of the 3 of population testers, beside what runs take, ε = 0.1 a question" in said
     assert "within 30, 19 times in 20" in said  # ln(20) / 0.1
+    rewarded = " ".join(explain(parse_plan(plan_yaml({"rewards": {"review": 5}}))).split())
+    assert "Points a month for taking part, whatever was said: 5 for a review of one's choices; evenhand rewards" in rewarded
     assert "Surveys" not in explain(parse_plan(plan_yaml()))
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"rewards": {"survey": 10}}, "rewards.survey: the plan names no survey"),
+        ({"rewards": {}}, "rewards: state points for survey, for review, or for both"),
+        ({"rewards": {"review": -5}}, "rewards.review: input should be greater than or equal to 0"),
+        (
+            {"rewards": {"survey": 10}, "surveys": [SURVEY | {"source": SURVEY["source"] | {"where": "answer = 'yes'"}}]},
+            "rewards.survey: surveys.data_use.source.where chooses which answers count, and a reward hangs on nothing that was said",
+        ),
+    ],
+)
+def test_rewards_that_could_hang_on_what_somebody_says_are_refused(changes: dict[str, Any], expected: str) -> None:
+    with pytest.raises(PlanError) as wrong:
+        parse_plan(plan_yaml(changes))
+    assert expected in str(wrong.value)
 
 
 def shares(counts: list[list[int]], minimum: int, epsilon: float, seed: int = 1) -> list[AnswerShare]:

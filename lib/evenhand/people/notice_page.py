@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from evenhand.people.translated import messages, own_name, span
-from evenhand.plan.columns import CONSENT, Use, uses
+from evenhand.plan.columns import CONSENT, Use, all_uses
 from evenhand.plan.models import Plan
 from evenhand.plan.notice import Notice
 from evenhand.plan.substance import KEPT, use_of_attribute
@@ -49,6 +49,8 @@ def view(plan: Plan, notice: Notice, language: str, others: Sequence[str]) -> di
         "reach": words(plan.contact.reach) if plan.contact else "",
         "opt_in": plan.opt_in,
         "sources": _sources(plan, words),
+        "rewards": plan.rewards,
+        "surveys": [_name(survey.name, words) for survey in plan.surveys],
         "never": [words(column) for column in notice.never_used],
         "protected": [
             {"name": _name(a.name, words), "why": sentence(words(a.why)), "use": use_of_attribute(plan, a.name)}
@@ -82,7 +84,7 @@ def sentence(text: str) -> str:
 def _sources(plan: Plan, words: Words) -> list[dict[str, Any]]:
     """By source its columns with all that they are read for, as (kind, the plan's words); columns of the same reasons together."""
     found: dict[str, dict[str, tuple[str, dict[tuple[str, str], None]]]] = {}
-    for use in uses(plan):
+    for use in all_uses(plan):
         found.setdefault(use.source, {}).setdefault(use.column.lower(), (use.column, {}))[1][_reason(use, words)] = None
     return [{"name": _name(source, words), "rows": _rows(plan, source, columns, words)} for source, columns in found.items()]
 

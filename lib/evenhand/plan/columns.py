@@ -115,6 +115,13 @@ def reasons(plan: Plan) -> Iterator[tuple[str, str, str]]:
             yield feature.events, "how many rows", f"feature {feature.name}: {feature.why}"
 
 
+def all_uses(plan: Plan) -> Iterator[Use]:
+    """Every use of a column by a run, then by the waves of each survey in its table of answers."""
+    yield from uses(plan)
+    for survey in plan.surveys:
+        yield from (use for use in uses(for_survey(plan, survey)) if use.source == survey.name)
+
+
 def uses(plan: Plan) -> Iterator[Use]:
     """Every use of a column, in the order of the plan."""
     customers, consent = plan.sources.customers, plan.sources.consent

@@ -15,7 +15,7 @@ from evenhand.plan.method import Method
 from evenhand.plan.models import Plan
 from evenhand.plan.notice_checks import wrong_words
 from evenhand.plan.periods import EACH
-from evenhand.plan.survey_words import surveys_in_words
+from evenhand.plan.survey_words import rewards_in_words, surveys_in_words
 from evenhand.plan.zones import ledger_in_words, zones
 from evenhand.terminal import WIDTH, hanging
 
@@ -41,6 +41,7 @@ def explain(plan: Plan) -> str:
         *_wrapped(ledger_in_words(plan)),
         *_wrapped(kept_in_words(plan)),
         *_wrapped(notice_in_words(plan)),
+        *_wrapped(rewards_in_words(plan)),
         "",
         "Privacy budget",
         *_budget(plan),

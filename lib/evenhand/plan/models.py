@@ -23,6 +23,7 @@ from evenhand.plan.features import Attribute, Feature
 from evenhand.plan.notice import Notice
 from evenhand.plan.privacy import Privacy
 from evenhand.plan.retention import Contact, Retention
+from evenhand.plan.rewards import Rewards
 from evenhand.plan.surveys import Survey
 
 RESERVED = {"run_id", "pseudonym", "key_id", "segment", "imputed", "clipped", "as_of", "box", "joint_group"}
@@ -113,6 +114,10 @@ class Plan(Model):
         default_factory=list,
         max_length=20,
         description="Surveys about the use of data that are counted by segment: `evenhand feedback`. No run reads them.",
+    )
+    rewards: Rewards | None = Field(
+        default=None,
+        description="Points for taking part, the same whatever somebody says: `evenhand rewards`. Without it nothing is given.",
     )
     retention: Retention = Field(default=Retention(), description="How long what is about people is kept.")
     contact: Contact | None = Field(

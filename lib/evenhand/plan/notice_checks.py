@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from difflib import get_close_matches
 
-from evenhand.plan.columns import needed_columns
+from evenhand.plan.columns import all_uses, needed_columns
 from evenhand.plan.consent import is_lower
 from evenhand.plan.models import Plan
 from evenhand.plan.notice import Notice
@@ -35,10 +35,10 @@ def sentences(plan: Plan) -> list[str]:
 
 def names(plan: Plan) -> Iterator[str]:
     """What else the page repeats, which may have other words."""
-    for source, columns in needed_columns(plan).items():
-        yield source
-        yield from columns
-        yield from (f"{source}.{column}" for column in columns)  # where it is to be called otherwise than elsewhere
+    yield from needed_columns(plan)
+    yield from (survey.name for survey in plan.surveys)
+    for use in all_uses(plan):
+        yield from (use.column, f"{use.source}.{use.column}")  # the second where it is to be called otherwise than elsewhere
     yield from plan.attribute_names
     if plan.contact is not None:
         yield from (plan.contact.controller, plan.contact.reach)
@@ -49,7 +49,7 @@ def names(plan: Plan) -> Iterator[str]:
 
 
 def _promises(plan: Plan, notice: Notice) -> list[str]:
-    read = {c.lower(): source for source, columns in needed_columns(plan).items() for c in columns}
+    read = {use.column.lower(): use.source for use in all_uses(plan)}
     return [
         f"notice.never_used.{i}: column {column} is read from {read[column.lower()]}; promise only what the plan keeps"
         for i, column in enumerate(notice.never_used)

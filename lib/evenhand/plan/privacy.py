@@ -64,7 +64,9 @@ class Privacy(Model):
         default=None, description="Only where the ledger knows the people under another name, table or id column."
     )
     population_total: Number = Field(
-        gt=0, le=1000, description="What all runs on these people may spend together; of a plan that `renews`, in one period."
+        gt=0,
+        le=1000,
+        description="What all runs on these people, and waves of surveys, may spend together; of a plan that `renews`, in one period.",
     )
     delta: Number | None = Field(
         default=None,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from evenhand.plan.columns import CONSENT, uses
+from evenhand.plan.columns import CONSENT, all_uses
 from evenhand.plan.models import Plan
 from evenhand.plan.spans import normal
 
@@ -23,12 +23,14 @@ DOES = {
 def substance(plan: Plan) -> Substance:
     """By subject what customers are told, sorted; two plans of which it is equal have the same notice."""
     notice = plan.notice
-    columns = {f"{use.source}.{use.column}".lower() for use in uses(plan) if use.source != CONSENT and use.kind != "id"}
+    columns = {f"{use.source}.{use.column}".lower() for use in all_uses(plan) if use.source != CONSENT and use.kind != "id"}
     columns |= {f"{f.events}, how many rows" for f in plan.features if f.events is not None and not f.columns}
     found = {
         "purpose": [f"{plan.purpose}: {_one_line(plan.description)}"],
         "legal basis": [plan.legal_basis.replace("_", " ")],
         "columns": columns,
+        "surveys": [f"{survey.name} for {survey.purpose}" for survey in plan.surveys],
+        "rewards": ["points for taking part"] if plan.rewards else [],
         "protected attributes": [f"{a.column.lower()} {DOES[use_of_attribute(plan, a.name)]}" for a in plan.protected],
         "recipients": [_one_line(f"{r.name} ({r.transfer})" if r.transfer else r.name) for r in notice.recipients]
         if notice

@@ -16,6 +16,8 @@ def contradictions_of_surveys(plan: Plan) -> list[str]:
 
 
 def _contradictions(plan: Plan) -> Iterator[str]:
+    if plan.rewards is not None and plan.rewards.survey and not plan.surveys:
+        yield "rewards.survey: the plan names no survey; name one under surveys, or leave this out"
     seen = set(source_tables(plan))
     protected = {a.column.lower(): a.name for a in plan.protected}
     for i, survey in enumerate(plan.surveys):
@@ -29,6 +31,11 @@ def _contradictions(plan: Plan) -> Iterator[str]:
                     f"{path}.source.where: column {column} is the protected attribute {attribute}; a protected attribute may be "
                     "measured, not decide which answers count"
                 )
+        if plan.rewards is not None and plan.rewards.survey and survey.source.where:
+            yield (
+                f"rewards.survey: surveys.{survey.name}.source.where chooses which answers count, and a reward hangs on nothing that was said; "
+                "leave the condition out, and have the survey in a table of its own"
+            )
         each, least = plan.survey_budget(survey) / len(survey.questions), LEAST_SHARE["epsilon"]
         if each < least:
             yield (

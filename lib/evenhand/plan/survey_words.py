@@ -1,4 +1,4 @@
-"""What `--check` says of a plan's surveys: what a wave reads and why, who counts, what it costs, how far the noise reaches."""
+"""What `--check` says of a plan's surveys and rewards: what a wave reads and why, who counts, what it costs, how far the noise reaches."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator
 
 from evenhand.plan.accounting import half_width
-from evenhand.plan.columns import for_survey, uses
+from evenhand.plan.columns import all_uses
 from evenhand.plan.models import Plan
 from evenhand.plan.surveys import Survey
 from evenhand.terminal import WIDTH
@@ -26,10 +26,21 @@ def surveys_in_words(plan: Plan) -> list[str]:
     ]
 
 
+def rewards_in_words(plan: Plan) -> str:
+    """What is given for taking part; empty where nothing is."""
+    given = plan.rewards
+    if given is None:
+        return ""
+    parts = [f"{given.survey} for each survey"] * bool(given.survey) + [f"{given.review} for a review of one's choices"] * bool(
+        given.review
+    )
+    return f"Points a month for taking part, whatever was said: {' and '.join(parts)}; evenhand rewards hands them out."
+
+
 def _survey(plan: Plan, survey: Survey) -> Iterator[str]:
     table, each = survey.source, plan.survey_budget(survey) / len(survey.questions)
     yield f"  {survey.name}: {table.address}"
-    for use in uses(for_survey(plan, survey)):
+    for use in all_uses(plan):
         if use.source == survey.name:
             yield from textwrap.wrap(
                 f"{use.column}: {WHY.get(use.kind, use.in_words)}", WIDTH, initial_indent="    ", subsequent_indent="      "
