@@ -33,7 +33,7 @@ from evenhand.prepare.answers import latest_answers
 from evenhand.privacy.sample import Sample
 from evenhand.records.audit import AuditLog
 from evenhand.rows.answers import same_segments
-from evenhand.sources.open import survey_today
+from evenhand.sources.open import answers_today
 from evenhand.tables import catalog
 from published import World, pseudonym, published_world, remove_customer
 from sample import CONSENT, CUSTOMERS, customer, in_folder, plan_yaml, write_source
@@ -221,7 +221,7 @@ def test_a_wave_that_was_cut_off_goes_on_with_the_numbers_that_were_released_and
     assert said[-1] == "wave cut is counted already; nothing was computed or spent again"
     assert (spent(world), answer_to(world, "cut")) == (paid, released)
     assert len(rows_of(world, "cut")) == 15
-    with pytest.raises(RunConflict, match="cut counts another survey, other questions, or segments of another run"):
+    with pytest.raises(RunConflict, match="cut counts something else, or of other people"):
         feedback(plan_of(world, share=0.003), world.spark, "data_use", wave_id="cut")
 
 
@@ -313,7 +313,7 @@ def test_what_a_wave_found_wrong_and_its_lease_are_kept_no_longer_than_the_plan_
         time.setattr("evenhand.people.retain.datetime", Later)
         removed = retain(plan_of(world), world.spark)
     assert {"first", "cut"} <= set(removed["input_quality"]) & set(removed["leases"])
-    with pytest.raises(RunConflict, match="the segments of run scored are not kept any more"):
+    with pytest.raises(RunConflict, match=r"the rows of run \S+ in segments are not kept any more"):
         feedback(plan_of(world), world.spark, "data_use")
     assert len(rows_of(world, "first")) == 15
 
@@ -347,7 +347,7 @@ def test_a_person_has_one_answer_to_a_question_however_many_rows_and_spellings_t
     write_source(spark, tmp_path / "answers", rows, ANSWERS)
     plan = parse_plan(plan_yaml(in_folder(tmp_path) | survey_at(tmp_path) | {"sources.ids": {"trim": True, "casefold": True}}))
     survey = plan.surveys[0]
-    today = survey_today(spark, plan, survey)
+    today = answers_today(spark, plan, survey)
     found = latest_answers(today.events["data_use"], survey, datetime.now(UTC)).collect()
     assert len({(r[0], r.question) for r in found}) == len(found)
     last: dict[tuple[str, int], set[int]] = {}

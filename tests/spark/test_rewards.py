@@ -21,7 +21,7 @@ from evenhand.people.rewards import earned, rewards
 from evenhand.plan.load import parse_plan
 from evenhand.prepare.customers import timestamp
 from evenhand.records.audit import AuditLog
-from evenhand.sources.open import people_today, survey_today
+from evenhand.sources.open import answers_today, people_today
 from evenhand.tables.store import Store
 from published import pseudonym
 from sample import CONSENT, CUSTOMERS, KEY, customer, in_folder, plan_yaml, write_source
@@ -127,7 +127,7 @@ def test_no_reward_depends_on_an_answer_a_state_a_protected_attribute_or_anythin
         return spark.createDataFrame(mixed, rows.schema)
 
     today = people_today(spark, plan)
-    answers = survey_today(spark, plan, plan.surveys[0]).events["data_use"]
+    answers = answers_today(spark, plan, plan.surveys[0]).events["data_use"]
     other = type(today)(today.customers, drawn(today.consent, "customer_id", "recorded_at"), {}, {})
     times = timestamp(OCTOBER), timestamp(OCTOBER + timedelta(days=31))
     before, after = (
@@ -141,7 +141,7 @@ def test_no_reward_depends_on_an_answer_a_state_a_protected_attribute_or_anythin
 def test_of_each_table_only_whose_and_when_is_read(world: World) -> None:
     plan = world.plan()
     today = people_today(world.spark, plan)
-    answers = {"data_use": survey_today(world.spark, plan, plan.surveys[0]).events["data_use"]}
+    answers = {"data_use": answers_today(world.spark, plan, plan.surveys[0]).events["data_use"]}
     found = earned(today, answers, plan, plan.rewards, timestamp(OCTOBER), timestamp(OCTOBER + timedelta(days=31)))
     schemas = re.findall(r"ReadSchema: struct<([^>]*)>", found._jdf.queryExecution().executedPlan().toString())
     columns = {field.split(":")[0] for schema in schemas for field in schema.split(",")}

@@ -23,6 +23,7 @@ from evenhand.people.activate import activate
 from evenhand.people.consent_import import import_consent
 from evenhand.people.feedback import feedback
 from evenhand.people.notice import notice
+from evenhand.people.outcomes import outcomes
 from evenhand.people.recall import recall
 from evenhand.people.receipt import write_receipt
 from evenhand.people.retain import retain
@@ -78,6 +79,7 @@ OTHERS: dict[str, Callable[[Any, Any, str], object]] = {
     "receipt": lambda plan, spark, ids: write_receipt(plan, spark, ids, "receipt.json"),
     "import": lambda plan, spark, _: import_consent(plan, spark, "events.csv"),
     "feedback": lambda plan, spark, _: feedback(plan, spark, "data_use"),
+    "outcomes": lambda plan, spark, _: outcomes(plan, spark, "response", "act-1"),
     "rewards": lambda plan, spark, _: rewards(plan, spark, "2026-10", "out"),
     "retain": lambda plan, spark, _: retain(plan, spark),
     "erase": lambda plan, spark, _: erase(plan, spark),

@@ -13,6 +13,7 @@ from evenhand.people.published import PublishedRun
 from evenhand.plan.geometry import STEPS
 from evenhand.plan.load import parse_plan
 from sample import NOW, plan_yaml
+from survey import SURVEY
 
 CENTERS = np.rint(np.array([[0.1, 0.5, 0.1], [0.7, 0.5, 0.2], [0.4, 0.5, 0.8]]) * STEPS * 2**CENTER_BITS).astype(np.int64)
 BALANCED = {
@@ -72,6 +73,18 @@ def test_who_answers_for_it_and_how_to_say_no_are_the_plan_s() -> None:
     page = PAGE.render(made({"contact": {"controller": "Example Ltd", "reach": "privacy@example.com"}}, ROWS))
     assert "Example Ltd answers for it." in page
     assert "privacy@example.com" in page
+
+
+def test_answers_to_surveys_and_responses_to_offers_are_among_what_is_read() -> None:
+    outcome = {
+        "name": "response",
+        "source": {"path": "r", "id": "customer_id", "time": "at"},
+        "options": ["bought"],
+        "share": 0.1,
+    }
+    page = re.sub(r"\s+", " ", PAGE.render(made({"surveys": [SURVEY], "outcomes": [outcome]}, ROWS)))
+    assert "which of the plan&#39;s options was chosen" in page
+    assert "what came of the offer" in page
 
 
 def test_rows_that_retention_has_taken_leave_the_segment_without_a_reason() -> None:

@@ -17,6 +17,7 @@ from asked import MAKERS, Earlier, asked
 from evenhand.ask import assessment as tallies
 from evenhand.ask.answers import answer_counts
 from evenhand.ask.bounds import magnitude_histograms
+from evenhand.ask.outcomes import outcome_counts
 from evenhand.plan.magnitudes import BINS
 from evenhand.plan.method import Method
 from evenhand.plan.models import Plan
@@ -115,6 +116,21 @@ def test_no_customer_changes_the_answers_to_a_survey_by_more_than_they_declare(k
         )
         assert all(change.holds for change in found)
         assert [change.used for change in found] == answered.tolist()
+
+
+@settings(max_examples=40)
+@given(plans(), st.integers(1, 5), SEEDS)
+def test_every_customer_changes_each_table_of_outcomes_by_all_that_it_declares_and_no_more(
+    plan: Plan, options: int, seed: int
+) -> None:
+    random, k = np.random.default_rng(seed), 4
+    question = outcome_counts(plan, k, options, 1.0)
+    columns = [random.integers(1, k + 1, 12), random.integers(0, 2, 12), random.integers(0, options + 1, 12)]
+    columns += [random.integers(0, len(a.group_names), 12) for a in plan.protected]
+    people = Sample.of(np.zeros((12, 0), dtype=np.int64), np.stack(columns, axis=1))
+    found = changes(question.parts, question.of_sample(people[1:]), question.of_sample(people))
+    assert all(change.holds and change.used == 1 for change in found)
+    assert question.cost == pytest.approx(1.0)
 
 
 @settings(max_examples=30)

@@ -23,9 +23,9 @@ QUESTION = SURVEY["questions"][0]
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"name": "purchases"}, "surveys.purchases.name: purchases is the name of another survey or source"),
+        ({"name": "purchases"}, "surveys.purchases.name: purchases is the name of another survey, outcome or source"),
         ({"share": 1}, "surveys.data_use.share: input should be less than 1"),
-        ({"share": 1e-5}, "surveys.data_use.share: each question gets ε = 5e-06"),
+        ({"share": 1e-5}, "surveys.data_use.share: each of 2 gets ε = 5e-06"),
         ({"questions": [QUESTION, QUESTION]}, "surveys.data_use: question comfort is named twice"),
         ({"questions": [QUESTION | {"options": ["1", 1]}]}, "surveys.data_use.questions.comfort.options: option 1 is named twice"),
         ({"questions": [QUESTION | {"options": ["yes"]}]}, "surveys.data_use.questions.comfort.options: list should have at least 2"),

@@ -13,7 +13,7 @@ from evenhand.erasure.listed import heeding
 from evenhand.errors import ArgumentError
 from evenhand.job.arguments import checked_id, checked_noise
 from evenhand.people.published import PublishedRun, newest_published, published_run, require_kept
-from evenhand.people.waves import ASK, COUNTED, Wave, begun, gone_on, new_id, refuse_taken
+from evenhand.people.waves import ASK_SURVEY, SURVEY_COUNTED, Wave, begun, door_of, gone_on, new_id, refuse_taken
 from evenhand.plan.columns import for_survey
 from evenhand.plan.data import Key
 from evenhand.plan.load import checked_plan
@@ -27,15 +27,12 @@ from evenhand.prepare.pseudonym import with_pseudonym
 from evenhand.prepare.sources import Sources
 from evenhand.prepare.withheld import as_permitted
 from evenhand.privacy.noise import NoiseSource, OpenDPNoise
-from evenhand.privacy.release import Door
-from evenhand.records.account import Loss
 from evenhand.records.audit import AuditLog, known_keys
 from evenhand.records.lease import held
-from evenhand.records.ledger import Ledger
 from evenhand.records.opened import opened
 from evenhand.report.page import write_report
 from evenhand.rows.answers import feedback_rows, read_before
-from evenhand.sources.open import people_of, survey_named, survey_today, vanished_files_named
+from evenhand.sources.open import answers_named, answers_today, vanished_files_named
 from evenhand.tables.catalog import FEEDBACK, INPUT_QUALITY, SEGMENTS
 from evenhand.tables.store import Store
 
@@ -69,16 +66,16 @@ def feedback(
         if before is None:
             refuse_taken(store, wave_id)
             newest = run_id or newest_published(store, plan, entries)
-            wave = Wave(wave_id, asked, plan.survey_budget(asked), newest, datetime.now(UTC))
+            wave = Wave(wave_id, asked, plan.wave_budget(asked), newest, datetime.now(UTC))
         else:
             wave = gone_on(before, wave_id, plan, asked, run_id)
-        run = published_run(store, plan, wave.segments_of)
+        run = published_run(store, plan, wave.about)
         if store.rows(FEEDBACK, wave_id) is None:
             require_kept(run, entries)
-            _Count(plan, wave, run, store, audit, known_keys(entries), is_new=before is None).do(source, say)
+            _Count(plan, wave, asked, run, store, audit, known_keys(entries), is_new=before is None).do(source, say)
         else:
             say(f"wave {wave_id} is counted already; nothing was computed or spent again")
-        audit.add_once(wave_id, COUNTED, {})
+        audit.add_once(wave_id, SURVEY_COUNTED, {})
         write_report(store, _plan_of_page(run, plan), run.learned.run_id)
     return wave_id
 
@@ -89,6 +86,7 @@ class _Count:
 
     plan: Plan
     wave: Wave
+    survey: Survey
     run: PublishedRun
     store: Store
     audit: AuditLog
@@ -97,20 +95,16 @@ class _Count:
 
     def do(self, noise: NoiseSource, say: Callable[[str], None]) -> None:
         """Raises before anything is spent where a key, a source or the budget is not there."""
-        plan, wave, store, survey = self.plan, self.wave, self.store, self.wave.survey
+        plan, wave, store, survey = self.plan, self.wave, self.store, self.survey
         key, spark = key_of(plan, self.run.key_id, self.known), store.spark
-        today = survey_today(spark, plan, survey)
-        # Pure ε whatever the plan's noise, so it is a spending of its own.
-        privacy = plan.privacy.model_copy(update={"epsilon": wave.epsilon, "delta": None})
-        ledger = Ledger(store, self.audit, privacy, people_of(spark, plan), noise.private)
-        ledger.refuse(wave.wave_id, Loss(wave.epsilon))
-        with held(store, wave.wave_id) as lease, survey_named(survey), vanished_files_named(spark, self._of_wave, today):
+        today = answers_today(spark, plan, survey)
+        question = answer_counts(survey, len(self.run.centers), wave.epsilon, wave.fingerprint)
+        door = door_of(store, self.audit, plan, wave, noise, question, self.is_new)
+        with held(store, wave.wave_id) as lease, answers_named(survey), vanished_files_named(spark, self._of_wave, today):
             if self.is_new:
-                self.audit.add(wave.wave_id, ASK, wave.begins(plan, today.versions))
+                self.audit.add(wave.wave_id, ASK_SURVEY, wave.begins(plan, today.versions))
             say(f"wave {wave.wave_id}: if it is cut off, start it again with --wave {wave.wave_id}")
             heeded = self._heeded(today)
-            question = answer_counts(survey, len(self.run.centers), wave.epsilon, wave.fingerprint)
-            door = Door(store, ledger, noise, wave.wave_id, {question.name: question.cost}, resumed=not self.is_new)
             lease.require()
             (release,) = door.release(self._by_segment(heeded, key), question)
             store.write(INPUT_QUALITY, answers_quality(heeded, survey, self._of_wave, wave.as_of), wave.wave_id)
@@ -122,7 +116,7 @@ class _Count:
 
     @property
     def _of_wave(self) -> Plan:
-        return for_survey(self.plan, self.wave.survey)
+        return for_survey(self.plan, self.survey)
 
     def _heeded(self, today: Sources) -> Sources:
         """The sources with an objection of whoever was erased, to the plan's purpose and to the survey's, and without what is withheld."""
@@ -133,13 +127,13 @@ class _Count:
 
     def _by_segment(self, today: Sources, key: Key) -> DataFrame:
         """Restricted: segment, question and option, one row a person and question, of those who may be used for both purposes at this moment."""
-        now, survey = timestamp(datetime.now(UTC)), self.wave.survey
+        now, survey = timestamp(datetime.now(UTC)), self.survey
         allowed = with_ids(today, self._of_wave)
         for purpose in (self.plan, self._of_wave):
             allowed = may_be_used(allowed, today.consent, purpose, now)
         answers = latest_answers(today.events[survey.name], survey, self.wave.as_of).join(allowed.select(ID), ID, "left_semi")
         under_key = with_pseudonym(answers, pads_of(self.plan, key).table(self.store.spark), key.key_id)
-        segments = self.store.read(SEGMENTS, self.wave.segments_of).select("pseudonym", "segment")
+        segments = self.store.read(SEGMENTS, self.wave.about).select("pseudonym", "segment")
         return under_key.join(segments, "pseudonym").select("segment", "question", "option")
 
 

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from evenhand.people.published import PublishedRun
 from evenhand.people.why import why
-from evenhand.plan.columns import reasons
+from evenhand.plan.columns import all_reasons
 from evenhand.plan.geometry import to_unit
 from evenhand.plan.models import Plan
 
@@ -54,7 +54,7 @@ def person(
         "description": plan.description,
         "legal_basis": BASES[plan.legal_basis],
         "consent": sorted(rows.get("consent", []), key=lambda row: str(row.get("recorded_at"))),
-        "used": [{"source": s, "column": c, "why": reason} for s, c, reason in reasons(plan)],
+        "used": [{"source": s, "column": c, "why": reason} for s, c, reason in all_reasons(plan)],
         "runs": of_runs,
         "handed_out": [_handed_out(row, activations, rows.get("recalled", [])) for row in rows.get("activated", [])],
         "not_used": list(unused),

@@ -22,7 +22,7 @@ from evenhand.records.audit import PUBLISH, Entry
 from evenhand.records.origin import Origin
 from evenhand.records.runs import BLOCKED, PUBLISHED, last_state, last_states, started_as_of
 from evenhand.rows.segments import read_centers
-from evenhand.tables.catalog import SEGMENT_CENTERS, SEGMENTS
+from evenhand.tables.catalog import SEGMENT_CENTERS, SEGMENTS, TableSpec
 from evenhand.tables.store import Store
 
 
@@ -103,14 +103,16 @@ def newest_published(store: Store, plan: Plan, entries: Sequence[Entry]) -> str:
     return found
 
 
-def require_kept(run: PublishedRun, entries: Sequence[Entry]) -> None:
-    """Raises RunConflict where the run's segments were removed since their time was over.
+def require_kept(run: PublishedRun, entries: Sequence[Entry], table: TableSpec = SEGMENTS) -> None:
+    """Raises RunConflict where the run's rows were removed from a table since their time was over.
 
     By the audit log and not by a look at them: that nobody is in them is nobody's to know.
     """
-    removed = [json.loads(e.details).get(SEGMENTS.name, []) for e in entries if e.action == RETAIN]
+    removed = [json.loads(e.details).get(table.name, []) for e in entries if e.action == RETAIN]
     if any(run.run_id in ids for ids in removed):
-        raise RunConflict(f"--run-id: the segments of run {run.run_id} are not kept any more; make a new run, or name another")
+        raise RunConflict(
+            f"--run-id: the rows of run {run.run_id} in {table.name} are not kept any more; make a new run, or name another"
+        )
 
 
 def require_fresh(run: PublishedRun, plan: Plan, store: Store) -> None:

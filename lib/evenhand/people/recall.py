@@ -47,7 +47,7 @@ def recall(plan: Plan, spark: SparkSession, activation_id: str, say: Callable[[s
     """
     checked_id(activation_id)
     with opened(plan, spark, "recall", "start it again") as (store, audit):
-        header = _header(store, activation_id)
+        header = header_of(store, activation_id)
         published_run(store, plan, header.run_id)
         known = known_keys(audit.check())
         key, given = key_of(plan, header.key_id, known), Destination(header.form, header.destination)
@@ -160,8 +160,13 @@ def _kind(today: Sources) -> DataType:
     return today.customers.schema[AS_WRITTEN].dataType
 
 
-def _header(store: Store, activation_id: str) -> Row:
-    found = store.read(ACTIVATIONS).where(F.col("activation_id") == activation_id).first() if store.exists(ACTIVATIONS) else None
+def header_of(store: Store, activation_id: str) -> Row:
+    """The register's row of an activation, with its `moment` in microseconds; raises RunConflict where there is none."""
+    found = (
+        store.read(ACTIVATIONS).where(F.col("activation_id") == activation_id).withColumn("moment", F.unix_micros("at")).first()
+        if store.exists(ACTIVATIONS)
+        else None
+    )
     if found is None:
         raise RunConflict(f"--activation: there is no activation {activation_id} in these zones, or its retention has ended")
     return found

@@ -10,7 +10,7 @@ from functools import partial
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from evenhand.people.waves import ASK
+from evenhand.people.waves import BEGINS
 from evenhand.plan.models import Plan
 from evenhand.plan.spans import before
 from evenhand.records.alone import alone
@@ -83,7 +83,7 @@ def _due(store: Store, plan: Plan, now: datetime, entries: Sequence[Entry]) -> d
 
     def waves(span: str) -> set[str]:
         limit = before(now, span).timestamp() * 1_000_000
-        old = (entry for entry in entries if entry.action == ASK and entry.at < limit)
+        old = (entry for entry in entries if entry.action in BEGINS and entry.at < limit)
         return {entry.run_id for entry in old if json.loads(entry.details)["plan"] == plan.name}
 
     prepared = older(kept.prepared)

@@ -27,7 +27,7 @@ from evenhand.prepare.sources import Sources
 from evenhand.records.audit import known_keys
 from evenhand.records.lease import held
 from evenhand.records.opened import opened
-from evenhand.sources.open import AS_WRITTEN, people_today, survey_today
+from evenhand.sources.open import AS_WRITTEN, answers_today, people_today
 from evenhand.tables.store import Store
 
 REWARD, REWARDED = "reward", "rewarded"  # in the audit log: before anything leaves, and once all has
@@ -60,7 +60,7 @@ def rewards(
                 f"{begun['review']} for a review; start it again so, or name another month"
             )
         today = people_today(spark, plan)
-        answers = {survey.name: survey_today(spark, plan, survey).events[survey.name] for survey in plan.surveys}
+        answers = {survey.name: answers_today(spark, plan, survey).events[survey.name] for survey in plan.surveys}
         kind = today.customers.schema[AS_WRITTEN].dataType.simpleString()
         destination.refuse_foreign(plan, store, {"id": kind, "month": "string", POINTS: "bigint"}, key)
         with held(store, key):

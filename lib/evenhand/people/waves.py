@@ -1,4 +1,4 @@
-"""Which wave of a survey it is: its id, and what one that is started again must agree with; the audit log has both."""
+"""Which wave it is of what is counted after a run: its id, what one that is started again must agree with, and its door."""
 
 from __future__ import annotations
 
@@ -13,32 +13,44 @@ from typing import Any
 from evenhand.errors import RunConflict
 from evenhand.plan.load import canonical_json
 from evenhand.plan.models import Plan
+from evenhand.plan.outcomes import Outcome
 from evenhand.plan.surveys import Survey
-from evenhand.records.audit import Entry
+from evenhand.privacy.noise import NoiseSource
+from evenhand.privacy.question import Question
+from evenhand.privacy.release import Door
+from evenhand.records.account import Loss
+from evenhand.records.audit import AuditLog, Entry
+from evenhand.records.ledger import Ledger
 from evenhand.records.runs import last_state, left_behind
+from evenhand.sources.open import people_of
 from evenhand.tables.store import Store
 from evenhand.version import __version__
 
-ASK, COUNTED = "feedback", "counted feedback"  # in the audit log: before anything is spent, and once all is there
+# In the audit log: before anything is spent, and once all is there.
+ASK_SURVEY, SURVEY_COUNTED = "feedback", "counted feedback"
+ASK_OUTCOME, OUTCOME_COUNTED = "outcomes", "counted outcomes"
+BEGINS = ASK_SURVEY, ASK_OUTCOME
 
 
 @dataclass(frozen=True)
 class Wave:
-    """What is counted: the latest answers before `as_of`, by the segments of the run `segments_of`, at the cost of `epsilon`."""
+    """What is counted as of a moment at the cost of `epsilon`: a survey by the segments of the run `about`, or an outcome of the activation
+    `about`.
+    """
 
     wave_id: str
-    survey: Survey
+    asked: Survey | Outcome
     epsilon: float
-    segments_of: str
+    about: str
     as_of: datetime
 
     @property
     def said(self) -> dict[str, Any]:
         """As the audit log has it; started again it must be the same."""
         return {
-            "survey": self.survey.model_dump(mode="json", by_alias=True),
+            "asked": self.asked.model_dump(mode="json", by_alias=True),
             "epsilon": self.epsilon,
-            "segments_of": self.segments_of,
+            "about": self.about,
             "as_of": self.as_of.isoformat(),
         }
 
@@ -54,14 +66,14 @@ class Wave:
 
 def begun(entries: Iterable[Entry], wave_id: str) -> dict[str, Any] | None:
     """What the audit log says of a wave that has begun."""
-    found = (json.loads(entry.details) for entry in entries if (entry.run_id, entry.action) == (wave_id, ASK))
+    found = (json.loads(entry.details) for entry in entries if entry.run_id == wave_id and entry.action in BEGINS)
     return next(found, None)
 
 
-def gone_on(before: dict[str, Any], wave_id: str, plan: Plan, survey: Survey, run_id: str | None) -> Wave:
+def gone_on(before: dict[str, Any], wave_id: str, plan: Plan, asked: Survey | Outcome, about: str | None) -> Wave:
     """The wave that is started again; raises RunConflict where the id stands for another one."""
-    as_of, segments_of = datetime.fromisoformat(before["as_of"]), run_id or before["segments_of"]
-    wave = Wave(wave_id, survey, plan.survey_budget(survey), segments_of, as_of)
+    as_of = datetime.fromisoformat(before["as_of"])
+    wave = Wave(wave_id, asked, plan.wave_budget(asked), about or before["about"], as_of)
     if before["version"] != __version__:
         raise RunConflict(
             f"--wave: Evenhand {before['version']} began {wave_id}; finish it with that version, or take another id"
@@ -70,9 +82,7 @@ def gone_on(before: dict[str, Any], wave_id: str, plan: Plan, survey: Survey, ru
         plan.name,
         plan.purpose,
     ):
-        raise RunConflict(
-            f"--wave: {wave_id} counts another survey, other questions, or segments of another run; take another id"
-        )
+        raise RunConflict(f"--wave: {wave_id} counts something else, or of other people; take another id")
     return wave
 
 
@@ -84,6 +94,21 @@ def refuse_taken(store: Store, wave_id: str) -> None:
         )
 
 
-def new_id(survey: Survey) -> str:
-    """The survey's name, the time, and four digits so that two waves of one second do not meet."""
-    return f"wave-{survey.name.replace('_', '-')}-{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
+def new_id(asked: Survey | Outcome) -> str:
+    """The name of what is counted, the time, and four digits so that two waves of one second do not meet."""
+    return f"wave-{asked.name.replace('_', '-')}-{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
+
+
+def door_of(store: Store, audit: AuditLog, plan: Plan, wave: Wave, noise: NoiseSource, question: Question, is_new: bool) -> Door:
+    """The door of a wave, which asks one question.
+
+    Pure ε whatever the plan's noise, so that it is a spending of its own.
+
+    Raises:
+        BudgetExhausted: the population's total does not cover it; nothing was spent.
+        PlanError, IntegrityError, OutputError: as the ledger says of a run.
+    """
+    privacy = plan.privacy.model_copy(update={"epsilon": wave.epsilon, "delta": None})
+    ledger = Ledger(store, audit, privacy, people_of(store.spark, plan), noise.private)
+    ledger.refuse(wave.wave_id, Loss(wave.epsilon))
+    return Door(store, ledger, noise, wave.wave_id, {question.name: question.cost}, resumed=not is_new)

@@ -9,6 +9,7 @@ from typing import Literal
 from evenhand.plan.data import KeepLatest, Table
 from evenhand.plan.expressions import inspect_row
 from evenhand.plan.models import Plan
+from evenhand.plan.outcomes import Outcome, Responses
 from evenhand.plan.surveys import Answers, Survey
 
 CUSTOMERS, CONSENT = "customers", "consent"
@@ -25,7 +26,7 @@ CONSENT_FIELDS = {
 }
 
 
-Kind = Literal["id", "latest", "feature", "protected", "choice", "time", "where", "question", "answer"]
+Kind = Literal["id", "latest", "feature", "protected", "choice", "time", "where", "question", "answer", "response"]
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,8 @@ class Use:
                 return "which question it is about"
             case "answer":
                 return "which of the plan's options was chosen"
+            case "response":
+                return "what came of the offer"
             case "where":
                 return f"which events count: {self.name}"
             case "feature":
@@ -69,19 +72,28 @@ def source_tables(plan: Plan) -> dict[str, Table]:
 
 
 def all_tables(plan: Plan) -> dict[str, Table]:
-    """The tables that a run of the plan or a survey's wave reads, by source or survey."""
-    return source_tables(plan) | {survey.name: survey.source for survey in plan.surveys}
+    """The tables that a run of the plan, a survey's wave or a count of outcomes reads, by its name."""
+    return source_tables(plan) | {asked.name: asked.source for asked in plan.counted_in_waves}
 
 
 def for_survey(plan: Plan, survey: Survey) -> Plan:
     """The plan of a survey's wave, never to be run: customers and consent for the survey's purpose, and the answers as its only events.
 
-    Only whoever said yes counts. Customers are asked for their id alone, so that one who stands on several rows is one.
+    Only whoever said yes counts.
     """
+    return _with_only(plan, survey).model_copy(update={"purpose": survey.purpose, "legal_basis": "consent"})
+
+
+def for_outcome(plan: Plan, outcome: Outcome) -> Plan:
+    """The plan of a count of outcomes, never to be run: customers and consent, and the responses as its only events."""
+    return _with_only(plan, outcome)
+
+
+def _with_only(plan: Plan, asked: Survey | Outcome) -> Plan:
+    """Customers are asked for their id alone, so that one who stands on several rows is one."""
     customers = plan.sources.customers.model_copy(update={"duplicates": "leave_out"})
-    sources = plan.sources.model_copy(update={"customers": customers, "events": {survey.name: survey.source}})
-    asked = {"purpose": survey.purpose, "legal_basis": "consent", "sources": sources, "features": [], "protected": []}
-    return plan.model_copy(update=asked)
+    sources = plan.sources.model_copy(update={"customers": customers, "events": {asked.name: asked.source}})
+    return plan.model_copy(update={"sources": sources, "features": [], "protected": []})
 
 
 def needed_columns(plan: Plan) -> dict[str, list[str]]:
@@ -116,10 +128,21 @@ def reasons(plan: Plan) -> Iterator[tuple[str, str, str]]:
 
 
 def all_uses(plan: Plan) -> Iterator[Use]:
-    """Every use of a column by a run, then by the waves of each survey in its table of answers."""
+    """Every use of a column by a run, then those of `later_uses`."""
     yield from uses(plan)
-    for survey in plan.surveys:
-        yield from (use for use in uses(for_survey(plan, survey)) if use.source == survey.name)
+    yield from later_uses(plan)
+
+
+def later_uses(plan: Plan) -> Iterator[Use]:
+    """Every use of a column of the tables of answers to surveys and of responses to offers, which no run reads."""
+    for asked in plan.counted_in_waves:
+        yield from (use for use in uses(_with_only(plan, asked)) if use.source == asked.name)
+
+
+def all_reasons(plan: Plan) -> Iterator[tuple[str, str, str]]:
+    """As `reasons`, then what is read later."""
+    yield from reasons(plan)
+    yield from ((use.source, use.column, use.in_words) for use in later_uses(plan))
 
 
 def uses(plan: Plan) -> Iterator[Use]:
@@ -145,6 +168,8 @@ def uses(plan: Plan) -> Iterator[Use]:
         if isinstance(events, Answers):  # in the plan of a survey's wave
             yield Use(name, events.question, "question")
             yield Use(name, events.answer, "answer")
+        if isinstance(events, Responses):  # in the plan of a count of outcomes
+            yield Use(name, events.response, "response")
         for feature in plan.features:
             if feature.events == name:
                 for column in feature.columns:

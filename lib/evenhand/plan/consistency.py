@@ -61,6 +61,7 @@ def _places(plan: Plan) -> list[str]:
     written = {f"output.{zone}.path": place.path for zone, place in zones.items() if place} | {"output.reports": output.reports}
     read = {f"sources.{name}": table for name, table in source_tables(plan).items()}
     read |= {f"surveys.{survey.name}.source": survey.source for survey in plan.surveys}
+    read |= {f"outcomes.{outcome.name}.source": outcome.source for outcome in plan.outcomes}
     return [
         f"{key}: {path} lies in the table of {source} ({table.path}); name a folder apart"
         for key, path in written.items()

@@ -21,6 +21,7 @@ from evenhand.plan.erasure import Erasure
 from evenhand.plan.fairness import Fairness
 from evenhand.plan.features import Attribute, Feature
 from evenhand.plan.notice import Notice
+from evenhand.plan.outcomes import Outcome
 from evenhand.plan.privacy import Privacy
 from evenhand.plan.retention import Contact, Retention
 from evenhand.plan.rewards import Rewards
@@ -115,6 +116,11 @@ class Plan(Model):
         max_length=20,
         description="Surveys about the use of data that are counted by segment: `evenhand feedback`. No run reads them.",
     )
+    outcomes: list[Outcome] = Field(
+        default_factory=list,
+        max_length=20,
+        description="What came of offers, counted for those who were handed out and held back: `evenhand outcomes`. No run reads it.",
+    )
     rewards: Rewards | None = Field(
         default=None,
         description="Points for taking part, the same whatever somebody says: `evenhand rewards`. Without it nothing is given.",
@@ -176,9 +182,14 @@ class Plan(Model):
         """The plan as it would be for another number of customers: for advice, never to run."""
         return self.model_copy(update={"privacy": self.privacy.model_copy(update={"expected_customers": expected})})
 
-    def survey_budget(self, survey: Survey) -> float:
-        """The ε of one wave of a survey. It is pure ε, with a `delta` too: over few cells Gaussian noise is no smaller."""
-        return self.privacy.epsilon * survey.share
+    @property
+    def counted_in_waves(self) -> list[Survey | Outcome]:
+        """What is counted after runs, at a price of its own."""
+        return [*self.surveys, *self.outcomes]
+
+    def wave_budget(self, asked: Survey | Outcome) -> float:
+        """The ε of one wave of a survey, or of one count of an outcome. It is pure ε, with a `delta` too: over few cells Gaussian noise is no smaller."""
+        return self.privacy.epsilon * asked.share
 
     @property
     def bounds_budget(self) -> float:

@@ -36,7 +36,7 @@ def sentences(plan: Plan) -> list[str]:
 def names(plan: Plan) -> Iterator[str]:
     """What else the page repeats, which may have other words."""
     yield from needed_columns(plan)
-    yield from (survey.name for survey in plan.surveys)
+    yield from (asked.name for asked in plan.counted_in_waves)
     for use in all_uses(plan):
         yield from (use.column, f"{use.source}.{use.column}")  # the second where it is to be called otherwise than elsewhere
     yield from plan.attribute_names

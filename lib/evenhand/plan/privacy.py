@@ -66,7 +66,7 @@ class Privacy(Model):
     population_total: Number = Field(
         gt=0,
         le=1000,
-        description="What all runs on these people, and waves of surveys, may spend together; of a plan that `renews`, in one period.",
+        description="What all runs on these people, and all counts of surveys and outcomes, may spend together; of a plan that `renews`, in one period.",
     )
     delta: Number | None = Field(
         default=None,

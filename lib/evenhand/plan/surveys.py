@@ -16,6 +16,14 @@ MOST_QUESTIONS, MOST_OPTIONS = 20, 20
 Label = Annotated[Text, StringConstraints(max_length=100)]
 
 
+def refuse_twice(options: list[str | int | bool]) -> list[str | int | bool]:
+    """The options; raises ValueError where one stands twice, as the source writes it."""
+    names = [written(option) for option in options]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ValueError(f"option {twice[0]} is named twice")
+    return options
+
+
 class Answers(Events):
     """A table with a row an answer: whose, to which question, what, and when. Other columns, such as free text, are not read."""
 
@@ -41,10 +49,7 @@ class SurveyQuestion(Model):
     @field_validator("options")
     @classmethod
     def _each_once(cls, options: list[str | int | bool]) -> list[str | int | bool]:
-        names = [written(option) for option in options]
-        if twice := [name for name in names if names.count(name) > 1]:
-            raise ValueError(f"option {twice[0]} is named twice")
-        return options
+        return refuse_twice(options)
 
     @property
     def option_names(self) -> list[str]:

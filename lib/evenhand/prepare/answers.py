@@ -65,7 +65,7 @@ def _rows(answers: DataFrame, survey: Survey, as_of: datetime) -> DataFrame:
     return rows.select(
         ID,
         F.col(quoted_column(source.time)).cast("timestamp").alias(TIME),
-        (_position(_array([q.name for q in questions]), name) - 1).alias(QUESTION),
+        (position_in([q.name for q in questions], name) - 1).alias(QUESTION),
         _position(options[name], given).alias(OPTION),
     )
 
@@ -83,6 +83,11 @@ def _latest(rows: DataFrame, survey: Survey, as_of: datetime) -> DataFrame:
     latest = each.groupBy(ID, QUESTION).agg(*[F.max(of).alias(of) for of in packed])
     last, first = F.pmod("_last", F.lit(CODES)), CODES - 1 - F.pmod("_first", F.lit(CODES))
     return latest.select(ID, QUESTION, last.cast("int").alias(OPTION), (last != first).alias(CONTRADICTS))
+
+
+def position_in(texts: list[str], text: Column) -> Column:
+    """The position of a text in a list from 1 on; 0 where it is not there, or null."""
+    return _position(_array(texts), text)
 
 
 def _array(texts: list[str]) -> Column:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame
@@ -17,6 +18,7 @@ from evenhand.plan.data import Ids, KeepLatest
 from evenhand.plan.expressions import inspect_row, row_sql
 from evenhand.plan.features import Feature, written
 from evenhand.plan.models import Plan
+from evenhand.plan.outcomes import Responses
 from evenhand.plan.surveys import Answers
 from evenhand.prepare.consent import ID
 from evenhand.prepare.features import aggregates, customer_values
@@ -68,6 +70,8 @@ def check_types(plan: Plan, frames: Mapping[str, DataFrame]) -> None:
         if isinstance(events, Answers):
             kinds[name].append((events.question, TEXT, "text, the name of a question"))
             kinds[name].append((events.answer, GROUPS, "text, a whole number or a boolean"))
+        if isinstance(events, Responses):
+            kinds[name].append((events.response, GROUPS, "text, a whole number or a boolean"))
     for name, wanted_columns in kinds.items():
         types = _types(frames[name])
         for column, allowed, label in wanted_columns:
@@ -145,19 +149,23 @@ def _check_groups(plan: Plan, customers: DataFrame) -> None:
 
 
 def _check_options(plan: Plan, frames: Mapping[str, DataFrame]) -> None:
-    """Of a survey an option that the column cannot hold would be nobody's answer."""
-    for survey in plan.surveys:
-        source = plan.sources.events.get(survey.name)
-        if not isinstance(source, Answers):  # a run reads no answers
-            continue
-        found = _types(frames[survey.name])[source.answer.lower()]
-        for question in survey.questions:
-            for option in question.options:
-                if instead := _instead(option, found):
-                    raise SourceError(
-                        f"sources.{survey.name}: column {source.answer} is {found.simpleString()} and never {written(option)}, an option of "
-                        f"{question.name}; write it {instead}"
-                    )
+    """Of a survey or an outcome an option that the column cannot hold would be nobody's."""
+    asked = [(of, source.answer, q.name, q.options) for of, source in _read(plan, plan.surveys, Answers) for q in of.questions]
+    asked += [(of, source.response, of.name, of.options) for of, source in _read(plan, plan.outcomes, Responses)]
+    for of, column, name, options in asked:
+        found = _types(frames[of.name])[column.lower()]
+        for option in options:
+            if instead := _instead(option, found):
+                raise SourceError(
+                    f"sources.{of.name}: column {column} is {found.simpleString()} and never {written(option)}, an option of {name}; "
+                    f"write it {instead}"
+                )
+
+
+def _read(plan: Plan, named: Sequence[Any], kind: type[Any]) -> list[tuple[Any, Any]]:
+    """Those whose tables are read: a run reads none."""
+    found = ((of, plan.sources.events.get(of.name)) for of in named)
+    return [(of, source) for of, source in found if isinstance(source, kind)]
 
 
 def _instead(value: str | int | bool, column: T.DataType) -> str:

@@ -11,11 +11,12 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from evenhand.errors import DataError, SourceError
-from evenhand.plan.columns import CONSENT, CUSTOMERS, for_survey, needed_columns, optional_columns, source_tables
+from evenhand.plan.columns import CONSENT, CUSTOMERS, for_outcome, for_survey, needed_columns, optional_columns, source_tables
 from evenhand.plan.consent import ConsentColumns
 from evenhand.plan.data import Table
 from evenhand.plan.expressions import quoted_column
 from evenhand.plan.models import Plan
+from evenhand.plan.outcomes import Outcome
 from evenhand.plan.surveys import Survey
 from evenhand.prepare.sources import Sources
 from evenhand.records.people import People
@@ -108,25 +109,27 @@ def people_today(spark: SparkSession, plan: Plan, whole_consent: bool = False) -
     return open_sources(spark, only_ids, pin_versions(spark, only_ids), as_written=True, whole_consent=whole_consent)
 
 
-def survey_today(spark: SparkSession, plan: Plan, survey: Survey) -> Sources:
-    """The sources of a survey's wave: the newest ids of customers and consent, and the answers as the plan states, as its only events.
+def answers_today(spark: SparkSession, plan: Plan, asked: Survey | Outcome) -> Sources:
+    """What a survey's wave or a count of outcomes reads: the newest ids of customers and consent, and the answers or responses as the plan states,
+    as the only events.
 
     Raises:
         SourceError: as `pin_versions` and `open_sources`.
     """
-    of_wave = for_survey(newest(plan), survey)
-    with survey_named(survey):
+    today = newest(plan)
+    of_wave = for_survey(today, asked) if isinstance(asked, Survey) else for_outcome(today, asked)
+    with answers_named(asked):
         return open_sources(spark, of_wave, pin_versions(spark, of_wave))
 
 
 @contextmanager
-def survey_named(survey: Survey) -> Iterator[None]:
-    """What is wrong with the answers is told by the key of the plan that says where they are."""
+def answers_named(asked: Survey | Outcome) -> Iterator[None]:
+    """What is wrong with the answers or responses is told by the key of the plan that says where they are."""
     try:
         yield
     except SourceError as wrong:
-        told, key = str(wrong), f"surveys.{survey.name}.source"
-        for of_events in (f"sources.events.{survey.name}", f"sources.{survey.name}"):
+        told, key = str(wrong), f"{'surveys' if isinstance(asked, Survey) else 'outcomes'}.{asked.name}.source"
+        for of_events in (f"sources.events.{asked.name}", f"sources.{asked.name}"):
             told = told.replace(of_events, key)
         raise SourceError(told) from None
 

@@ -189,6 +189,20 @@ FEEDBACK = TableSpec(
     "position INT, segment INT, count DOUBLE, count_low DOUBLE, count_high DOUBLE, share DOUBLE, share_low DOUBLE, share_high DOUBLE, "
     "suppressed BOOLEAN, before STRING, change DOUBLE, change_low DOUBLE, change_high DOUBLE, run_id STRING",
 )
+# What came of an offer, for those who got it and those who were held back (people/outcomes.py).
+OUTCOME_RATES = TableSpec(
+    "outcome_rates",
+    "open",
+    "plan_name STRING, outcome STRING, activation_id STRING, offer STRING, as_of TIMESTAMP, attribute STRING, `group` STRING, option STRING, "
+    "rate DOUBLE, rate_low DOUBLE, rate_high DOUBLE, held_back_rate DOUBLE, held_back_rate_low DOUBLE, held_back_rate_high DOUBLE, "
+    "added DOUBLE, added_low DOUBLE, added_high DOUBLE, run_id STRING",
+)
+OUTCOME_VERDICTS = TableSpec(
+    "outcome_verdicts",
+    "open",
+    "plan_name STRING, outcome STRING, activation_id STRING, offer STRING, as_of TIMESTAMP, attribute STRING, option STRING, metric STRING, "
+    "value DOUBLE, low DOUBLE, high DOUBLE, threshold DOUBLE, verdict STRING, over ARRAY<STRING>, run_id STRING",
+)
 
 ALL = (
     PREPARED,
@@ -220,4 +234,6 @@ ALL = (
     MITIGATION_VERDICTS,
     FAIRNESS_TRADEOFF,
     FEEDBACK,
+    OUTCOME_RATES,
+    OUTCOME_VERDICTS,
 )
