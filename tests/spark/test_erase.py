@@ -6,16 +6,10 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import sys
-import time
 import uuid
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -23,105 +17,33 @@ import pytest
 from pyspark.sql import functions as F
 
 from conftest import write_key
+from erasing import SIGNED, SMALL, World, name
 from evenhand.cli.main import main
-from evenhand.erasure import erase as erasing
 from evenhand.erasure.certificate import is_genuine
-from evenhand.erasure.erase import Erased, erase
+from evenhand.erasure.erase import erase
 from evenhand.erasure.listed import listed
 from evenhand.erasure.requests import read_requests
 from evenhand.erasure.whom import RESTRICTED, known_by
-from evenhand.errors import EvenhandError, IntegrityError, KeyFileError, OutputError, RunConflict, SourceError, StorageError
+from evenhand.errors import EvenhandError, IntegrityError, KeyFileError, OutputError, SourceError, StorageError
 from evenhand.governance.verify import verify
 from evenhand.job.api import run
 from evenhand.people.activate import activate
 from evenhand.people.consent_import import import_consent
 from evenhand.people.recall import recall
 from evenhand.plan.load import parse_plan
-from evenhand.plan.models import Plan
 from evenhand.prepare.consent import ID
-from evenhand.prepare.pseudonym import Pads, with_pseudonym
-from evenhand.records.lease import ALONE, Lease
 from evenhand.spark.session import settings
-from evenhand.tables.arrow import types_of
-from evenhand.tables.catalog import ACTIVATED, AUDIT_LOG, CONSENT_QUARANTINE, PREPARED, RECALLED, SEGMENTS, TableSpec
+from evenhand.tables.catalog import ACTIVATED, PREPARED, RECALLED, SEGMENTS
 from evenhand.tables.paths import quoted
-from evenhand.tables.store import Store
-from sample import KEY, NOW, ONE_FEATURE, REMOVED, in_folder, people, plan_yaml, write_source, write_sources
+from sample import KEY, NOW, REMOVED, in_folder, plan_yaml, write_source
 
-pytestmark = pytest.mark.long  # some thirty erasures, each with its proof
-
-COUNT = 120
-SMALL = ONE_FEATURE | {"privacy.epsilon": 3.0, "privacy.population_total": 40.0, "privacy.expected_customers": 500}
-SIGNING = {"erasure": {"signing_key": {"key_id": "dpo", "key_env": "EVENHAND_TEST_SIGNING"}}}
-REQUESTS = "customer_id STRING, requested_at TIMESTAMP"
-
-
-def name(number: int) -> str:
-    return f"cust-{number:04d}-ünï"
-
-
-class World:
-    """A published run of 120 customers; each test erases people of its own."""
-
-    def __init__(self, spark: Any, folder: Path) -> None:
-        self.spark, self.folder, self._numbers = spark, folder, count()
-        write_key(folder / "key", KEY)
-        write_sources(spark, folder, people(COUNT)[0])
-        run(self.plan(), spark, as_of=NOW, run_id="first", steps=["prepare", "segment", "assess"])
-        self.store = Store(spark, self.plan().output)
-
-    def plan(self, changes: dict[str, Any] | None = None) -> Plan:
-        return parse_plan(plan_yaml(in_folder(self.folder) | SMALL | SIGNING | (changes or {})))
-
-    def ask(self, *ids: Any, at: datetime | None = NOW, schema: str = REQUESTS) -> str:
-        table = self.folder / f"requests-{next(self._numbers)}"
-        write_source(self.spark, table, [(i, at) for i in ids], schema)
-        return str(table)
-
-    def erase(self, *ids: Any, at: datetime | None = NOW, **given: Any) -> Erased:
-        return erase(self.plan(), self.spark, self.ask(*ids, at=at), **given)
-
-    def pseudonym(self, id: str, key_id: str = "test-1") -> Any:
-        one = self.spark.createDataFrame([(id,)], f"{ID} STRING").withColumn("kept", F.col(ID))
-        row = with_pseudonym(one, Pads.of(KEY, "offers", "customer", key_id).table(self.spark), key_id).first()
-        return bytes(row["pseudonym"])
-
-    def there(self, id: str, key_id: str = "test-1", run_id: str | None = None) -> list[str]:
-        """The tables that have rows of somebody."""
-        wanted = F.lit(self.pseudonym(id, key_id))
-        of = [
-            spec
-            for spec in (PREPARED, SEGMENTS)
-            if not self.store.read(spec, run_id).where(F.col("pseudonym") == wanted).isEmpty()
-        ]
-        return [spec.name for spec in of]
-
-    def fill(self, spec: TableSpec, *ids: str) -> None:
-        """Rows of some people in a table by pseudonym."""
-        types = types_of(spec)
-        rows = [tuple(self.pseudonym(id) if column == "pseudonym" else None for column in types) for id in ids]
-        frame = self.spark.createDataFrame(rows, ", ".join(f"{column} {kind.simpleString()}" for column, kind in types.items()))
-        self.store.append_once(spec, frame, "filled")
-
-    def quarantine(self) -> list[str]:
-        return [f"{row.customer_id} {row.content}" for row in self.store.read(CONSENT_QUARANTINE).collect()]
-
-    def logged(self, action: str) -> list[dict[str, Any]]:
-        rows = self.store.read(AUDIT_LOG).where(F.col("action") == action).orderBy("sequence").collect()
-        return [json.loads(row.details) for row in rows]
-
-    def forget(self) -> None:
-        """What this process knows of tables, as another process does not."""
-        self.spark._jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()
-
-    def open_files(self) -> dict[str, bytes]:
-        return {str(p.relative_to(self.folder)): p.read_bytes() for p in (self.folder / "open").rglob("*") if p.is_file()}
+pytestmark = pytest.mark.long  # some twenty erasures, each with its proof
 
 
 @pytest.fixture(scope="module")
 def world(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with pytest.MonkeyPatch.context() as given:
-        given.setenv("EVENHAND_TEST_SIGNING", "a signing key of thirty-two bytes or more")
+        given.setenv(*SIGNED)
         yield World(spark, tmp_path_factory.mktemp("erase"))
 
 
@@ -274,111 +196,6 @@ def test_without_the_list_of_the_erased_nothing_goes_on(world: World) -> None:
     assert world.there(name(21)) == ["prepared", "segments"]
 
 
-def test_nobody_is_erased_while_a_run_goes_on_and_no_run_begins_meanwhile(world: World) -> None:
-    at_work = Lease(world.store, "going-on")
-    at_work.take()
-    try:
-        with pytest.raises(RunConflict, match=r"run going-on is being worked on by process .* nothing was deleted"):
-            world.erase(name(30))
-        assert world.there(name(30)) == ["prepared", "segments"]
-        lines: list[str] = []
-        with ThreadPoolExecutor(1) as pool:
-            waiting = pool.submit(world.erase, name(30), wait=3, say=lambda line: (lines.append(line), at_work.end(release=True)))
-            assert waiting.result().certificate.exists()
-        assert lines[0].startswith("waiting for what is going on")
-    finally:
-        at_work.end(release=True)
-    assert world.there(name(30)) == []
-    other = Lease(world.store, ALONE)
-    other.take()
-    try:
-        (world.folder / "late.csv").write_text(f"customer_id\n{name(31)}\n", encoding="utf-8")
-        starts = (
-            lambda: run(world.plan(), world.spark, as_of=NOW, run_id="fourth"),
-            lambda: world.erase(name(31)),
-            lambda: import_consent(world.plan(), world.spark, f"{world.folder}/late.csv", signal="opt_out_list"),
-            lambda: activate(
-                world.plan({"activation.max_age": "3000 days"}), world.spark, "first", f"{world.folder}/out", segments=[1]
-            ),
-        )
-        for start in starts:
-            with pytest.raises(RunConflict, match=r"rows are being removed for good by process \d+ on "):
-                start()
-    finally:
-        other.end(release=True)
-
-
-def test_of_two_erasures_at_once_one_is_refused_or_both_do_what_they_are_asked(world: World) -> None:
-    table = world.ask(name(40), name(41))
-
-    def start(session: Any) -> Erased | str:
-        try:
-            return erase(world.plan(), session, table)
-        except RunConflict as wrong:
-            return str(wrong)
-
-    with ThreadPoolExecutor(2) as pool:
-        ends = list(pool.map(start, [world.spark.newSession(), world.spark.newSession()]))
-    assert [end for end in ends if isinstance(end, Erased)]
-    assert all("rows are being removed for good" in end for end in ends if isinstance(end, str))
-    assert world.there(name(40)) == world.there(name(41)) == []
-
-
-class Killed(BaseException):
-    """The process is gone."""
-
-
-@contextmanager
-def killed_at(step: str) -> Iterator[None]:
-    """Ends before a step of an erasure; of those that are done for each table, after the first."""
-
-    def end(*given: Any) -> None:
-        if step in ("delete_rows", "remove_old_files") and not ends:
-            ends.append(1)
-            real(*given)
-            return
-        raise Killed
-
-    ends: list[int] = []
-    real = getattr(erasing, step)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(erasing, step, end)
-        yield
-
-
-def test_kills_at_any_point_after_the_intent_leave_erasures_that_the_next_start_completes(world: World) -> None:
-    steps = ["delete_rows", "remove_old_files", "search", "write"]
-    for number, step in enumerate(steps, 50):
-        with killed_at(step), pytest.raises(Killed):
-            world.erase(name(number))
-        assert not (world.folder / "restricted" / "prepared" / "_erasure_control").exists()
-    # Even where the requests are not asked again.
-    done = erase(world.plan(), world.spark)
-    assert [world.there(name(number)) for number, _ in enumerate(steps, 50)] == [[]] * len(steps)
-    assert len(json.loads(done.certificate.read_text())["completes"]) == len(steps)
-
-
-def test_whoever_a_killed_erasure_listed_is_searched_for_by_the_next_start_and_named_as_completed_once(world: World) -> None:
-    with killed_at("search"), pytest.raises(Killed):
-        world.erase(name(65))
-    copy = world.folder / "restricted" / "copy.txt"  # beside the tables
-    copy.write_text(world.pseudonym(name(65)).hex())
-    with pytest.raises(IntegrityError, match=r"still stands in 1 files, such as .*restricted/copy.txt"):
-        erase(world.plan(), world.spark)
-    copy.unlink()
-    begun = json.loads(erase(world.plan(), world.spark).certificate.read_text())["completes"]
-    assert len(begun) == 1 and begun[0].startswith("erasure-")
-    assert json.loads(erase(world.plan(), world.spark).certificate.read_text())["completes"] == []
-
-
-def test_a_kill_before_anybody_is_listed_leaves_all_as_it_was(world: World) -> None:
-    with killed_at("add_new"), pytest.raises(Killed):
-        world.erase(name(60))
-    assert world.there(name(60)) == ["prepared", "segments"]
-    world.erase(name(60))
-    assert world.there(name(60)) == []
-
-
 def test_what_survives_outside_of_the_rows_is_told_and_not_certified(world: World) -> None:
     left = world.folder / "restricted" / "input_quality" / "export.txt"
     left.write_text(f"copied by somebody: {name(80)}", encoding="utf-8")
@@ -454,44 +271,6 @@ def test_the_command_says_where_the_certificate_is(world: World, tmp_path: Path,
     assert os.listdir(tmp_path / "proofs") == [Path(answer["certificate"]).name]
     assert "signature" not in json.loads(Path(answer["certificate"]).read_text())
     assert world.there(name(95)) == []
-
-
-ANOTHER = """
-import pathlib, sys, time
-from evenhand.cli.main import main
-from evenhand.erasure import erase
-
-def wait(*given):
-    pathlib.Path(sys.argv[1]).touch()
-    time.sleep(600)
-
-erase.remove_old_files = wait
-sys.exit(main(["erase", *sys.argv[2:]]))
-"""
-
-
-def test_of_another_process_no_run_begins_while_it_lives_and_once_it_is_killed_the_next_completes_its_erasure(
-    world: World, tmp_path: Path
-) -> None:
-    (tmp_path / "plan.yaml").write_text(plan_yaml(in_folder(world.folder) | SMALL), encoding="utf-8")
-    options = "--master local[2] --driver-memory 1500m --conf spark.databricks.delta.snapshotPartitions=1"
-    environment = os.environ | {"PYSPARK_SUBMIT_ARGS": f"{options} --conf spark.sql.shuffle.partitions=2 pyspark-shell"}
-    deleting = tmp_path / "deleting"
-    arguments = ["--plan", str(tmp_path / "plan.yaml"), "--requests", world.ask(name(100)), "--quiet"]
-    with subprocess.Popen([sys.executable, "-c", ANOTHER, str(deleting), *arguments], env=environment) as other:
-        try:
-            for _ in range(3000):
-                if deleting.exists():
-                    break
-                assert other.poll() is None, f"ended with {other.returncode}"
-                time.sleep(0.1)
-            with pytest.raises(RunConflict, match=f"rows are being removed for good by process {other.pid} on "):
-                run(world.plan(), world.spark, as_of=NOW, run_id="fifth")
-        finally:
-            other.kill()
-    world.forget()
-    done = erase(world.plan(), world.spark)
-    assert done.certificate.exists() and world.there(name(100)) == []
 
 
 def test_people_of_an_older_key_are_erased_too_and_without_that_key_nobody_is(world: World) -> None:
