@@ -8,10 +8,8 @@ from evenhand.spark.errors import SPARK_ERRORS
 
 CODE = "spark.sql.codegen.cache.maxEntries"
 ENCRYPTED = "spark.io.encryption.enabled"
-CLASSES, SPARKS_OWN = (
-    1000,
-    "100",
-)  # whose compiled code is kept: what a run has use for, and what Spark keeps unless told otherwise
+CLASSES = 1000  # whose compiled code is kept: what a run has use for
+SPARKS_OWN = "100"  # what Spark keeps unless told otherwise
 
 
 def lacking(spark: SparkSession) -> list[str]:
