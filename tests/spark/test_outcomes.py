@@ -135,6 +135,8 @@ def test_the_farthest_response_counts_by_segment_and_group_beside_those_who_were
     }
     assert {v.verdict for v in verdicts} <= {"even", "uneven", "cannot tell"}
     assert spent(world) == [*before, ("first", pytest.approx(48.0))]
+    page = (world.folder / "reports" / "run-1.html").read_text(encoding="utf-8")
+    assert "What came of offers" in page and "Activation all, count first of" in page
     entries = [e.action for e in AuditLog(world.result.store).check() if e.run_id == "first"]
     assert entries == ["outcomes", "spend", "counted outcomes"]
     assert "2 runs have spent" in verify(plan_of(world), world.spark)

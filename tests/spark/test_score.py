@@ -176,10 +176,10 @@ def test_what_was_measured_is_as_old_as_the_centers(world: World) -> None:
     with suppress(RunConflict):
         score(plan, world.spark, "run-1", scoring_id="aged")
     found = published_run(store, plan, "aged")
-    require_fresh(found, plan, store)
+    require_fresh(found, plan, [])
     old = replace(found, origin=replace(found.learned, as_of=datetime(2026, 1, 2, tzinfo=UTC)))
     with pytest.raises(RunConflict, match="run aged has the centers of run-1, which is as of 2026-01-02, older than activation"):
-        require_fresh(old, plan, store)
+        require_fresh(old, plan, [])
     last = last_published(store, plan, "run-2", True)  # a run that has measured nothing is none to compare with
     assert last is not None and last.run_id == "run-1"
 

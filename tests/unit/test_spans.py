@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,9 +12,11 @@ import pytest
 from evenhand.cli.main import main
 from evenhand.errors import PlanError, RunConflict
 from evenhand.people.published import PublishedRun, require_fresh
+from evenhand.people.retain import RETAIN
 from evenhand.plan.explain import explain
 from evenhand.plan.load import parse_plan
 from evenhand.plan.spans import before
+from evenhand.records.audit import Entry
 from sample import NOW, plan_yaml
 
 
@@ -47,7 +50,18 @@ def test_a_run_older_than_the_plan_allows_is_refused() -> None:
     plan = parse_plan(plan_yaml())
     old = PublishedRun("old", plan, NOW.replace(year=2020), np.zeros((3, 3), dtype=np.int64))
     with pytest.raises(RunConflict, match=r"as of 2020-03-01, older than activation\.max_age \(3 months\)"):
-        require_fresh(old, plan, None)  # type: ignore[arg-type]
+        require_fresh(old, plan, [])
+
+
+def test_a_run_whose_rows_are_kept_no_longer_is_refused_by_what_the_log_says() -> None:
+    """Not by a look at the rows: that nobody is in them is nobody's to know."""
+    plan = parse_plan(plan_yaml())
+    run = PublishedRun("autumn", plan, datetime.now(UTC), np.zeros((3, 3), dtype=np.int64))
+    removed = {"autumn": {"segments": ["autumn"]}, "others": {"segments": ["spring"], "prepared": ["autumn"]}}
+    entries = {of: [Entry(1, 0, "me", "retain-1", RETAIN, json.dumps(details), "")] for of, details in removed.items()}
+    with pytest.raises(RunConflict, match="the rows of run autumn in segments are not kept any more"):
+        require_fresh(run, plan, entries["autumn"])
+    require_fresh(run, plan, entries["others"])
 
 
 def test_a_key_id_stands_for_one_key() -> None:

@@ -63,10 +63,9 @@ def activate(
     activation_id = checked_id(activation_id) if activation_id else _new_id(run_id)
     left = f"start it again with --activation {activation_id}, and it goes on where it stopped"
     with opened(plan, spark, "activate", left) as (store, audit):
-        run = published_run(store, plan, run_id)
-        require_fresh(run, plan, store)
+        run, entries = published_run(store, plan, run_id), audit.check()
+        require_fresh(run, plan, entries)
         chosen = segments_of(run, plan, offer, segments)
-        entries = audit.check()
         key = key_of(plan, run.key_id, known_keys(entries))
         today = people_today(spark, plan)
         destination.refuse_foreign(plan, store, columns_of(today), activation_id)

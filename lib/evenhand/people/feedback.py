@@ -12,7 +12,7 @@ from evenhand.ask.answers import answer_counts, answer_shares
 from evenhand.erasure.listed import heeding
 from evenhand.errors import ArgumentError
 from evenhand.job.arguments import checked_id, checked_noise
-from evenhand.people.published import PublishedRun, newest_published, published_run, require_kept
+from evenhand.people.published import PublishedRun, newest_published, plan_of_page, published_run, require_kept
 from evenhand.people.waves import ASK_SURVEY, SURVEY_COUNTED, Wave, begun, door_of, gone_on, new_id, refuse_taken
 from evenhand.plan.columns import for_survey
 from evenhand.plan.data import Key
@@ -76,7 +76,7 @@ def feedback(
         else:
             say(f"wave {wave_id} is counted already; nothing was computed or spent again")
         audit.add_once(wave_id, SURVEY_COUNTED, {})
-        write_report(store, _plan_of_page(run, plan), run.learned.run_id)
+        write_report(store, plan_of_page(run, plan), run.learned.run_id)
     return wave_id
 
 
@@ -135,13 +135,6 @@ class _Count:
         under_key = with_pseudonym(answers, pads_of(self.plan, key).table(self.store.spark), key.key_id)
         segments = self.store.read(SEGMENTS, self.wave.about).select("pseudonym", "segment")
         return under_key.join(segments, "pseudonym").select("segment", "question", "option")
-
-
-def _plan_of_page(run: PublishedRun, plan: Plan) -> Plan:
-    """The plan that the page's run was made with, its folders where today's plan has them: `runs` keeps them as they were written."""
-    made = run.learned.plan
-    same = made.sources.model_dump(mode="json") == plan.sources.model_dump(mode="json")
-    return made.model_copy(update={"output": plan.output, "sources": plan.sources if same else made.sources})
 
 
 def _survey_named(plan: Plan, name: str) -> Survey:

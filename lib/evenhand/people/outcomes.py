@@ -13,7 +13,7 @@ from evenhand.ask.outcomes import outcome_counts, outcome_tables, read_outcomes
 from evenhand.erasure.listed import heeding
 from evenhand.errors import ArgumentError
 from evenhand.job.arguments import checked_id, checked_noise
-from evenhand.people.published import PublishedRun, published_run, require_kept
+from evenhand.people.published import PublishedRun, plan_of_page, published_run, require_kept
 from evenhand.people.recall import header_of
 from evenhand.people.waves import ASK_OUTCOME, OUTCOME_COUNTED, Wave, begun, door_of, gone_on, new_id, refuse_taken
 from evenhand.plan.columns import for_outcome
@@ -33,6 +33,7 @@ from evenhand.privacy.release import Release
 from evenhand.records.audit import AuditLog, known_keys
 from evenhand.records.lease import held
 from evenhand.records.opened import opened
+from evenhand.report.page import write_report
 from evenhand.rows.outcomes import outcome_rows, verdict_rows
 from evenhand.sources.open import answers_named, answers_today, vanished_files_named
 from evenhand.tables.catalog import ACTIVATED, INPUT_QUALITY, OUTCOME_RATES, OUTCOME_VERDICTS, PREPARED
@@ -68,14 +69,15 @@ def outcomes(
             wave = Wave(wave_id, asked, plan.wave_budget(asked), activation_id, datetime.now(UTC))
         else:
             wave = gone_on(before, wave_id, plan, asked, activation_id)
+        header = header_of(store, activation_id)
+        run = published_run(store, plan, header.run_id)
         if store.rows(OUTCOME_RATES, wave_id) is None:
-            header = header_of(store, activation_id)
-            run = published_run(store, plan, header.run_id)
             require_kept(run, entries, PREPARED)
             _Count(plan, wave, asked, header, run, store, audit, known_keys(entries), is_new=before is None).do(source, say)
         else:
             say(f"wave {wave_id} is counted already; nothing was computed or spent again")
         audit.add_once(wave_id, OUTCOME_COUNTED, {})
+        write_report(store, plan_of_page(run, plan), run.learned.run_id)
     return wave_id
 
 
@@ -138,6 +140,7 @@ class _Count:
             "outcome": asked.name,
             "activation_id": wave.about,
             "offer": self.header.offer,
+            "segments_of": self.run.run_id,
             "as_of": wave.as_of,
         }
         store.write(OUTCOME_VERDICTS, verdict_rows(tables, noisy, noises, asked, plan, said), wave.wave_id)

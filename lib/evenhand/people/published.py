@@ -103,6 +103,13 @@ def newest_published(store: Store, plan: Plan, entries: Sequence[Entry]) -> str:
     return found
 
 
+def plan_of_page(run: PublishedRun, plan: Plan) -> Plan:
+    """The plan that the page's run was made with, its folders where today's plan has them: `runs` keeps them as they were written."""
+    made = run.learned.plan
+    same = made.sources.model_dump(mode="json") == plan.sources.model_dump(mode="json")
+    return made.model_copy(update={"output": plan.output, "sources": plan.sources if same else made.sources})
+
+
 def require_kept(run: PublishedRun, entries: Sequence[Entry], table: TableSpec = SEGMENTS) -> None:
     """Raises RunConflict where the run's rows were removed from a table since their time was over.
 
@@ -115,8 +122,8 @@ def require_kept(run: PublishedRun, entries: Sequence[Entry], table: TableSpec =
         )
 
 
-def require_fresh(run: PublishedRun, plan: Plan, store: Store) -> None:
-    """Raises RunConflict where the run, or that whose centers it has, is older than the plan allows, or its segments are gone.
+def require_fresh(run: PublishedRun, plan: Plan, entries: Sequence[Entry]) -> None:
+    """Raises RunConflict where the run, or that whose centers it has, is older than the plan allows, or its segments are kept no longer.
 
     Scoring brings people up to date, not what the segments are like or how evenly they treat groups.
     """
@@ -127,8 +134,7 @@ def require_fresh(run: PublishedRun, plan: Plan, store: Store) -> None:
         raise RunConflict(
             f"--run-id: run {run.run_id}{scored} is as of {oldest:%Y-%m-%d}, older than activation.max_age ({most}); make a new run"
         )
-    if store.rows(SEGMENTS, run.run_id) is None:
-        raise RunConflict(f"--run-id: run {run.run_id} has no segments any more, or nobody is in them; make a new run")
+    require_kept(run, entries)
 
 
 def segments_of(run: PublishedRun, plan: Plan, offer: str | None, numbers: Sequence[int] | None) -> list[int]:

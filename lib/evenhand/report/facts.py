@@ -12,6 +12,7 @@ from evenhand.report.budget import Budget
 from evenhand.report.everyone import Typical
 from evenhand.report.feedback import Wave
 from evenhand.report.lasting import Lasting
+from evenhand.report.outcomes import Counted
 from evenhand.report.words import Row, Rows, isolated, sure_distance
 
 
@@ -45,6 +46,7 @@ class Facts:
     unsure_offers: dict[str, list[int]] = field(default_factory=dict)  # the segments of which the noise may have decided it
     bounds: Rows = field(default_factory=list)  # of balanced segments, by group, and whether they are kept; empty without
     waves: list[Wave] = field(default_factory=list)  # of each survey the newest
+    outcomes: list[Counted] = field(default_factory=list)  # of each outcome and activation the newest
     lasting: Lasting | None = None  # which segments are those of the last run; None of a first run
 
     @property

@@ -51,23 +51,31 @@ class Wave:
 
 
 def points(row: Row) -> str:
-    """ ", +3.1 points (+1.0 to +5.2)"; empty where there is nothing to compare with. Where noise alone may be the change, the range alone."""
-    if row["change"] is None:
-        return ""
-    value, low, high = (100 * row[name] for name in CHANGE)
+    """ ", +3.1 points (+1.0 to +5.2)"; empty where there is nothing to compare with."""
+    return "" if row["change"] is None else f", {in_points(row, CHANGE)}"
+
+
+def in_points(row: Row, keys: tuple[str, str, str]) -> str:
+    """A difference of two shares, as "+3.1 points (+1.0 to +5.2)". Where chance alone may have made it, the range alone."""
+    value, low, high = (100 * row[name] for name in keys)
     ends = f"{low:+.1f} to {high:+.1f}"
-    return f", {ends} points" if low <= 0 <= high else f", {value:+.1f} points ({ends})"
+    return f"{ends} points" if low <= 0 <= high else f"{value:+.1f} points ({ends})"
 
 
 def read_waves(store: Store, run_id: str) -> list[Wave]:
     """Of each survey the newest wave by the segments of a run, or of one that has only scored into these; by name."""
     if not store.exists(FEEDBACK):
         return []
-    scored = store.read(RUNS).where(F.col("centers_of") == run_id).select("run_id").distinct().collect()
-    ours = store.read(FEEDBACK).where(F.col("segments_of").isin(run_id, *(row.run_id for row in scored)))
+    ours = store.read(FEEDBACK).where(F.col("segments_of").isin(*with_its_segments(store, run_id)))
     waves = ours.select("survey", "run_id", F.unix_micros("as_of").alias("moment"), F.to_date("as_of").alias("day")).distinct()
     newest = {row.survey: row for row in waves.orderBy("moment", "run_id").collect()}
     return [_wave(store, row.survey, row.run_id, row.day) for _, row in sorted(newest.items())]
+
+
+def with_its_segments(store: Store, run_id: str) -> list[str]:
+    """The run, and those that have only scored into its segments."""
+    scored = store.read(RUNS).where(F.col("centers_of") == run_id).select("run_id").distinct().collect()
+    return [run_id, *(row.run_id for row in scored)]
 
 
 def _wave(store: Store, survey: str, wave_id: str, day: date) -> Wave:

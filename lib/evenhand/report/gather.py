@@ -16,6 +16,7 @@ from evenhand.report.facts import Facts
 from evenhand.report.feedback import read_waves
 from evenhand.report.lasting import read_lasting
 from evenhand.report.offers import reached, unsure
+from evenhand.report.outcomes import read_counted
 from evenhand.report.words import METRIC_NAMES, Row, Rows
 from evenhand.rows.segments import CUSTOMERS, OUTSIDE
 from evenhand.tables import catalog
@@ -54,7 +55,7 @@ def gather(store: Store, plan: Plan, run_id: str) -> Facts:
         tradeoff, bounds = (pool.submit(read, store, plan, run_id) for read in (_tradeoff, _bounds))
         offers, by_noise = (pool.submit(read, store, plan, run_id) for read in (reached, unsure))
         lasting = pool.submit(read_lasting, store, run_id)
-        waves = pool.submit(read_waves, store, run_id)
+        waves, outcomes = pool.submit(read_waves, store, run_id), pool.submit(read_counted, store, run_id)
         fits, profiles, everyone, fairness, by_group, verdicts, proxies = (future.result() for future in waiting)
         spent, state = budget.result(), begun.result()
     if state is None:
@@ -95,6 +96,7 @@ def gather(store: Store, plan: Plan, run_id: str) -> Facts:
         by_noise.result(),
         bounds.result(),
         waves.result(),
+        outcomes.result(),
         lasting.result(),
     )
 

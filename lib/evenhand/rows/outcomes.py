@@ -26,13 +26,14 @@ def outcome_rows(
     found: list[dict[str, object]] = []
     minimum, threshold = plan.privacy.minimum_cell, plan.fairness.thresholds.selection_ratio
     for table in tables:
-        for of in responses(noisy[table.name], noises[table.name], outcome.option_names, minimum, threshold):
+        of_options = responses(noisy[table.name], noises[table.name], outcome.option_names, minimum, threshold)
+        for position, of in enumerate(of_options, 1):
             for i, row in enumerate(table.rows):
                 figures: dict[str, object] = {}
                 for name, interval in zip(RATES, (of.given, of.held, of.added), strict=True):
                     ends = (interval.value[i], interval.low[i], interval.high[i])
                     figures |= {name + end: number(value) for end, value in zip(ENDS, ends, strict=True)}
-                found.append({**said, "attribute": table.name, "group": row, "option": of.option} | figures)
+                found.append({**said, "attribute": table.name, "group": row, "option": of.option, "position": position} | figures)
     return typed(found, {name + end: pa.float64() for name in RATES for end in ENDS} | _types())
 
 

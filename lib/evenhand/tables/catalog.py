@@ -193,14 +193,15 @@ FEEDBACK = TableSpec(
 OUTCOME_RATES = TableSpec(
     "outcome_rates",
     "open",
-    "plan_name STRING, outcome STRING, activation_id STRING, offer STRING, as_of TIMESTAMP, attribute STRING, `group` STRING, option STRING, "
-    "rate DOUBLE, rate_low DOUBLE, rate_high DOUBLE, held_back_rate DOUBLE, held_back_rate_low DOUBLE, held_back_rate_high DOUBLE, "
+    "plan_name STRING, outcome STRING, activation_id STRING, offer STRING, segments_of STRING, as_of TIMESTAMP, attribute STRING, "
+    "`group` STRING, option STRING, position INT, rate DOUBLE, rate_low DOUBLE, rate_high DOUBLE, held_back_rate DOUBLE, held_back_rate_low DOUBLE, held_back_rate_high DOUBLE, "
     "added DOUBLE, added_low DOUBLE, added_high DOUBLE, run_id STRING",
 )
 OUTCOME_VERDICTS = TableSpec(
     "outcome_verdicts",
     "open",
-    "plan_name STRING, outcome STRING, activation_id STRING, offer STRING, as_of TIMESTAMP, attribute STRING, option STRING, metric STRING, "
+    "plan_name STRING, outcome STRING, activation_id STRING, offer STRING, segments_of STRING, as_of TIMESTAMP, attribute STRING, "
+    "option STRING, metric STRING, "
     "value DOUBLE, low DOUBLE, high DOUBLE, threshold DOUBLE, verdict STRING, over ARRAY<STRING>, run_id STRING",
 )
 
