@@ -55,7 +55,7 @@ def gather(store: Store, plan: Plan, run_id: str) -> Facts:
         tradeoff, bounds = (pool.submit(read, store, plan, run_id) for read in (_tradeoff, _bounds))
         offers, by_noise = (pool.submit(read, store, plan, run_id) for read in (reached, unsure))
         lasting = pool.submit(read_lasting, store, run_id)
-        waves, outcomes = pool.submit(read_waves, store, run_id), pool.submit(read_counted, store, run_id)
+        waves, outcomes = pool.submit(read_waves, store, run_id), pool.submit(read_counted, store, plan, run_id)
         fits, profiles, everyone, fairness, by_group, verdicts, proxies = (future.result() for future in waiting)
         spent, state = budget.result(), begun.result()
     if state is None:

@@ -5,17 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
-from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from evenhand.ask.outcomes import SEGMENT
 from evenhand.fairness.judgment import CANNOT_TELL
+from evenhand.plan.groups import group_tables
+from evenhand.plan.models import Plan
 from evenhand.report.feedback import in_points, with_its_segments
 from evenhand.report.words import NOT_SHOWN, Form, Row, Rows
 from evenhand.tables.catalog import OUTCOME_RATES, OUTCOME_VERDICTS
 from evenhand.tables.store import Store
 
-RATE, HELD_BACK, ADDED = ((name, f"{name}_low", f"{name}_high") for name in ("rate", "held_back_rate", "added"))
+RATE, ADDED = ("rate", "rate_low", "rate_high"), ("added", "added_low", "added_high")
 METRICS = {  # with the figure, and where that is not shown
     "selection_ratio": (
         "; the group that responds least does so {} times as often as the one that responds most",
@@ -27,7 +28,7 @@ METRICS = {  # with the figure, and where that is not shown
 
 @dataclass(frozen=True)
 class Responded:
-    """An attribute: its rows of `outcome_rates` and of `outcome_verdicts`."""
+    """An attribute: its rows of `outcome_rates`, by group and option in the plan's order, and of `outcome_verdicts`."""
 
     attribute: str
     rows: Rows
@@ -39,9 +40,7 @@ class Responded:
 
     @property
     def options(self) -> list[str]:
-        return [
-            row["option"] for row in sorted(self.rows, key=lambda row: row["position"]) if row["group"] == self.rows[0]["group"]
-        ]
+        return list(dict.fromkeys(row["option"] for row in self.rows))
 
     @property
     def has_holdout(self) -> bool:
@@ -53,7 +52,7 @@ class Responded:
         """A line a group: of each option the rate with its range, then, with a holdout, what the offer adds."""
         forms = {name: Form.of([r for r in self.rows if r["option"] == name], RATE, percent=True) for name in self.options}
         lines = dict[str, list[str]]()
-        for row in sorted(self.rows, key=lambda row: (_place(row["group"]), row["position"])):
+        for row in self.rows:
             cells = [forms[row["option"]].ranged(row, RATE)]
             if self.has_holdout:
                 cells.append(NOT_SHOWN if row["added"] is None else in_points(row, ADDED))
@@ -63,8 +62,8 @@ class Responded:
     @property
     def judged(self) -> list[str]:
         """A sentence for each option and figure that can be judged."""
-        judged = [row for row in self.verdicts if row["verdict"] != CANNOT_TELL]
-        return [_sentence(row) for row in sorted(judged, key=lambda row: (row["option"], list(METRICS).index(row["metric"])))]
+        of = {(row["option"], row["metric"]): row for row in self.verdicts if row["verdict"] != CANNOT_TELL}
+        return [_sentence(of[option, metric]) for option in self.options for metric in METRICS if (option, metric) in of]
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ class Counted:
     attributes: list[Responded]
 
 
-def read_counted(store: Store, run_id: str) -> list[Counted]:
+def read_counted(store: Store, plan: Plan, run_id: str) -> list[Counted]:
     """Of each activation of a run's segments, or of a run that has only scored into these, the newest count of each outcome."""
     if not store.exists(OUTCOME_RATES):
         return []
@@ -87,25 +86,28 @@ def read_counted(store: Store, run_id: str) -> list[Counted]:
     about = "outcome", "activation_id", "offer", "run_id"
     waves = ours.select(*about, F.unix_micros("as_of").alias("moment"), F.to_date("as_of").alias("day")).distinct()
     newest = {(row.outcome, row.activation_id): row for row in waves.orderBy("moment", "run_id").collect()}
-    return [Counted(*key, row.offer, row.run_id, row.day, _attributes(store, row.run_id)) for key, row in sorted(newest.items())]
+    return [
+        Counted(*key, row.offer, row.run_id, row.day, _attributes(store, plan, row.run_id)) for key, row in sorted(newest.items())
+    ]
 
 
-def _attributes(store: Store, wave_id: str) -> list[Responded]:
-    rows, verdicts = (_by_attribute(store.read(spec, wave_id)) for spec in (OUTCOME_RATES, OUTCOME_VERDICTS))
-    names = sorted(rows, key=lambda name: (name != SEGMENT, "×" in name, name))
-    return [Responded(name, rows[name], verdicts.get(name, [])) for name in names]
+def _attributes(store: Store, plan: Plan, wave_id: str) -> list[Responded]:
+    """Segments, then attributes and intersections, in the order of the plan."""
+    rates, verdicts = ([row.asDict() for row in store.read(of, wave_id).collect()] for of in (OUTCOME_RATES, OUTCOME_VERDICTS))
+    groups = {(table.name, group): i for table in group_tables(plan) for i, group in enumerate(table.groups)}
 
+    def place(row: Row) -> tuple[int, int]:
+        return int(row["group"]) if row["attribute"] == SEGMENT else groups[row["attribute"], row["group"]], row["position"]
 
-def _by_attribute(rows: DataFrame) -> dict[str, Rows]:
-    found = dict[str, Rows]()
-    for row in rows.orderBy("attribute", "option").collect():
-        found.setdefault(row["attribute"], []).append(row.asDict())
-    return found
-
-
-def _place(group: str) -> tuple[int, str]:
-    """Segments by number, groups by name."""
-    return (int(group), "") if group.isdecimal() else (0, group)
+    names = [SEGMENT, *(table.name for table in group_tables(plan))]
+    return [
+        Responded(
+            name,
+            sorted((row for row in rates if row["attribute"] == name), key=place),
+            [row for row in verdicts if row["attribute"] == name],
+        )
+        for name in names
+    ]
 
 
 def _sentence(row: Row) -> str:
