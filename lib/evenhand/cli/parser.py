@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 import textwrap
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from evenhand.errors import ArgumentError
-from evenhand.job.arguments import EXAMPLES, point_in_time
+from evenhand.job.arguments import EXAMPLES, checked_minutes, point_in_time
 from evenhand.terminal import WIDTH, show
 
 LEVELS = ("debug", "info", "warning", "error")
@@ -53,12 +52,11 @@ def add_wait(parser: Parser, default: float, what: str) -> None:
 
 def _minutes(text: str) -> float:
     try:
-        minutes = float(text)
-    except ValueError:
-        minutes = math.nan
-    if not 0 <= minutes < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of minutes; 0 refuses at once where another process is at work")
-    return minutes
+        return checked_minutes(float(text))
+    except (ValueError, ArgumentError):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no number of minutes; 0 refuses at once where another process is at work"
+        ) from None
 
 
 def add_output(parser: Parser) -> None:

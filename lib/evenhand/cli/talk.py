@@ -94,10 +94,17 @@ class Talk:
     def crash(self, wrong: BaseException) -> None:
         """What is a bug: for programs its kind, whose words may hold anything; where it happened is Python's to show."""
         self._clock.clear()
-        told = {"exit_code": 1, "status": "failed", "run_id": self.run_id, "error": type(wrong).__name__, "retry": False}
-        self._measure(told | self._timed())
+        told: dict[str, object] = {
+            "exit_code": 1,
+            "status": "failed",
+            "run_id": self.run_id,
+            "error": type(wrong).__name__,
+            "retry": False,
+        }
+        told |= self._timed()
+        self._measure(told)
         if self.as_json:
-            show(_as_json(told | self._timed()))
+            show(_as_json(told))
 
     def _timed(self) -> dict[str, object]:
         return {"seconds": self.seconds} if self.seconds else {}

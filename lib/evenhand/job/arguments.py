@@ -64,7 +64,7 @@ def derived_id(plan: Plan, run_id: str, as_of: datetime | None) -> str:
 
 
 def checked_minutes(given: float) -> float:
-    """Raises ArgumentError where it is no number of minutes."""
+    """How long to wait; raises ArgumentError where it is no number of minutes."""
     if isinstance(given, bool) or not isinstance(given, int | float) or not 0 <= given < math.inf:
         raise ArgumentError(f"wait: {given!r} is no number of minutes; 0 waits for nobody")
     return given

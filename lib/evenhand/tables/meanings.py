@@ -24,6 +24,16 @@ COMMON = {
     "parts": "The parts of the question as JSON: cells, sensitivity, cost, scale of the noise, and why.",
     "question": "The name of the question, such as `summary`.",
 }
+_OF_OUTCOMES = {
+    "plan_name": "The plan's name.",
+    "outcome": "The outcome of the plan.",
+    "activation_id": "The activation whose people were counted.",
+    "offer": "The offer that was handed out; null where segments were named by number.",
+    "segments_of": "The published run whose segments were handed out.",
+    "as_of": "When the count began: responses before it count.",
+    "option": "The response: whoever went at least that far.",
+    "run_id": "The count.",
+}
 
 
 @dataclass(frozen=True)
@@ -363,16 +373,9 @@ MEANINGS = {
     ),
     "outcome_rates": Meaning(
         "What came of an offer: a row a segment or group, and option. Figures are null where too little is known, or they would give a small count away.",
-        {
-            "plan_name": "The plan's name.",
-            "outcome": "The outcome of the plan.",
-            "activation_id": "The activation whose people were counted.",
-            "offer": "The offer that was handed out; null where segments were named by number.",
-            "segments_of": "The published run whose segments were handed out.",
-            "as_of": "When the count began: responses before it count.",
-            "option": "The response: whoever went at least that far.",
+        _OF_OUTCOMES
+        | {
             "position": "The option's place in the plan, from 1.",
-            "run_id": "The count.",
             "attribute": "`segment`, the protected attribute, or an intersection such as `gender × age_band`.",
             "group": "The segment's number, or the group.",
             "rate": "How many of those who got the offer went at least that far, of all who got it.",
@@ -388,15 +391,8 @@ MEANINGS = {
     ),
     "outcome_verdicts": Meaning(
         "Whether those of all groups who got the offer respond alike: a row an attribute or intersection, option and metric.",
-        {
-            "plan_name": "The plan's name.",
-            "outcome": "The outcome of the plan.",
-            "activation_id": "The activation whose people were counted.",
-            "offer": "The offer that was handed out; null where segments were named by number.",
-            "segments_of": "The published run whose segments were handed out.",
-            "as_of": "When the count began: responses before it count.",
-            "option": "The response: whoever went at least that far.",
-            "run_id": "The count.",
+        _OF_OUTCOMES
+        | {
             "metric": "`selection_ratio`, the lowest rate of a group over the highest, or `selection_difference`, the gap between them.",
             "value": "The statistic; null where it says nothing, or would give a small count away.",
             "threshold": "What counts as even, from `fairness.thresholds`.",
