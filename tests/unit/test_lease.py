@@ -15,17 +15,15 @@ import pytest
 from evenhand.errors import RunConflict
 from evenhand.records.lease import ALIVE, LASTS, RENEWED, Holder, Lease, machine
 
-NOW = datetime.now(UTC)
-AN_HOUR = timedelta(hours=1)
 
-
-def holder(machine_: str = "", pid: int = 0, owner: str = "somebody", until: datetime = NOW + AN_HOUR) -> Holder:
-    return Holder(1, owner, machine_ or machine(), pid or os.getpid(), NOW, until)
+def holder(machine_: str = "", pid: int = 0, owner: str = "somebody", for_seconds: float = 3600) -> Holder:
+    now = datetime.now(UTC)
+    return Holder(1, owner, machine_ or machine(), pid or os.getpid(), now, now + timedelta(seconds=for_seconds))
 
 
 def test_a_process_of_another_machine_holds_a_run_until_its_lease_ends() -> None:
     assert holder("elsewhere", pid=2**30).works
-    assert not holder("elsewhere", until=NOW - timedelta(seconds=1)).works
+    assert not holder("elsewhere", for_seconds=-1).works
 
 
 def test_a_living_process_of_this_machine_holds_a_run_and_a_dead_one_does_not() -> None:
@@ -72,7 +70,7 @@ def test_who_sleeps_through_its_lease_and_is_not_the_first_to_wake_has_lost_the_
     try:
         assert lease.take()
         lease.require()
-        lease._until = NOW - timedelta(seconds=1)
+        lease._until = datetime.now(UTC) - timedelta(seconds=1)
         table.faster = holder("elsewhere", owner="another")
         with pytest.raises(RunConflict, match="another process has gone on with run r1"):
             lease.require()

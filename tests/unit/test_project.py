@@ -23,3 +23,9 @@ def test_hooks_on_a_commit_fetch_nothing_and_use_the_project_s_own_tools() -> No
     tools = [hook["entry"].split()[0] for hook in hooks[0]["hooks"]]
     assert {hook["language"] for hook in hooks[0]["hooks"]} == {"system"}
     assert [tool for tool in tools if not tool.startswith(".venv/bin/")] == []
+
+
+def test_no_two_files_of_tests_have_one_name() -> None:
+    """Python imports them by their names alone: of two that share one, the second is not collected, and only with --all."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))
