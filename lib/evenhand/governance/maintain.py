@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import partial
 
 from pyspark.sql import SparkSession
 
@@ -21,7 +20,7 @@ from evenhand.tables.purge import given, remove_old_files, removing
 from evenhand.tables.store import Store
 
 MAINTAIN = "maintain"  # in the audit log
-# What is as large as this is read as quickly alone, and a table of millions of people is not written anew.
+# Larger ones are left alone, so that a table of millions of people is not written anew.
 SMALL_FILE = {"spark.databricks.delta.optimize.minFileSize": str(16 * 2**20)}
 
 
@@ -43,19 +42,20 @@ def maintain(
 
             def fewer(spec: TableSpec) -> int:
                 lease.require()
-                before = _files(store, spec)
-                _write_together(store, spec)
+                count = _write_together(store, spec)
                 _remove_old(store, spec)
-                return before - _files(store, spec)
+                return count
 
             there = [spec for spec in ALL if store.exists(spec)]
             counts = at_once(fewer, there)
     return {spec.name: count for spec, count in zip(there, counts, strict=True) if count > 0}
 
 
-def _write_together(store: Store, spec: TableSpec) -> None:
-    """In one commit that says of no row that it has changed."""
-    retried(partial(store.spark.sql, f"OPTIMIZE {store.address(spec)}"))
+def _write_together(store: Store, spec: TableSpec) -> int:
+    """In one commit that says of no row that it has changed; hands back how many fewer files there are."""
+    done = retried(lambda: store.spark.sql(f"OPTIMIZE {store.address(spec)}").select("metrics").first())
+    assert done is not None
+    return int(done.metrics.numFilesRemoved - done.metrics.numFilesAdded)
 
 
 def _remove_old(store: Store, spec: TableSpec) -> None:
@@ -63,9 +63,3 @@ def _remove_old(store: Store, spec: TableSpec) -> None:
         remove_old_files(store.spark, store.address(spec))
     else:
         store.spark.sql(f"VACUUM {store.address(spec)}")
-
-
-def _files(store: Store, spec: TableSpec) -> int:
-    detail = store.spark.sql(f"DESCRIBE DETAIL {store.address(spec)}").select("numFiles").first()
-    assert detail is not None
-    return int(detail.numFiles)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
+from typing import TypeVar
 
 from pyspark.errors import (
     AnalysisException,
@@ -30,6 +31,7 @@ except ImportError:  # a Spark Connect client may come without it
 # Delta's write conflicts reach a classic session as Py4J's own error: PySpark does not know how to translate them.
 SPARK_ERRORS = (PySparkException, Py4JError)
 
+T = TypeVar("T")
 TRIES = 60  # of many writers at once one is done a round
 # Delta's refusals of the later of two commits, and of the later of two that create a table. By their names: "concurrent" alone
 # stands in every Java stack trace (java.util.concurrent), and an error in the data would be tried again as often.
@@ -62,16 +64,17 @@ def condition_of(wrong: BaseException) -> str:
     return ""
 
 
-def retried(commit: Callable[[], object]) -> None:
+def retried(commit: Callable[[], T]) -> T:
     """Do a Delta commit, again when another writer was faster (Delta refuses the later of two that touch the same)."""
-    for attempt in range(TRIES):
+    attempt = 0
+    while True:
         try:
-            commit()
-            return
+            return commit()
         except SPARK_ERRORS as wrong:
-            if attempt == TRIES - 1 or not RACES.search(f"{condition_of(wrong)} {wrong}"):
+            attempt += 1
+            if attempt == TRIES or not RACES.search(f"{condition_of(wrong)} {wrong}"):
                 raise
-            time.sleep(random.uniform(0.02, 0.1 * 2 ** min(attempt, 4)))
+        time.sleep(random.uniform(0.02, 0.1 * 2 ** min(attempt - 1, 4)))
 
 
 def kind_of(wrong: BaseException) -> str:

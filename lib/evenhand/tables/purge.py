@@ -10,9 +10,11 @@ from pyspark.sql import SparkSession
 
 from evenhand.spark.errors import retried
 
-# VACUUM lists a table's folders in this many tasks, however few there are; 10,000 of them unless set, for minutes.
-FEW_TASKS = {"spark.sql.sources.parallelPartitionDiscovery.parallelism": "32"}
-REMOVING = FEW_TASKS | {"spark.databricks.delta.retentionDurationCheck.enabled": "false"}  # of any age
+REMOVING = {
+    "spark.databricks.delta.retentionDurationCheck.enabled": "false",  # of any age
+    # VACUUM lists a table's folders in this many tasks, however few there are; 10,000 of them unless set, for minutes.
+    "spark.sql.sources.parallelPartitionDiscovery.parallelism": "32",
+}
 
 
 def remove_old_files(spark: SparkSession, address: str) -> None:
