@@ -18,6 +18,7 @@ from evenhand.ask.boxes import Summary, box_sums, boxes_of
 from evenhand.ask.groups import group_counts
 from evenhand.ask.histograms import BINS, Marginals, histograms
 from evenhand.ask.margins import balance_check, edges_of, margins
+from evenhand.ask.movement import movement_counts
 from evenhand.ask.outcomes import outcome_counts
 from evenhand.ask.sizes import segment_sizes
 from evenhand.ask.steps import Step, step_sums
@@ -41,6 +42,7 @@ MAKERS = {
     margins,
     balance_check,
     segment_tallies,
+    movement_counts,
     answer_counts,
     outcome_counts,
 }
@@ -85,8 +87,8 @@ def _marginals(features: int, seed: int) -> Marginals:
 
 
 def asked(plan: Plan, earlier: Earlier) -> list[Question]:
-    """What a run asks of `prepared`, in its order. What it asks before is `magnitude_histograms`; surveys and outcomes are asked later, by `answer_counts` and
-    `outcome_counts`."""
+    """What a run asks of `prepared`, in its order. What it asks before is `magnitude_histograms`, and of who changed segment `movement_counts`; surveys and
+    outcomes are asked later, by `answer_counts` and `outcome_counts`."""
     method, boxes, centers = Method.of(plan), boxes_of(plan, earlier.marginals), earlier.centers
     made = [histograms(plan)] if method.marginals else []
     made.append(box_sums(plan, earlier.marginals))

@@ -17,7 +17,9 @@ from asked import MAKERS, Earlier, asked
 from evenhand.ask import assessment as tallies
 from evenhand.ask.answers import answer_counts
 from evenhand.ask.bounds import magnitude_histograms
+from evenhand.ask.movement import movement_counts
 from evenhand.ask.outcomes import outcome_counts
+from evenhand.plan.load import parse_plan
 from evenhand.plan.magnitudes import BINS
 from evenhand.plan.method import Method
 from evenhand.plan.models import Plan
@@ -25,6 +27,7 @@ from evenhand.plan.surveys import Survey
 from evenhand.privacy.sample import Sample
 from faults import MECHANISMS, each_alone
 from plans import any_plan
+from sample import plan_yaml
 from sensitivity import Change, Mechanism, changes, hardest, somebody, sound
 from survey import SURVEY
 
@@ -131,6 +134,19 @@ def test_every_customer_changes_each_table_of_outcomes_by_all_that_it_declares_a
     found = changes(question.parts, question.of_sample(people[1:]), question.of_sample(people))
     assert all(change.holds and change.used == 1 for change in found)
     assert question.cost == pytest.approx(1.0)
+
+
+@settings(max_examples=40)
+@given(st.integers(1, 8), st.integers(1, 8), SEEDS)
+def test_every_customer_changes_the_count_of_movement_by_all_that_it_declares_and_no_more(then: int, k: int, seed: int) -> None:
+    """New or not; whoever is one more was in any segment of the last run, or in none."""
+    random, plan = np.random.default_rng(seed), parse_plan(plan_yaml({"segments.movement": {"share": 0.2}}))
+    groups = np.stack([random.integers(0, then + 1, 12), random.integers(1, k + 1, 12)], axis=1)
+    people, question = Sample.of(np.zeros((12, 0), dtype=np.int64), groups), movement_counts(then, k, plan)
+    for one in range(12):
+        others = people[[i for i in range(12) if i != one]]
+        found = changes(question.parts, question.of_sample(others), question.of_sample(people))
+        assert all(change.holds and change.used == 1 for change in found)
 
 
 @settings(max_examples=30)

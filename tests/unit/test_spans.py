@@ -12,11 +12,10 @@ import pytest
 from evenhand.cli.main import main
 from evenhand.errors import PlanError, RunConflict
 from evenhand.people.published import PublishedRun, require_fresh
-from evenhand.people.retain import RETAIN
 from evenhand.plan.explain import explain
 from evenhand.plan.load import parse_plan
 from evenhand.plan.spans import before
-from evenhand.records.audit import Entry
+from evenhand.records.audit import RETAIN, Entry
 from sample import NOW, plan_yaml
 
 

@@ -13,6 +13,7 @@ from evenhand.assignment.nearest import assign
 from evenhand.errors import RunConflict
 from evenhand.governance.gates import blocking
 from evenhand.job.assessed import assess
+from evenhand.job.movement import movement_of
 from evenhand.job.state import Run
 from evenhand.learn.learn import learn
 from evenhand.learn.numbers import Earlier, numbers
@@ -102,9 +103,9 @@ def assess_step(run: Run) -> None:
 
     `prepared` and the centers to profiles and fairness statistics [open], then one commit in `runs`.
     """
-    people, plan, stored = prepared_of(run), run.bounded, centers_of(run)
+    people, plan, stored, fair_map = prepared_of(run), run.bounded, centers_of(run), map_of(run)
     centers, last = read_centers(stored), run.meanwhile(lambda: read_last(run.store, stored))
-    found = assess(run.ask_about(people), centers, map_of(run), plan, last)
+    found = assess(run.ask_about(people), centers, fair_map, plan, last)
     bounds = run.store.rows(catalog.MITIGATION_BOUNDS, run.run_id)
     with run.writes() as write:
         write(catalog.SEGMENT_PROFILES, lambda: profile_rows(found.profiles, found.distances, found.labels, plan))
@@ -113,6 +114,8 @@ def assess_step(run: Run) -> None:
         write(catalog.FAIRNESS_GROUPS, fairness_groups(found.fairness))
         write(catalog.FAIRNESS_SUMMARY, fairness_summary(found.fairness))
         write(catalog.FAIRNESS_PROXIES, fairness_proxies(found.fairness))
+        if plan.segments.movement is not None:
+            write(catalog.MOVEMENT, movement_of(run, centers, fair_map))
         if bounds is not None:
             write(catalog.MITIGATION_VERDICTS, verdict_rows(found.kept(read_bounded(bounds))))
     run.publish(found.worse + found.uneven, blocking(plan, found.worse, found.uneven))

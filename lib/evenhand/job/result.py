@@ -61,6 +61,13 @@ class Result:
     def fairness_summary(self) -> DataFrame:
         return self.store.read(catalog.FAIRNESS_SUMMARY, self.run_id)
 
+    @property
+    def movement(self) -> DataFrame:
+        """Raises RunConflict where the plan does not ask for it."""
+        if self.plan.segments.movement is None:
+            raise RunConflict(f"run {self.run_id} counted no movement: its plan does not state segments.movement")
+        return self.store.read(catalog.MOVEMENT, self.run_id)
+
     @cached_property
     def facts(self) -> Facts:
         """All that the report says, as data."""

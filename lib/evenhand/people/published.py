@@ -15,10 +15,9 @@ from evenhand.assignment.nearest import Centers
 from evenhand.errors import ArgumentError, RunConflict
 from evenhand.fairness.offers import chosen_segments
 from evenhand.job.ended import blocked, bounded
-from evenhand.people.retain import RETAIN
 from evenhand.plan.models import Plan
 from evenhand.plan.spans import before
-from evenhand.records.audit import PUBLISH, Entry
+from evenhand.records.audit import PUBLISH, Entry, removed
 from evenhand.records.origin import Origin
 from evenhand.records.runs import BLOCKED, PUBLISHED, last_state, last_states, started_as_of
 from evenhand.rows.segments import read_centers
@@ -115,8 +114,7 @@ def require_kept(run: PublishedRun, entries: Sequence[Entry], table: TableSpec =
 
     By the audit log and not by a look at them: that nobody is in them is nobody's to know.
     """
-    removed = [json.loads(e.details).get(table.name, []) for e in entries if e.action == RETAIN]
-    if any(run.run_id in ids for ids in removed):
+    if run.run_id in removed(entries, table.name):
         raise RunConflict(
             f"--run-id: the rows of run {run.run_id} in {table.name} are not kept any more; make a new run, or name another"
         )

@@ -14,15 +14,13 @@ from evenhand.people.waves import BEGINS
 from evenhand.plan.models import Plan
 from evenhand.plan.spans import before
 from evenhand.records.alone import alone
-from evenhand.records.audit import Entry
+from evenhand.records.audit import RETAIN, Entry
 from evenhand.records.opened import opened
 from evenhand.records.runs import ENDED
 from evenhand.spark.errors import retried
 from evenhand.tables.catalog import ACTIVATED, ACTIVATIONS, INPUT_QUALITY, LEASES, PREPARED, RECALLED, RUNS, SEGMENTS, TableSpec
 from evenhand.tables.purge import remove_old_files
 from evenhand.tables.store import Store
-
-RETAIN = "retain"  # in the audit log, before anything is removed
 
 
 def retain(plan: Plan, spark: SparkSession) -> dict[str, list[str]]:

@@ -127,11 +127,16 @@ def expectations(plan: Plan) -> list[Expectation]:
     size = off(budget * split.profiles * SIZE_SHARE)
     value = off(budget * split.profiles * (1 - SIZE_SHARE), len(plan.features)) / 2
     group = off(budget * split.fairness * TABLES_SHARE / len(group_tables(plan)))
-    return [
+    found = [
         Expectation("sizes", f"an evenly sized segment ({segment:,.0f} customers)", size / segment, 0.05),
         Expectation("typical values", "the range between a feature's bounds", value / segment, 0.05),
         Expectation("counts of a group in a segment", f"an evenly sized cell ({cell:,.0f})", group / cell, 0.1),
     ]
+    if plan.segments.movement is not None:
+        tenth = segment / 10
+        of = f"a tenth of an evenly sized segment ({tenth:,.0f})"
+        found.append(Expectation("counts of who changed segment", of, off(plan.movement_budget) / tenth, 0.25))
+    return found
 
 
 def _percent(share: float) -> str:

@@ -189,9 +189,11 @@ def _budget(plan: Plan) -> list[str]:
     unit, split = plan.privacy.unit, plan.privacy.split
     shares = {name: plan.shared_budget * getattr(split, name) for name in ("summary", "profiles", "fairness")}
     shares |= {"bounds": plan.bounds_budget / len(plan.to_find)} if plan.to_find else {}
+    shares = {f"split.{name}": share for name, share in shares.items()}
+    shares |= {"segments.movement.share": plan.movement_budget} if plan.segments.movement else {}
     least = LEAST_SHARE[unit]
     return [
-        f"privacy: at epsilon {plan.privacy.epsilon:g} split.{name} takes {SYMBOL[unit]} = {share:.1g}; its noise fits 64-bit "
+        f"privacy: at epsilon {plan.privacy.epsilon:g} {name} takes {SYMBOL[unit]} = {share:.1g}; its noise fits 64-bit "
         f"integers from {least:g} on, and says something of people far above that"
         for name, share in shares.items()
         if share < least

@@ -5,8 +5,8 @@ from __future__ import annotations
 import textwrap
 from itertools import groupby
 
-from evenhand.plan.accounting import SYMBOL
-from evenhand.plan.advice import advice, expectations
+from evenhand.plan.accounting import SYMBOL, half_width
+from evenhand.plan.advice import LEVEL, advice, expectations
 from evenhand.plan.columns import reasons, source_tables
 from evenhand.plan.geometry import Boxes, most_boxes
 from evenhand.plan.groups import group_tables
@@ -35,6 +35,7 @@ def explain(plan: Plan) -> str:
         "What comes out",
         *_wrapped(_result(plan)),
         *_wrapped(mitigation_in_words(plan)),
+        *_wrapped(movement_in_words(plan)),
         "",
         "Where it goes",
         *(f"  {line}" for line in zones(plan)),
@@ -135,6 +136,18 @@ def mitigation_in_words(plan: Plan) -> str:
     )
 
 
+def movement_in_words(plan: Plan) -> str:
+    """What is counted of customers who change segment, its price, and how far noise moves it; empty where nothing is."""
+    if plan.segments.movement is None:
+        return ""
+    unit = plan.privacy.unit
+    return (
+        "Movement: how many customers went from which segment of the last published run to which of this one, and how many were not there, "
+        f"found by pseudonym where both runs have one key. It takes {SYMBOL[unit]} = {plan.movement_budget:.4g} of the run's; each count is within "
+        f"{half_width(plan.movement_budget, unit, LEVEL):,.0f} customers, 19 times in 20. A run with nothing to compare leaves that unused."
+    )
+
+
 def kept_in_words(plan: Plan) -> str:
     """How long what is about people is kept."""
     kept = plan.retention
@@ -159,6 +172,7 @@ def _budget(plan: Plan) -> list[str]:
     each_share = (("summary", split.summary), ("profiles", split.profiles), ("fairness", split.fairness))
     spent = [("bounds", plan.bounds_budget)] if plan.to_find else []
     spent += [(name, plan.shared_budget * share) for name, share in each_share]
+    spent += [("movement", plan.movement_budget)] if plan.segments.movement else []
     delta, counted = "", []
     if privacy.delta is not None:
         delta = f" and δ = {privacy.delta:g} of {privacy.population_delta:g}"

@@ -20,6 +20,7 @@ from evenhand.plan.data import Output, Pseudonyms, Sources
 from evenhand.plan.erasure import Erasure
 from evenhand.plan.fairness import Fairness
 from evenhand.plan.features import Attribute, Feature
+from evenhand.plan.movement import Movement
 from evenhand.plan.notice import Notice
 from evenhand.plan.outcomes import Outcome
 from evenhand.plan.privacy import Privacy
@@ -73,6 +74,11 @@ class Segments(Model):
         default="block",
         description="What happens when the segments are expected to describe customers worse than one segment for everybody: "
         "`block` publishes nothing; `publish` insists, and the reason stands in `runs`.",
+    )
+    movement: Movement | None = Field(
+        default=None,
+        description="How many customers went from which segment to which since the last published run. Without it nobody's segments of two runs "
+        "are held against each other.",
     )
 
     @model_validator(mode="after")
@@ -197,9 +203,15 @@ class Plan(Model):
         return self.privacy.budget * self.privacy.split.bounds if self.to_find else 0.0
 
     @property
+    def movement_budget(self) -> float:
+        """What counting who went from which segment to which may spend, in the unit of the budget."""
+        asked = self.segments.movement
+        return (self.privacy.budget - self.bounds_budget) * asked.share if asked else 0.0
+
+    @property
     def shared_budget(self) -> float:
         """What summary, profiles and fairness divide, in the unit of the budget."""
-        return self.privacy.budget - self.bounds_budget
+        return self.privacy.budget - self.bounds_budget - self.movement_budget
 
     @property
     def attribute_names(self) -> list[str]:

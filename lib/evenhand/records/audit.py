@@ -27,6 +27,7 @@ from evenhand.tables.store import Store
 
 # A run is approved when it has passed the gates, before it is visible; published when it is visible.
 START, RESUME, SPEND, APPROVE, PUBLISH, BLOCK, FAIL = "start", "resume", "spend", "approve", "publish", "block", "fail"
+RETAIN = "retain"  # before anything is removed, with the runs by table
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,11 @@ class AuditLog:
 def spent_by(entries: Iterable[Entry]) -> dict[str, float]:
     """The ε that each run has spent, by the log: a ledger that was rolled back or replaced contradicts it."""
     return {e.run_id: json.loads(e.details)["epsilon"] for e in entries if e.action == SPEND}
+
+
+def removed(entries: Iterable[Entry], table: str) -> set[str]:
+    """The runs whose rows were removed from a table since their time was over."""
+    return {run_id for e in entries if e.action == RETAIN for run_id in json.loads(e.details).get(table, [])}
 
 
 def known_keys(entries: Iterable[Entry]) -> dict[str, str]:

@@ -154,6 +154,13 @@ FAIRNESS_PROXIES = TableSpec(
     "open",
     "attribute STRING, feature STRING, rank INT, value DOUBLE, low DOUBLE, high DOUBLE, run_id STRING",
 )
+# Who went from which segment of the last run to which of this one; or why there is nothing to compare.
+MOVEMENT = TableSpec(
+    "movement",
+    "open",
+    "since STRING, before INT, segment INT, count DOUBLE, count_low DOUBLE, count_high DOUBLE, sure BOOLEAN, suppressed BOOLEAN, "
+    "not_compared STRING, run_id STRING",
+)
 # How balanced segments are assigned (assignment/fair_map.py): made of releases only.
 ASSIGNMENT_MAP = TableSpec(
     "assignment_map",
@@ -230,6 +237,7 @@ ALL = (
     FAIRNESS_GROUPS,
     FAIRNESS_SUMMARY,
     FAIRNESS_PROXIES,
+    MOVEMENT,
     ASSIGNMENT_MAP,
     MITIGATION_BOUNDS,
     MITIGATION_VERDICTS,

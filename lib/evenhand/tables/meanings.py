@@ -301,6 +301,20 @@ MEANINGS = {
             "value": "The correlation ratio, from 0 to 1: the root of the share of the feature's spread that lies between the groups.",
         },
     ),
+    "movement": Meaning(
+        "How many customers went from which segment of the last run to which of this one: a row for each of both, and for each of this one a row of "
+        "who was in none. With `segments.movement` only. Where there is nothing to compare, one row says why.",
+        {
+            "since": "The last run, whose segments `before` is about: the one in `was_in` of `segment_centers`. Null in a first run.",
+            "before": "The segment in which they were, by its number in that run; null for those who were in none.",
+            "segment": "The segment in which they are, by its number in this run.",
+            "count": "How many customers; null where suppressed.",
+            "count_low": "Lower end of the interval for `count`.",
+            "count_high": "Upper end of the interval for `count`.",
+            "sure": "Whether it is more than the noise makes of nobody: true of no empty row of the table, 19 times in 20.",
+            "not_compared": "Why there is nothing to compare; else null.",
+        },
+    ),
     "assignment_map": Meaning(
         "How balanced segments are assigned, one row a joint group. With balanced mitigation only.",
         {
