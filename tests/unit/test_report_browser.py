@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 from test_report import facts
 from test_report_mitigation import BOUND, MITIGATION, POINTS
+from test_report_movement import PLAN, ROWS, SAME, THEN
 
+from evenhand.report.movement import Moved
 from evenhand.report.page import render
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs the extra `browser`")
@@ -37,13 +39,14 @@ TEXTS = """() => [...document.querySelectorAll("figure svg")].filter(s => s.getC
 
 @pytest.fixture(scope="module")
 def made() -> str:
-    """A page with every part: mitigation, bounds, a curve over k, long labels."""
+    """A page with every part: mitigation, bounds, a curve over k, movement, long labels."""
     curve = [
         {"k": k, "method": "curve", "cost": 9.0, "cost_low": 8.0, "cost_high": 10.0, "silhouette": s, "chosen": k == 4}
         | {"silhouette_low": s - 0.03, "silhouette_high": s + 0.03, "silhouette_evenly": 0.25}
         for k, s in ((3, 0.3), (4, 0.4), (5, 0.35))
     ]
-    found = facts(plan=MITIGATION | UNITS, tradeoff=POINTS, bounds=[BOUND], curve=curve)
+    moved = Moved("autumn", ROWS, THEN | {4: LONG}, SAME)
+    found = facts(plan=MITIGATION | UNITS | PLAN, tradeoff=POINTS, bounds=[BOUND], curve=curve, lasting=SAME, movement=moved)
     return render(replace(found, profiles=[r | {"label": LONG if r["segment"] == 1 else r["label"]} for r in found.profiles]))
 
 
@@ -85,7 +88,7 @@ def test_nothing_is_cut_and_no_letter_is_tiny(shown: Callable[..., Any], width: 
     page = shown(width)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     charts = page.evaluate(TEXTS)
-    assert len(charts) == 6  # sizes, typical values, two attributes, price, curve: each once
+    assert len(charts) == 7  # sizes, typical values, movement, two attributes, price, curve: each once
     for text in (text for chart in charts for text in chart):
         assert text["size"] >= 9.5, text
         assert text["left"] >= 0 and text["right"] <= width, text

@@ -12,6 +12,7 @@ from evenhand.report.budget import Budget
 from evenhand.report.everyone import Typical
 from evenhand.report.feedback import Wave
 from evenhand.report.lasting import Lasting
+from evenhand.report.movement import Moved
 from evenhand.report.outcomes import Counted
 from evenhand.report.words import Row, Rows, isolated, sure_distance
 
@@ -48,6 +49,7 @@ class Facts:
     waves: list[Wave] = field(default_factory=list)  # of each survey the newest
     outcomes: list[Counted] = field(default_factory=list)  # of each outcome and activation the newest
     lasting: Lasting | None = None  # which segments are those of the last run; None of a first run
+    movement: Moved | None = None  # who went from which segment to which; None where the plan does not ask
 
     @property
     def moment(self) -> str:

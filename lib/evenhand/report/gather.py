@@ -15,6 +15,7 @@ from evenhand.report.everyone import everybody
 from evenhand.report.facts import Facts
 from evenhand.report.feedback import read_waves
 from evenhand.report.lasting import read_lasting
+from evenhand.report.movement import read_movement
 from evenhand.report.offers import reached, unsure
 from evenhand.report.outcomes import read_counted
 from evenhand.report.words import METRIC_NAMES, Row, Rows
@@ -98,6 +99,7 @@ def gather(store: Store, plan: Plan, run_id: str) -> Facts:
         waves.result(),
         outcomes.result(),
         lasting.result(),
+        read_movement(store, plan, run_id, lasting.result()),
     )
 
 

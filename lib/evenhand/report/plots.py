@@ -9,6 +9,7 @@ from evenhand.plan.features import Feature
 from evenhand.plan.groups import group_tables
 from evenhand.report.drawing import WIDE, Paper, row_height, svg
 from evenhand.report.facts import Facts, sure_deviations
+from evenhand.report.flow import flow
 from evenhand.report.words import Row, Rows, among, estimate, interval, isolated, number, percents, sure_distance
 
 MOST_RATIO = 20.0
@@ -22,6 +23,9 @@ def plots_of(facts: Facts, paper: Paper = WIDE) -> dict[str, str]:
     for table in group_tables(facts.plan):
         plots[f"fairness of {table.name}"] = _fairness(facts, table.name, paper, worst_first=False)
         plots[f"fairness of {table.name}, worst first"] = _fairness(facts, table.name, paper, worst_first=True)
+    if facts.movement is not None and facts.movement.sure:
+        names = {segment: f"{segment} · {isolated(label)}" for segment, label in facts.labels.items()}
+        plots["movement"] = flow(facts.movement, names, paper)
     if facts.curve:
         plots["number of segments"] = _curve(facts, paper)
     if curve := [row for row in facts.tradeoff if row["stage"] == "curve" and row["metric"] == "price"]:
