@@ -94,7 +94,7 @@ def killed_at(step: str) -> Iterator[None]:
     """Ends before a step of an erasure; of those that are done for each table, after the first."""
 
     def end(*given: Any) -> None:
-        if step in ("delete_rows", "remove_old_files") and not ends:
+        if step in ("delete_rows", "remove_old") and not ends:
             ends.append(1)
             real(*given)
             return
@@ -108,7 +108,7 @@ def killed_at(step: str) -> Iterator[None]:
 
 
 def test_kills_at_any_point_after_the_intent_leave_erasures_that_the_next_start_completes(world: World) -> None:
-    steps = ["delete_rows", "remove_old_files", "search", "write"]
+    steps = ["delete_rows", "remove_old", "search", "write"]
     for number, step in enumerate(steps, 50):
         with killed_at(step), pytest.raises(Killed):
             world.erase(name(number))
@@ -149,7 +149,7 @@ def wait(*given):
     pathlib.Path(sys.argv[1]).touch()
     time.sleep(600)
 
-erase.remove_old_files = wait
+erase.remove_old = wait
 sys.exit(main(["erase", *sys.argv[2:]]))
 """
 

@@ -18,11 +18,11 @@ from evenhand.erasure import files
 from evenhand.erasure.control import new_number, new_text
 from evenhand.erasure.files import File, Storage
 from evenhand.erasure.proof import Proof, search
-from evenhand.erasure.rewrite import NO_VECTORS, cut_log, delete_rows, refuse_forbidden, remove_leftovers, table_at
+from evenhand.erasure.rewrite import NO_VECTORS, cut_log, delete_rows, refuse_forbidden, remove_old, table_at
 from evenhand.errors import IntegrityError, StorageError
 from evenhand.prepare.consent import ID
 from evenhand.prepare.pseudonym import Pads, with_pseudonym
-from evenhand.tables.purge import given, remove_old_files, removing
+from evenhand.tables.purge import given, removing
 from sample import KEY
 
 GONE = ["cust-0007-ünï", "cust-0041-ünï"]
@@ -76,10 +76,9 @@ def test_after_erasing_nobody_is_left_in_any_byte_and_everybody_else_is_there(sp
     table, storage = table_at(spark, "talkative", f"delta.`{talkative}`", by_run=False), Storage(spark)
     gone = people(spark, GONE)[1].select("pseudonym", F.array().cast("array<string>").alias("kept"))
     with given(spark, NO_VECTORS), removing(spark):
-        refuse_forbidden(spark, table)
+        refuse_forbidden(spark, [table])
         delete_rows(spark, table, gone)
-        remove_old_files(spark, table.address)
-    remove_leftovers(storage, table)
+        remove_old(spark, storage, table)
     left = places(searched(spark, talkative), talkative)
     assert left and all(place.startswith("_delta_log/") for place in left)  # in statistics, and the condition of a DELETE
     cut_log(spark, storage, table)
@@ -160,7 +159,21 @@ def test_a_table_that_may_not_be_deleted_from_is_refused_before_anything_is(spar
     everybody(spark).write.format("delta").option("delta.appendOnly", "true").save(str(tmp_path / "fixed"))
     table = table_at(spark, "fixed", f"delta.`{tmp_path}/fixed`", by_run=False)
     with pytest.raises(StorageError, match=r"append-only .* an administrator has to set that to false; nothing was deleted"):
-        refuse_forbidden(spark, table)
+        refuse_forbidden(spark, [table])
+
+
+def test_files_of_older_versions_go_from_a_table_in_which_nobody_is_who_asks(spark: Any, tmp_path: Path) -> None:
+    rows = everybody(spark).select("customer_id").where(F.col("customer_id").isin(GONE) | (F.col("customer_id") > "cust-0190"))
+    for frame in (rows, rows.where(~F.col("customer_id").isin(GONE))):
+        frame.coalesce(1).write.format("delta").option("delta.dataSkippingNumIndexedCols", "0").mode("overwrite").save(
+            str(tmp_path / "written")
+        )
+    table = table_at(spark, "written", f"delta.`{tmp_path}/written`")
+    assert len(searched(spark, tmp_path).places) == 1
+    with removing(spark):
+        remove_old(spark, Storage(spark), table)
+    assert searched(spark, tmp_path).places == []
+    assert spark.read.table(table.address).count() == 10
 
 
 def test_files_of_a_storage_that_prints_them_otherwise_are_found_one_by_one(

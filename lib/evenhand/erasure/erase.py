@@ -10,7 +10,6 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 from pyspark import StorageLevel
@@ -22,6 +21,7 @@ from evenhand.erasure.files import Storage
 from evenhand.erasure.forms import forms_of
 from evenhand.erasure.listed import DONE, add_new, leaving, listed, of_erasures, pairs_listed, pairs_of, refuse_lost, unfinished
 from evenhand.erasure.proof import Proof, search
+from evenhand.erasure.quarantine import ROW
 from evenhand.erasure.requests import WHEN
 from evenhand.erasure.rewrite import (
     NO_VECTORS,
@@ -29,7 +29,7 @@ from evenhand.erasure.rewrite import (
     cut_log,
     delete_rows,
     refuse_forbidden,
-    remove_leftovers,
+    remove_old,
     version_of,
 )
 from evenhand.erasure.whom import Zone, distinct, people_of_requests, spelled
@@ -43,7 +43,7 @@ from evenhand.records.lease import Lease
 from evenhand.records.opened import opened
 from evenhand.spark.at_once import at_once
 from evenhand.tables.catalog import ERASED
-from evenhand.tables.purge import given, remove_old_files, removing
+from evenhand.tables.purge import given, removing
 from evenhand.tables.store import Store
 
 BEGUN = "erase"  # in the audit log, before anything is deleted
@@ -121,7 +121,7 @@ class Erasure:
             entries = self._audit.check()
             zone = _zone(self._plan, self._store, entries)
             with removing(self._spark):
-                at_once(partial(refuse_forbidden, self._spark), zone.of_people)
+                refuse_forbidden(self._spark, zone.of_people)
             people = people_of_requests(self._spark, self._plan, requests, pairs_of(self._plan, entries), zone.known).persist(
                 StorageLevel.DISK_ONLY
             )
@@ -146,9 +146,12 @@ class Erasure:
         # Not persisted, but fixed: Spark computes anew what it keeps of a table that a commit changes, from files that are gone by then.
         going = going.localCheckpoint(storageLevel=StorageLevel.DISK_ONLY)
         listed_before = of_erasures(self._store, begun)
-        back = distinct([listed_before, *(zone.present(table, going) for table in zone.of_people)])
-        back = back.localCheckpoint(storageLevel=StorageLevel.DISK_ONLY)
-        self._remove(people.where("asked"), going, zone, lease)
+        present = [zone.present(table, going).withColumn("table", F.lit(table.name)) for table in zone.of_people]
+        there = distinct([listed_before.select("pseudonym", F.lit("").alias("table")), *present])
+        there = there.localCheckpoint(storageLevel=StorageLevel.DISK_ONLY)
+        names = {row.table for row in there.select("table").distinct().collect()}
+        self._remove(people.where("asked"), going, [t for t in zone.of_people if t.name in names or t.by == ROW], zone, lease)
+        back = there.select("pseudonym").distinct()
         proof = self._search(people, back, zone)
         logs = [t for t in zone.of_people if any(place.startswith(f"{t.folder}/_delta_log/") for place in proof.places)]
         if logs:
@@ -158,11 +161,11 @@ class Erasure:
                 cut_log(self._spark, self._storage, table)
             proof = self._search(people, back, zone)
         after = at_once(self._standing, zone.of_people)
-        names = [table.name for table in zone.of_people]
-        return [Rewritten(name, *zip(was, now, strict=True)) for name, was, now in zip(names, before, after, strict=True)], proof
+        tables = zip(zone.of_people, before, after, strict=True)
+        return [Rewritten(table.name, *zip(was, now, strict=True)) for table, was, now in tables], proof
 
-    def _remove(self, asked: DataFrame, going: DataFrame, zone: Zone, lease: Lease) -> None:
-        """Rows first, from tables by run before those from which nobody goes who has consented anew; then files."""
+    def _remove(self, asked: DataFrame, going: DataFrame, tables: Sequence[Erasable], zone: Zone, lease: Lease) -> None:
+        """Rows first, from tables by run before those from which nobody goes who has consented anew; then old files, of every table."""
         real = F.lit(False).alias("control")
         forms = forms_of(spelled(asked).select(ID, real), asked.select("pseudonym", real))
 
@@ -172,19 +175,19 @@ class Erasure:
 
         def clean(table: Erasable) -> None:
             lease.require()
-            remove_old_files(self._spark, table.address)
-            remove_leftovers(self._storage, table)
+            remove_old(self._spark, self._storage, table)
 
         with given(self._spark, NO_VECTORS), removing(self._spark):
-            at_once(delete, [table for table in zone.of_people if table.by_run])
-            at_once(delete, [table for table in zone.of_people if not table.by_run])
+            at_once(delete, [table for table in tables if table.by_run])
+            at_once(delete, [table for table in tables if not table.by_run])
             at_once(clean, zone.of_people)
         for folder in zone.cut_off():
             self._storage.remove(folder)
 
     def _standing(self, table: Erasable) -> tuple[int, int]:
         """Version and number of files."""
-        return version_of(self._spark, table), len(self._storage.files(table.folder))
+        files = self._storage.files(table.folder)
+        return version_of(files), len(files)
 
     def _search(self, people: DataFrame, back: DataFrame, zone: Zone) -> Proof:
         """Search the whole restricted zone for those who ask, whoever had come back, and the control."""

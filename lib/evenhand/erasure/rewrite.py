@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from delta.tables import DeltaTable
@@ -12,9 +12,11 @@ from pyspark.sql import DataFrame, SparkSession
 from evenhand.erasure.files import CHECKSUM, File, Storage, of_hadoop
 from evenhand.errors import StorageError
 from evenhand.spark.errors import SPARK_ERRORS, kind_of, retried
+from evenhand.tables.purge import HIDES_ROWS, remove_old_files
 
-COMMIT = re.compile(r"(?P<version>\d{20})[.\w-]*\.(json|crc|parquet)")
+COMMIT = re.compile(r"(?P<version>\d{20})[.\w-]*\.(?P<kind>json|crc|parquet)")
 NO_VECTORS = {"spark.databricks.delta.merge.deletionVectors.persistent": "false"}
+MOST_NAMES = 1000  # each takes a call to the JVM to learn; of more, VACUUM is quicker
 KEPT = {
     "delta.dataSkippingNumIndexedCols": "0",  # no smallest and largest values in the log from here on
     "delta.deletedFileRetentionDuration": "interval 0 hours",  # a checkpoint forgets the files that are gone
@@ -30,42 +32,54 @@ class Erasable:
     folder: str
     by: str | None = "pseudonym"  # None where nobody stands in it
     by_run: bool = False  # whether it says of which run a row is
+    append_only: bool = False
+    features: tuple[str, ...] = ()  # of Delta's, by name
+
+    @property
+    def hides_rows(self) -> bool:
+        """Whether rows that are deleted may still be in its files."""
+        return HIDES_ROWS in self.features
 
 
 def table_at(spark: SparkSession, name: str, address: str, by: str | None = "pseudonym", by_run: bool = False) -> Erasable:
     """The table with its folder, by what Delta says."""
-    detail = spark.sql(f"DESCRIBE DETAIL {address}").select("location").first()
+    detail = spark.sql(f"DESCRIBE DETAIL {address}").select("location", "tableFeatures", "properties").first()
     assert detail is not None
-    return Erasable(name, address, str(detail.location).rstrip("/"), by, by_run)
+    append_only = detail.properties.get("delta.appendOnly", "false").lower() == "true"
+    return Erasable(name, address, str(detail.location).rstrip("/"), by, by_run, append_only, tuple(detail.tableFeatures or ()))
 
 
-def version_of(spark: SparkSession, table: Erasable) -> int:
-    """Its newest Delta version."""
-    newest = spark.sql(f"DESCRIBE HISTORY {table.address} LIMIT 1").first()
-    assert newest is not None
-    return int(newest.version)
+def version_of(files: Sequence[File]) -> int:
+    """A table's newest Delta version, by the files in its folder."""
+    return max(
+        int(commit["version"]) for f in files if f.in_log and (commit := COMMIT.fullmatch(f.name)) and commit["kind"] == "json"
+    )
 
 
-def refuse_forbidden(spark: SparkSession, table: Erasable) -> None:
-    """Ask Delta, before anything is deleted, whether it would let the files be written anew and the old ones removed (`purge.removing`).
+def refuse_forbidden(spark: SparkSession, tables: Sequence[Erasable]) -> None:
+    """Find out, before anything is deleted, whether files may be written anew and old ones removed (`purge.removing`).
+
+    Delta is asked of the first table: what a session or an account may do is the same for all tables of a zone.
 
     Raises:
-        StorageError: it would not; what an administrator has to do.
+        StorageError: it may not be; what an administrator has to do.
     """
-    detail = spark.sql(f"DESCRIBE DETAIL {table.address}").select("tableFeatures", "properties").first()
-    assert detail is not None
-    why = ""
-    if detail.properties.get("delta.appendOnly", "false").lower() == "true":
-        why = "it is append-only (delta.appendOnly); an administrator has to set that to false"
-    elif managed := [feature for feature in detail.tableFeatures or [] if feature.startswith("catalog")]:
-        why = f"its catalog alone may remove files ({managed[0]}); an administrator has to take that feature off, or erase there"
-    else:
+    for table in tables:
+        if table.append_only:
+            raise _forbidden(table, "it is append-only (delta.appendOnly); an administrator has to set that to false")
+        if managed := [feature for feature in table.features if feature.startswith("catalog")]:
+            why = f"its catalog alone may remove files ({managed[0]}); an administrator has to take that feature off, or erase there"
+            raise _forbidden(table, why)
+    for table in tables[:1]:
         try:
             spark.sql(f"VACUUM {table.address} RETAIN 0 HOURS DRY RUN")
         except SPARK_ERRORS as wrong:
-            why = f"VACUUM is refused ({kind_of(wrong)}); an administrator has to allow VACUUM {table.address} RETAIN 0 HOURS"
-    if why:
-        raise StorageError(f"{table.address}: {why}; nothing was deleted")
+            words = f"VACUUM is refused ({kind_of(wrong)}); an administrator has to allow VACUUM {table.address} RETAIN 0 HOURS"
+            raise _forbidden(table, words) from None
+
+
+def _forbidden(table: Erasable, why: str) -> StorageError:
+    return StorageError(f"{table.address}: {why}; nothing was deleted")
 
 
 def delete_rows(spark: SparkSession, table: Erasable, gone: DataFrame) -> None:
@@ -79,7 +93,23 @@ def delete_rows(spark: SparkSession, table: Erasable, gone: DataFrame) -> None:
     retried(lambda: target.merge(gone.alias("g"), condition).whenMatchedDelete().execute())
 
 
-def remove_leftovers(storage: Storage, table: Erasable) -> None:
+def remove_old(spark: SparkSession, storage: Storage, table: Erasable) -> None:
+    """Leave no file in a table's folder that its newest version does not need."""
+    if table.hides_rows or _has_old_files(spark, storage.files(table.folder), table):
+        remove_old_files(spark, table.address)
+    _remove_leftovers(storage, table)
+
+
+def _has_old_files(spark: SparkSession, files: Sequence[File], table: Erasable) -> bool:
+    """Whether more lies in its folder, the log and Hadoop's checksums aside, than the data files of its newest version."""
+    checksums = of_hadoop(files)
+    there = sorted(file.name for file in files if not file.in_log and file not in checksums)
+    if len(there) > MOST_NAMES:
+        return True
+    return there != sorted(path.rpartition("/")[2] for path in spark.read.table(table.address).inputFiles())
+
+
+def _remove_leftovers(storage: Storage, table: Erasable) -> None:
     """Remove what killed writers left under names that VACUUM passes over; checksums of files that are there, and Delta's notes, stay."""
     files = storage.files(table.folder)
     checksums = of_hadoop(files)

@@ -17,12 +17,17 @@ REMOVING = {
 }
 
 
+HIDES_ROWS = "deletionVectors"  # the feature of a table in whose files deleted rows may still be
+
+
 def remove_old_files(spark: SparkSession, address: str) -> None:
     """Write files anew that a deletion vector hides rows of, then remove every file that the newest version does not need.
 
     Only while nobody else writes to the table: what another is about to commit would be removed, too.
     """
-    retried(partial(spark.sql, f"REORG TABLE {address} APPLY (PURGE)"))
+    detail = spark.sql(f"DESCRIBE DETAIL {address}").select("tableFeatures").first()
+    if detail is not None and HIDES_ROWS in (detail.tableFeatures or []):
+        retried(partial(spark.sql, f"REORG TABLE {address} APPLY (PURGE)"))
     with removing(spark):
         spark.sql(f"VACUUM {address} RETAIN 0 HOURS")
 
