@@ -28,6 +28,7 @@ from evenhand.assignment.nearest import Centers, rounded_centers
 from evenhand.learn.refine import step_around
 from evenhand.plan.geometry import STEPS
 from evenhand.plan.method import Method
+from evenhand.plan.metric import stretch
 from evenhand.plan.models import Plan
 from evenhand.privacy.question import Question
 
@@ -66,7 +67,7 @@ class Earlier:
         spots = random.uniform(0, reach * (STEPS - 1), (k, d))
         centers = rounded_centers(spots)
         points = np.clip(random.normal(spots[random.integers(0, k, 20)], random.choice([0.0, 300.0, 9000.0])), 0, STEPS - 1)
-        seen = Summary(np.arange(20), random.uniform(1, 100, 20), points, private=True)
+        seen = Summary(np.arange(20), random.uniform(1, 100, 20), points, private=True, stretch=stretch(plan.features))
         steps = [step_around(i + 1, centers, seen, plan.privacy.unit) for i in range(len(method.refinements))]
         fair_map = moved = None
         if method.balances:

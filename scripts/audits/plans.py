@@ -18,8 +18,10 @@ def any_plan(
     expected: int = 1000,
     bounds: bool = True,
     log: bool = False,
+    weights: Sequence[float] = (1.0,),
 ) -> Plan:
-    """`attributes`: of each the number of its groups, or below zero of its bands; `crossed`: with an intersection of the first two."""
+    """`attributes`: of each the number of its groups, or below zero of its bands; `crossed`: with an intersection of the first two;
+    `weights`: of the features, the last for all that are left."""
     limits = [0, 100] if bounds else None
     scale = "log" if log else "linear"
     kinds = [
@@ -36,8 +38,16 @@ def any_plan(
             "legal_basis": "consent",
             "sources": {"customers": {"path": "none", "id": "customer_id"}, "consent": {"path": "none"}},
             "features": [
-                {"name": f"f{j}", "why": "audit", "column": f"f{j}", "bounds": limits, "missing": 0, "scale": scale}
-                for j in range(features)
+                {
+                    "name": f"f{j}",
+                    "why": "audit",
+                    "column": f"f{j}",
+                    "bounds": limits,
+                    "missing": 0,
+                    "scale": scale,
+                    "weight": weight,
+                }
+                for j, weight in enumerate([*weights, *[weights[-1]] * features][:features])
             ],
             "protected": [{"name": f"a{i}", "why": "audit", "column": f"a{i}", **kind} for i, kind in enumerate(kinds)],
             "segments": {"k": k},

@@ -28,6 +28,7 @@ from evenhand.assignment.nearest import rounded_centers
 from evenhand.learn.refine import step_around
 from evenhand.plan.geometry import STEPS, to_fixed
 from evenhand.plan.method import Method
+from evenhand.plan.metric import stretch
 from evenhand.plan.models import Plan
 from evenhand.prepare.customers import prepared_customers
 from evenhand.prepare.magnitudes import magnitudes
@@ -168,7 +169,7 @@ def earlier_answers(plan: Plan) -> Earlier:
     shares = np.full((len(plan.features), BINS), 1e-3)
     shares[np.arange(len(plan.features)), spots * BINS // STEPS] = 0.5
     points = np.concatenate([spots - 2000, spots + 2000]).astype(float)
-    seen = Summary(np.arange(len(points)), np.ones(len(points)), points, private=True)
+    seen = Summary(np.arange(len(points)), np.ones(len(points)), points, private=True, stretch=stretch(plan.features))
     steps = [step_around(i + 1, centers, seen, plan.privacy.unit) for i in range(min(len(method.refinements), 1))]
     fair_map = moved = None
     if method.balances:

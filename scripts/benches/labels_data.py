@@ -158,7 +158,7 @@ def assessed(world: World, epsilon: float, seed: int) -> Assessed | None:
     except DataError:
         return None
     (release,) = ask(segment_tallies(centers, None, plan))
-    segment = segment_numbers(people, centers) - 1
+    segment = segment_numbers(people, centers, 1.0) - 1
     spread = fixed.std(axis=0)
     means = np.stack(
         [

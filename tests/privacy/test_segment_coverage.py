@@ -101,7 +101,7 @@ def test_centers_costs_and_silhouettes_lie_in_their_intervals(mode: str, custome
         of_cost, of_apart = cost_ends(answer, boxes, points, fit), silhouette_ends(answer, boxes, points, fit)
         each = np.bincount(points.boxes)[points.boxes]
         counts = exact[COUNT][points.boxes] / each
-        cost = squared_distances(points.points, fit.centers).min(axis=1) @ counts
+        cost = squared_distances(points.points, fit.centers, points.stretch).min(axis=1) @ counts
         missed[0] += not of_cost[0] - 1e-9 <= cost <= of_cost[1] + 1e-9
         if counts.sum() > 0:
             apart = np.average(silhouettes(points.points, fit.centers), weights=counts)
@@ -135,7 +135,7 @@ def test_costs_lie_in_their_intervals_after_a_check_has_left_boxes_out(mode: str
             continue
         points = spread_out(kept, world.found, world.plan)
         fit = fast_fit(points, K, 1)
-        nearest = squared_distances(points.points, fit.centers).argmin(axis=1)
+        nearest = squared_distances(points.points, fit.centers, points.stretch).argmin(axis=1)
         smallest = np.arange(K) == np.bincount(nearest, points.weights, K).argmin()
         left = without(points, fit, smallest, SURE_FROM * answer.noise(COUNT).like_laplace)
         if len(np.unique(left.boxes)) < K:
@@ -145,7 +145,7 @@ def test_costs_lie_in_their_intervals_after_a_check_has_left_boxes_out(mode: str
         again = fast_fit(left, K, 1)
         low, high = cost_ends(answer, world.boxes, left, again)
         counts = exact[COUNT][left.boxes] / np.bincount(left.boxes)[left.boxes]
-        cost = squared_distances(left.points, again.centers).min(axis=1) @ counts
+        cost = squared_distances(left.points, again.centers, left.stretch).min(axis=1) @ counts
         missed += not low - 1e-9 <= cost <= high + 1e-9
         assert low <= again.cost * (1 + 1e-9)
         assert high >= again.cost * (1 - 1e-9)
@@ -180,7 +180,7 @@ def test_nothing_is_known_of_a_center_that_no_box_is_nearest_to() -> None:
 
 
 def test_a_box_belongs_to_the_center_that_its_customers_are_near_to_not_its_middle() -> None:
-    boxes, corner = Boxes.halved(3, 3), np.array([0.3, 0.3, 0.3]) * STEPS
+    boxes, corner = Boxes.halved([1.0] * 3, 3), np.array([0.3, 0.3, 0.3]) * STEPS
     kept = Summary(np.array([7]), np.array([900.0]), np.array([[0.55, 0.55, 0.55]]) * STEPS, private=False)
     centers = np.stack([corner, boxes.centers[7] + 0.2 * STEPS])
     assert nearest_boxes(boxes, centers, kept)[7] == 0

@@ -19,7 +19,7 @@ def numbers(spark: Any, points: np.ndarray, centers: np.ndarray) -> list[int]:
     rows = spark.createDataFrame(
         [(i, *p) for i, p in enumerate(points.tolist())], ", ".join(["i INT", *(f"{n} INT" for n in names)])
     )
-    return [r[0] for r in rows.orderBy("i").select(segment_number(centers, names)).collect()]
+    return [r[0] for r in rows.orderBy("i").select(segment_number(centers, names, 1.0)).collect()]
 
 
 @pytest.mark.parametrize("k", [8, 30])
@@ -84,5 +84,5 @@ def test_random_points_and_centers_are_exact(spark: Any, features: int, k: int) 
 
 def test_the_assignment_keeps_the_pseudonym_and_nothing_else(spark: Any) -> None:
     rows = spark.createDataFrame([(bytearray(b"p"), "k1", 3, 9)], "pseudonym BINARY, key_id STRING, f0 INT, gender INT")
-    segment = segment_number(rounded_centers(np.array([[0.0], [3.0]])), ["f0"])
+    segment = segment_number(rounded_centers(np.array([[0.0], [3.0]])), ["f0"], 1.0)
     assert assign(rows.withColumn("segment", segment)).collect() == [(bytearray(b"p"), "k1", 2)]

@@ -61,7 +61,7 @@ def test_every_pass_over_prepared_customers_is_compiled(planned: Any, tmp_path: 
     centers = rounded_centers(np.random.default_rng(k).uniform(0, STEPS, (k, features)))
     low = np.maximum(centers // 2**CENTER_BITS - 5_000, 0)
     step, fair_map = Step(1, centers, low, low + 10_000), map_of(centers, plan)
-    found = nearest(rows, centers, plan.feature_names)
+    found = nearest(rows, centers, plan.feature_names, 1.0)
     asked = {
         "histograms": histograms(plan),
         "summary": box_sums(plan),

@@ -19,11 +19,13 @@ from evenhand.ask.assessment import (
     group_part,
     segment_tallies,
 )
+from evenhand.assignment.in_numpy import segment_numbers
 from evenhand.assignment.nearest import DISTANCE, nearest, rounded_centers, squared_distance
 from evenhand.plan import groups
 from evenhand.plan.geometry import STEPS
 from evenhand.plan.groups import batches, group_tables
 from evenhand.plan.load import parse_plan
+from evenhand.privacy.sample import Sample
 from sample import plan_yaml
 
 N, K = 400, 3
@@ -78,10 +80,13 @@ def test_every_part_is_counted_to_the_last_integer(
     assert {p.name: p.cells for p in question.parts} == {name: len(vector) for name, vector in found.items()}
 
 
-def test_both_ways_to_the_distance_agree(spark: Any) -> None:
+@pytest.mark.parametrize("axes", [np.ones(2), np.array([0.1, 1.41])], ids=["even", "weighted"])
+def test_both_ways_to_the_distance_agree_and_so_does_numpy(spark: Any, axes: np.ndarray) -> None:
     random, names = np.random.default_rng(2), ["a", "b"]
     fixed = rounded_centers(random.uniform(0, STEPS, (4, 2)))
     rows = [tuple(map(int, p)) for p in random.integers(0, STEPS, (200, 2))]
-    assigned = nearest(spark.createDataFrame(rows, "a INT, b INT"), fixed, names)
-    both = assigned.select(DISTANCE, squared_distance(assigned["segment"], fixed, names).alias("again")).toArrow()
-    np.testing.assert_allclose(both[DISTANCE], both["again"], atol=1.0)
+    assigned = nearest(spark.createDataFrame(rows, "a INT, b INT"), fixed, names, axes)
+    both = assigned.select(DISTANCE, squared_distance(assigned["segment"], fixed, names, axes).alias("again")).toArrow()
+    np.testing.assert_allclose(both[DISTANCE], both["again"], atol=1.0 if (axes == 1).all() else STEPS / 4)
+    numbers = segment_numbers(Sample.of(np.array(rows)), fixed, axes)
+    np.testing.assert_array_equal(assigned.select("segment").toArrow()["segment"], numbers)

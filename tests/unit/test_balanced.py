@@ -24,12 +24,13 @@ from evenhand.mitigate.tradeoff_noise import Ground
 from evenhand.plan.load import parse_plan
 from evenhand.plan.models import Plan
 from evenhand.privacy.noise import Laplace
-from sample import plan_yaml
+from sample import REMOVED, plan_yaml
 
 
 def plan_with(bounds: dict[str, Any], attributes: list[str] | None = None, offers: list[Any] | None = None) -> Plan:
     mitigation = {"method": "balanced", "justification": "test", "bounds": bounds, "attributes": attributes or ["gender"]}
-    return parse_plan(plan_yaml({"fairness.mitigation": mitigation, "fairness.offers": offers or []}))
+    changes = {"features.2": REMOVED, "fairness.mitigation": mitigation, "fairness.offers": offers or []}
+    return parse_plan(plan_yaml(changes))
 
 
 def lopsided(joint: int = 4, seed: int = 3) -> Cells:
@@ -243,7 +244,9 @@ def test_with_next_to_no_noise_the_ends_of_what_fairness_costs_are_at_the_figure
 def test_before_and_after_say_what_an_intersection_shows_and_no_attribute_alone() -> None:
     """Everywhere half are women and half of the first age, but on the left old women and young men, on the right the others."""
     asked = {"method": "balanced", "justification": "test", "attributes": ["gender", "age_band"], "bounds": {"at_least": 0.9}}
-    plan = parse_plan(plan_yaml({"fairness.mitigation": asked, "fairness.intersections": [["gender", "age_band"]]}))
+    plan = parse_plan(
+        plan_yaml({"features.2": REMOVED, "fairness.mitigation": asked, "fairness.intersections": [["gender", "age_band"]]})
+    )
     joint, random = JointGroups.of(plan), np.random.default_rng(5)
     points, counts = random.uniform(0, 1, (150, 2)), np.zeros((150, joint.count))
     alike = joint.digits[:, 0] == joint.digits[:, 1]

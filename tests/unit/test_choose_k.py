@@ -130,7 +130,7 @@ def test_a_cost_is_the_same_to_the_last_digit_whatever_the_number_of_threads() -
         with threadpool_limits(threads):
             costs.append(fit_of(many, centers, "any").cost)
     assert len(set(costs)) == 1
-    exact = math.fsum(d * w for d, w in zip(squared_distances(points, centers * STEPS).min(axis=1), weights, strict=True))
+    exact = math.fsum(d * w for d, w in zip(squared_distances(points, centers * STEPS, 1.0).min(axis=1), weights, strict=True))
     assert costs[0] == pytest.approx(exact, rel=1e-12)
 
 

@@ -89,7 +89,7 @@ def grids(draw: st.DrawFn) -> Boxes:
     """Boxes that are halved, or cut anywhere on the grid of the histograms."""
     count = draw(st.integers(1, 5))
     if draw(st.booleans()):
-        return Boxes.halved(count, draw(st.integers(1, 10)))
+        return Boxes.halved([1.0] * count, draw(st.integers(1, 10)))
     cuts = st.lists(st.integers(1, BINS - 1), max_size=3, unique=True)
     return Boxes(tuple((0, *(WIDTH * c for c in sorted(draw(cuts))), STEPS) for _ in range(count)))
 
@@ -101,7 +101,7 @@ def key_of(point: np.ndarray, boxes: Boxes) -> int:
 
 @given(st.integers(1, 20), st.integers(1, MOST_BOX_BITS))
 def test_halvings_add_up_and_differ_by_one_at_most(count: int, bits: int) -> None:
-    boxes = Boxes.halved(count, bits)
+    boxes = Boxes.halved([1.0] * count, bits)
     assert max(boxes.intervals) <= 2 * min(boxes.intervals)
     assert boxes.count == len(boxes.centers) == 2**bits
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 
 from evenhand.ask.boxes import Summary
 from evenhand.ask.groups import COUNTS, read_group_counts
@@ -43,17 +44,19 @@ def test_without_noise_the_counts_are_the_truth() -> None:
     np.testing.assert_allclose(read_group_counts(release, summary, parse_plan(plan_yaml(MITIGATION))), truth, atol=1e-6)
 
 
-def test_spread_cells_keep_the_mean_and_stay_in_their_box() -> None:
-    boxes = Boxes.halved(3, 6)
+@pytest.mark.parametrize("axes", [np.ones(3), np.array([0.3, 1.0, 1.38])], ids=["even", "weighted"])
+def test_spread_cells_keep_the_mean_and_stay_in_their_box(axes: np.ndarray) -> None:
+    """In the unit cube, and in one of which weights stretch the axes."""
+    boxes = Boxes.halved([1.0] * 3, 6)
     random = np.random.default_rng(2)
     inside = random.uniform(0.0, 1.0, (64, 3))
     inside[0], inside[1] = 0.0, 1.0
     points = boxes.centers + (2 * inside - 1) * boxes.halves
-    summary, counts = Summary(np.arange(64), np.full(64, 100.0), points, private=True), np.full((64, 2), 50.0)
+    summary, counts = Summary(np.arange(64), np.full(64, 100.0), points, private=True, stretch=axes), np.full((64, 2), 50.0)
     coarse, fine = coarse_cells(summary, counts), fine_cells(summary, counts, boxes, None)
     assert len(fine.weights) == 8 * len(coarse.weights)
     np.testing.assert_allclose(fine.totals(), coarse.totals())
-    of_box = fine.points.reshape(64, -1, 3)
+    of_box = fine.points.reshape(64, -1, 3) / axes
     np.testing.assert_allclose(of_box.mean(axis=1), summary.points / STEPS, atol=1e-9)
     assert (np.abs(of_box - (boxes.centers / STEPS)[:, None]) <= (boxes.halves / STEPS)[:, None] + 1e-9).all()
     assert of_box[2:].std(axis=1).min() > 0

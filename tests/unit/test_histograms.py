@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from evenhand.ask.histograms import BINS, histograms, outside_fullest, read_marginals, without_negatives
-from evenhand.plan.advice import crowded
+from evenhand.plan.crowded import crowded
 from evenhand.plan.geometry import STEPS, Boxes
 from evenhand.plan.load import parse_plan
 from evenhand.plan.models import Plan

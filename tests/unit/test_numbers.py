@@ -143,10 +143,10 @@ def test_a_rerun_with_other_noise_that_finds_the_same_segments_gives_them_the_sa
             plan, people = made(shape, seed)
             first, second = (learn(asking(people, SeededNoise(2 * seed + i)), plan).centers for i in (0, 1))
             found = numbers(second, Earlier("run-1", first >> 4, [0, 1, 2]))
-            then, now = segment_numbers(people, first), segment_numbers(people, second[found.order])
+            then, now = segment_numbers(people, first, 1.0), segment_numbers(people, second[found.order], 1.0)
             if adjusted_rand_score(then, now) > 0.95:
                 alike, kept = alike + 1, kept + (found.was > 0).sum() * (np.mean(then == now) > 0.95)
-                by_size += np.mean(then == segment_numbers(people, second)) > 0.95
+                by_size += np.mean(then == segment_numbers(people, second, 1.0)) > 0.95
     assert alike >= 8
     assert kept == 4 * alike
     assert by_size < alike  # by size alone they would have changed places

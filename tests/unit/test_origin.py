@@ -24,6 +24,7 @@ SAME: dict[str, dict[str, Any]] = {
 OTHER: dict[str, tuple[dict[str, Any], str]] = {
     "bounds": ({"features.0.bounds": [0, 30]}, "features.tenure"),
     "bounds_to_be_found": ({"features.0.bounds": REMOVED}, "features.tenure"),
+    "a_weight": ({"features.1.weight": 2}, "features.spent"),
     "what_is_missing": ({"features.1.missing": 5}, "features.spent"),
     "an_expression": ({"features.2.expression": "count(distinct item)"}, "features.visits"),
     "a_feature_less": ({"features.2": REMOVED}, "features.visits"),

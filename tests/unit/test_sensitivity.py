@@ -51,6 +51,7 @@ def plans(draw: st.DrawFn, bounds: bool = True) -> Plan:
         expected=max(1, round(strength / epsilon)),
         bounds=bounds,
         log=draw(st.booleans()),
+        weights=draw(st.lists(st.sampled_from([0.01, 0.5, 1.0, 3.0, 100.0]), min_size=1, max_size=6)),
     )
 
 

@@ -52,7 +52,7 @@ def test_the_points_are_spread_as_the_marginals_say(plan: Plan) -> None:
     """Of a box that holds as many below its middle as above, but all of those in its first bin, half are near that bin."""
     shares = np.full((3, BINS), 1e-12)
     shares[:, 0], shares[:, 32:] = 0.5, 0.5 / 32
-    marginals, box = Marginals(shares / shares.sum(axis=1, keepdims=True)), Boxes.halved(3, 0)
+    marginals, box = Marginals(shares / shares.sum(axis=1, keepdims=True)), Boxes.halved([1.0] * 3, 0)
     places = quantiles(marginals.shares[0], box.edges[0], POINTS_A_BOX)[0]
     assert (places < WIDTH).sum() == POINTS_A_BOX // 2
     np.testing.assert_allclose(np.diff(places[POINTS_A_BOX // 2 :]), STEPS / POINTS_A_BOX, rtol=1e-6)

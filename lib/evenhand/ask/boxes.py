@@ -16,6 +16,7 @@ from evenhand.ask.histograms import Marginals
 from evenhand.plan.accounting import Unit
 from evenhand.plan.geometry import COUNTS_SHARE, STEPS, UNIT, Boxes, offset_factors
 from evenhand.plan.method import SUMMARY, Method
+from evenhand.plan.metric import stretch
 from evenhand.plan.models import Plan
 from evenhand.privacy.intervals import LEVEL, quotient_ends
 from evenhand.privacy.question import Integers, Part, Question, fingerprint_of
@@ -109,7 +110,8 @@ class Summary:
 
     `boxes` (m,) are the keys of the boxes taken for not empty, `weights` (m,) their noisy counts, `points`
     (m, features) their noisy means in fixed point. `around` is the variance that customers are expected to have around their
-    point, per feature. Spread out, a box has several points, `known_inside` where they lie as released histograms say.
+    point, per feature. Spread out, a box has several points, `known_inside` where they lie as released histograms say. `stretch`
+    (features,) is that of the axes, by the plan's weights.
     """
 
     boxes: Integers
@@ -118,6 +120,13 @@ class Summary:
     private: bool
     known_inside: bool = False
     around: NDArray[np.float64] | float = 0.0
+    stretch: NDArray[np.float64] | float = 1.0
+
+    @property
+    def places(self) -> NDArray[np.float64]:
+        """The points in the unit cube, its axes stretched: where distances are taken."""
+        placed: NDArray[np.float64] = self.points / STEPS * self.stretch
+        return placed
 
     @property
     def mean(self) -> NDArray[np.float64]:
@@ -152,7 +161,8 @@ def read_summary(release: Release, plan: Plan, marginals: Marginals | None = Non
     points = np.clip(points, centers - halves, centers + halves)
     # Whom a box holds are nearer to each other the nearer their mean is to its edge (the bound of Bhatia and Davis, 2000).
     inside = (halves**2 - (points - centers) ** 2) / np.maximum(halves**2 - (middles - centers) ** 2, 1.0)
-    return Summary(boxes, weights, points, release.private, around=spreads * np.minimum(inside, 1.0))
+    around = spreads * np.minimum(inside, 1.0)
+    return Summary(boxes, weights, points, release.private, around=around, stretch=stretch(plan.features))
 
 
 @dataclass(frozen=True)

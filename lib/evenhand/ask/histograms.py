@@ -6,7 +6,7 @@ on noisy histograms, so it is free, and says nothing more about people.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -18,6 +18,7 @@ from pyspark.sql import functions as F
 from evenhand.ask.cuts import Cut, best_cuts
 from evenhand.plan.geometry import BITS, STEPS, Boxes, most_boxes
 from evenhand.plan.method import MARGINALS, Method
+from evenhand.plan.metric import stretch
 from evenhand.plan.models import Plan
 from evenhand.privacy.intervals import LEVEL, sum_half_width
 from evenhand.privacy.noise import Noise
@@ -74,7 +75,8 @@ class Marginals:
 
         One interval more goes to the feature where it takes away the most spread for the boxes that it costs.
         """
-        options = self.cuts
+        squares = (stretch(plan.features) ** 2).tolist()  # spread counts as distances do
+        options = [[replace(cut, spread=cut.spread * of) for cut in cuts] for cuts, of in zip(self.cuts, squares, strict=True)]
         least, most = LEAST_GAIN * sum(cuts[0].spread for cuts in options), most_boxes(plan)
         chosen = [0] * len(options)
         while (better := _finer(options, chosen, most, least)) is not None:

@@ -35,7 +35,7 @@ class Step:
 
     `low`, `middle`, `high` (k, features) in fixed point: a value is clipped to low and high, and its offset is taken from
     the middle. `factors` (k, features): offsets are multiplied by them, so that one noise scale fits all. `unit`: in what
-    the step is priced, which decides the factors.
+    the step is priced, which decides the factors. `stretch` (features,): that of the axes, which decides who is nearest.
     """
 
     number: int
@@ -43,6 +43,7 @@ class Step:
     low: Integers
     high: Integers
     unit: Unit = "epsilon"
+    stretch: Floats | float = 1.0
 
     @property
     def middle(self) -> Integers:
@@ -63,12 +64,12 @@ def step_sums(step: Step, plan: Plan) -> Question:
     names, k = plan.feature_names, len(step.centers)
 
     def in_spark(prepared: DataFrame) -> DataFrame:
-        rows = prepared.select(segment_number(step.centers, names).alias("segment"), *names)
+        rows = prepared.select(segment_number(step.centers, names, step.stretch).alias("segment"), *names)
         sums = [F.sum(_clipped(name, step, j).cast("bigint")).alias(f"s{j}") for j, name in enumerate(names)]
         return rows.groupBy("segment").agg(F.count("*").alias("n"), *sums)
 
     def in_numpy(people: Sample) -> pa.Table:
-        segment = segment_numbers(people, step.centers)
+        segment = segment_numbers(people, step.centers, step.stretch)
         clipped = np.clip(people.points, step.low[segment - 1], step.high[segment - 1])
         return counted({"segment": segment}, {f"s{j}": clipped[:, j] for j in range(len(names))})
 
@@ -112,8 +113,10 @@ def moved(release: Release, step: Step) -> Centers:
     sizes, before = release[SIZES].astype(np.float64)[:, None], step.centers / 2**CENTER_BITS
     people, there = np.maximum(sizes, 1.0), sizes > release.noise(SIZES).half_width(LEVEL)
     moves = step.middle + release[OFFSETS].reshape(step.low.shape) / (people * step.factors) - before
-    noise = ((release.noise(OFFSETS).deviation / (people * step.factors)) ** 2).sum(axis=1, keepdims=True)
-    told = (people * there * ((moves**2).sum(axis=1, keepdims=True) - noise)).sum() / max(float((people * there).sum()), 1.0)
+    noise = ((release.noise(OFFSETS).deviation * step.stretch / (people * step.factors)) ** 2).sum(axis=1, keepdims=True)
+    told = (people * there * (((moves * step.stretch) ** 2).sum(axis=1, keepdims=True) - noise)).sum() / max(
+        float((people * there).sum()), 1.0
+    )
     believed = max(float(told), 0.0) / (max(float(told), 0.0) + np.maximum(noise, LEAST_NOISE))
     return rounded_centers(np.clip(before + there * believed * moves, step.low, step.high))
 

@@ -19,6 +19,7 @@ from pyspark.sql import functions as F
 from evenhand.assignment.joint_groups import JointGroups
 from evenhand.assignment.nearest import CENTER_BITS, DISTANCE, NUMBERS, Centers, nearest, number_in, scores, squared_distance
 from evenhand.plan.geometry import STEPS
+from evenhand.plan.metric import stretch
 from evenhand.plan.models import Plan
 from evenhand.privacy.question import fingerprint_of
 from evenhand.spark.short_code import apart_if_long, in_parts
@@ -103,7 +104,7 @@ def with_segment(prepared: DataFrame, centers: Centers, fair_map: FairMap | None
     By the nearest center alone when there is no map; with one, `centers` are those that the distance is to.
     """
     if fair_map is None:
-        return nearest(prepared, centers, plan.feature_names)
+        return nearest(prepared, centers, plan.feature_names, stretch(plan.features))
     found = apart_if_long(with_margin(prepared, fair_map, plan), len(plan.features), len(centers))
     group, cell = np.nonzero(fair_map.moved.reshape(len(fair_map.prices), -1))
     columns = {GROUP: group.astype(np.int32), CELL: cell.astype(np.int32), MOVED: fair_map.moved[fair_map.moved > 0]}
@@ -122,7 +123,8 @@ def with_segment(prepared: DataFrame, centers: Centers, fair_map: FairMap | None
         segment = F.when(moves, F.col(SECOND)).when(to > 0, to).otherwise(F.col(FIRST))
     number = F.get(F.array(*map(F.lit, fair_map.numbers.tolist())), segment - 1).cast("int")
     assigned = found.select(*prepared.columns, number.alias("segment"))
-    return assigned.withColumn(DISTANCE, squared_distance(F.col("segment"), centers, plan.feature_names))
+    distance = squared_distance(F.col("segment"), centers, plan.feature_names, stretch(plan.features))
+    return assigned.withColumn(DISTANCE, distance)
 
 
 def with_margin(prepared: DataFrame, fair_map: FairMap, plan: Plan) -> DataFrame:
@@ -141,7 +143,8 @@ def with_margin(prepared: DataFrame, fair_map: FairMap, plan: Plan) -> DataFrame
     rows = apart_if_long(rows, len(plan.features), len(fair_map.centers))
     # Prices are whole multiples of the packed number's room, so a sum is still an integer below 2^53 and exact.
     listed_prices = [F.coalesce(F.get(F.col(PRICES), F.lit(j)), F.lit(0.0)) for j in range(len(fair_map.centers))]
-    priced = [score + price for score, price in zip(scores(fair_map.centers, plan.feature_names), listed_prices, strict=True)]
+    unpriced = scores(fair_map.centers, plan.feature_names, stretch(plan.features))
+    priced = [score + price for score, price in zip(unpriced, listed_prices, strict=True)]
     parts = [F.array(*part) for part in in_parts(priced, len(plan.feature_names) + PRICE_TERMS)]
     rows = rows.withColumns({"_priced": F.concat(*parts), "_best": reduce(F.least, [F.array_min(part) for part in parts])})
     best, next_best = F.col("_best"), F.get(F.sort_array("_priced"), F.lit(1))

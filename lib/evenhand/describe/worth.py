@@ -15,6 +15,7 @@ from evenhand.ask.assessment import MIDDLE, SIZE, SQUARES, SUMS
 from evenhand.assignment.nearest import CENTER_BITS, Centers
 from evenhand.plan.advice import is_too_small, remedy
 from evenhand.plan.geometry import STEPS
+from evenhand.plan.metric import stretch
 from evenhand.plan.models import Plan
 from evenhand.privacy.intervals import EACH_OF_TWO, Estimate, sum_reach
 from evenhand.privacy.release import Release
@@ -25,7 +26,7 @@ ROUNDING = 0.25  # squared fixed-point steps a customer and feature, which round
 
 @dataclass(frozen=True)
 class Worth:
-    """Sums of squared distances in the unit cube over all customers: to one center for everybody `alone`, and how much of that
+    """Sums of squared distances in the stretched unit cube over all customers: to one center for everybody `alone`, and how much of that
     the segments take away, `gain`; negative where they add to it. The ends are for the noise, 95 % for both together.
     """
 
@@ -46,16 +47,17 @@ def worth(release: Release, centers: Centers, plan: Plan) -> Worth:
     """From the answer to `segment_tallies` about the published centers (k, features)."""
     sizes, at = release[SIZE].astype(np.float64), centers / 2**CENTER_BITS - MIDDLE
     sums, customers = release[SUMS].reshape(at.shape).astype(np.float64), max(float(sizes.sum()), 1.0)
+    axes = stretch(plan.features) ** 2
     mean = np.clip(sums.sum(axis=0) / customers, -MIDDLE, MIDDLE)
     of_size, of_sum, of_square = (release.noise(part) for part in (SIZE, SUMS, SQUARES))
     excess = max(noise.excess_kurtosis for noise in (of_size, of_sum, of_square))
-    a_sum, a_customer = 2 * (at - mean), (at**2).sum(axis=1) - float(mean @ mean)
+    a_sum, a_customer = 2 * (at - mean) * axes, (at**2 * axes).sum(axis=1) - float(axes * mean @ mean)
     gain = float((a_sum * sums).sum() - a_customer @ sizes) + ROUNDING * customers * len(mean)
     of_gain = np.concatenate([of_sum.deviation * a_sum.ravel(), of_size.deviation * a_customer])
     # To the first order of the noise, which moves everybody's mean as well: |x|² - 2 x·m + |m|², summed.
-    alone = float(release[SQUARES].sum() - 2 * sums.sum(axis=0) @ mean + customers * (mean @ mean))
-    moved = [of_square.deviation * np.ones(len(mean)), of_sum.deviation * np.tile(2 * mean, len(sizes))]
-    of_alone = np.concatenate([*moved, np.full(len(sizes), of_size.deviation * float(mean @ mean))])
+    alone = float((release[SQUARES] * axes).sum() - 2 * sums.sum(axis=0) @ (axes * mean) + customers * (axes * mean @ mean))
+    moved = [of_square.deviation * axes, of_sum.deviation * np.tile(2 * axes * mean, len(sizes))]
+    of_alone = np.concatenate([*moved, np.full(len(sizes), of_size.deviation * float(axes * mean @ mean))])
 
     def ranged(value: float, terms: Floats) -> Estimate:
         reach = float(sum_reach(terms, excess, EACH_OF_TWO))

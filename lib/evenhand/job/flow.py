@@ -18,7 +18,7 @@ from evenhand.job.state import Run
 from evenhand.learn.learn import learn
 from evenhand.learn.numbers import Earlier, numbers
 from evenhand.mitigate.mitigate import Mitigated, mitigate
-from evenhand.plan.advice import crowded
+from evenhand.plan.crowded import crowded
 from evenhand.prepare.customers import prepared_customers
 from evenhand.prepare.keys import pads_of, refuse_other_key
 from evenhand.prepare.quality import input_quality

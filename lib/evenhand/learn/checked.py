@@ -52,7 +52,7 @@ def made_by_noise(counted: list[Integers], scale: float) -> NDArray[np.bool_]:
 
 def without(points: Summary, fit: Fit, made: np.ndarray, sure: float) -> Summary:
     """The summary without the segments `made` by noise, nor the boxes below `sure` of those that larger boxes are enough for."""
-    nearest = squared_distances(points.points, fit.centers).argmin(axis=1)
+    nearest = squared_distances(points.points, fit.centers, points.stretch).argmin(axis=1)
     _, box, shared = np.unique(points.boxes, return_inverse=True, return_counts=True)
     small = points.weights * shared[box] < sure
     counted = [np.bincount(nearest, points.weights * of, minlength=len(made)) for of in (small, ~small)]

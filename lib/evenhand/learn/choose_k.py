@@ -55,14 +55,14 @@ def _judged(summary: Summary, even: Summary, fit: Fit) -> Choice:
 
 def simplified_silhouette(summary: Summary, fit: Fit) -> float:
     """Weighted mean of the points' silhouettes; from 0 to 1, greater is better apart."""
-    return float(np.average(silhouettes(summary.points, fit.centers), weights=summary.weights))
+    return float(np.average(silhouettes(summary.points, fit.centers, summary.stretch), weights=summary.weights))
 
 
-def silhouettes(points: Floats, centers: Floats) -> Floats:
+def silhouettes(points: Floats, centers: Floats, stretch: Floats | float) -> Floats:
     """(b - a) / max(a, b), a and b the distances to the nearest and the second nearest center, shape (points,).
 
     Hruschka, de Castro, Campello, "Evolutionary algorithms for clustering gene-expression data", ICDM 2004.
     """
-    two = np.sqrt(np.partition(squared_distances(points, centers), 1, axis=1)[:, :2])
+    two = np.sqrt(np.partition(squared_distances(points, centers, stretch), 1, axis=1)[:, :2])
     a, b = two[:, 0], two[:, 1]
     return np.where(b > 0, (b - a) / np.where(b > 0, b, 1), 0.0)

@@ -32,7 +32,7 @@ THREADS = 3
 
 @dataclass(frozen=True)
 class Fit:
-    """`centers` (k, features) in fixed point, `cost` the weighted sum of squared distances on the summary (unit cube)."""
+    """`centers` (k, features) in fixed point, `cost` the weighted sum of squared distances on the summary (unit cube, stretched)."""
 
     centers: Floats
     cost: float
@@ -68,12 +68,12 @@ def fast_fit(summary: Summary, k: int, restarts: int) -> Fit:
     _check(summary, k)
     model = FastKMeans(n_clusters=k, n_init=restarts, max_iter=ITERATIONS, random_state=1)
     with threadpool_limits(1):  # as in fit_of
-        model.fit(summary.points / STEPS, sample_weight=summary.weights)
+        model.fit(summary.places, sample_weight=summary.weights)
     return fit_of(summary, model.cluster_centers_, "scikit-learn k-means++")
 
 
 def _points(spark: SparkSession, summary: Summary) -> DataFrame:
-    rows = spark.createDataFrame(pa.table({"point": pa.array((summary.points / STEPS).tolist()), "weight": summary.weights}))
+    rows = spark.createDataFrame(pa.table({"point": pa.array(summary.places.tolist()), "weight": summary.weights}))
     return rows.select(array_to_vector(rows["point"]).alias("features"), "weight").coalesce(1)
 
 
@@ -81,17 +81,18 @@ def _mllib(k: int, seed: int) -> KMeans:
     return KMeans(k=k, seed=seed, maxIter=MLLIB_ITERATIONS, weightCol="weight")
 
 
-def squared_distances(points: Floats, centers: Floats) -> Floats:
-    """Squared distances of fixed-point points to centers in the unit cube, shape (points, centers)."""
-    a, b = points / STEPS, centers / STEPS
+def squared_distances(points: Floats, centers: Floats, stretch: Floats | float) -> Floats:
+    """Squared distances of fixed-point points to centers in the stretched unit cube, shape (points, centers)."""
+    a, b = points / STEPS * stretch, centers / STEPS * stretch
     squared: Floats = np.maximum((a**2).sum(1)[:, None] - 2 * a @ b.T + (b**2).sum(1), 0.0)
     return squared
 
 
-def fit_of(summary: Summary, unit_centers: Floats, method: str) -> Fit:
-    centers = np.clip(unit_centers, 0, 1) * STEPS
+def fit_of(summary: Summary, found: Floats, method: str) -> Fit:
+    """The fit of centers that were found among the summary's places."""
+    centers = np.clip(found / summary.stretch, 0, 1) * STEPS
     with threadpool_limits(1):  # several threads add up in any order; a resumed run must find the very same centers and costs
-        distances = squared_distances(summary.points, centers)
+        distances = squared_distances(summary.points, centers, summary.stretch)
     cost = math.fsum(distances.min(axis=1) * summary.weights)
     # The largest segment is number 1, so that a number means something.
     sizes = np.bincount(distances.argmin(axis=1), weights=summary.weights, minlength=len(centers))

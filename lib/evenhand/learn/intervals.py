@@ -51,13 +51,13 @@ def nearest_boxes(boxes: Boxes, centers: Floats, kept: Summary) -> NDArray[np.in
     """The center nearest to each box, shape (boxes,): to its published mean where it has one, to its middle elsewhere."""
     places = boxes.centers.astype(np.float64)
     places[kept.boxes] = kept.points
-    nearest: NDArray[np.int64] = squared_distances(places, centers).argmin(axis=1)
+    nearest: NDArray[np.int64] = squared_distances(places, centers, kept.stretch).argmin(axis=1)
     return nearest
 
 
 def cost_ends(release: Release, boxes: Boxes, points: Summary, fit: Fit) -> Ends:
-    """From and to of what the fit costs (unit cube) on the exact counts of the boxes of `points`."""
-    costs, weights = _by_box(points, boxes, lambda places: _paid(places, fit.centers))
+    """From and to of what the fit costs (unit cube, stretched) on the exact counts of the boxes of `points`."""
+    costs, weights = _by_box(points, boxes, lambda places: _paid(places, fit.centers, points.stretch))
     cost, reach = float(weights @ costs), _reach_of_kept(release, costs)
     return max(cost - reach, 0.0), cost + reach
 
@@ -68,7 +68,7 @@ def silhouette_ends(release: Release, boxes: Boxes, points: Summary, fit: Fit) -
     A mean silhouette v over counts n + x with x the noise is wrong by the sum of x (s - v) over that of the counts, with v
     the exact one, which is as far from the noisy one as the interval is wide: hence the divisor.
     """
-    apart, weights = _by_box(points, boxes, lambda places: silhouettes(places, fit.centers))
+    apart, weights = _by_box(points, boxes, lambda places: silhouettes(places, fit.centers, points.stretch))
     size, people = float(weights.sum()), _reach_of_kept(release, np.ones(len(apart)))
     mean = float(weights @ apart) / size
     off = _reach_of_kept(release, np.abs(apart - mean)) / (size - people) if size > people else 1.0
@@ -88,8 +88,8 @@ def _excess(release: Release) -> float:
     return max(release.noise(part).excess_kurtosis for part in release.parts)
 
 
-def _paid(points: Floats, centers: Floats) -> Floats:
-    return squared_distances(points, centers).min(axis=1)  # type: ignore[no-any-return]
+def _paid(points: Floats, centers: Floats, stretch: Floats | float) -> Floats:
+    return squared_distances(points, centers, stretch).min(axis=1)  # type: ignore[no-any-return]
 
 
 def _by_box(points: Summary, boxes: Boxes, of: Callable[[Floats], Floats]) -> tuple[Floats, Floats]:

@@ -15,18 +15,19 @@ from evenhand.plan.models import Plan
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
-MEANING = "column", "events", "expression"  # of a feature; bounds, scale and words may change
+MEANING = "column", "events", "expression"  # of a feature; bounds, scale, weight and words may change
 
 
 @dataclass(frozen=True)
 class Earlier:
     """The segments of the last run: `places` (k then, features) of their centers in today's fixed point, of the features that
-    both runs have, whose positions in today's plan are `columns`.
+    both runs have, whose positions in today's plan are `columns`; `stretch` (features,) is that of their axes.
     """
 
     run_id: str
     places: Integers
     columns: list[int]
+    stretch: Floats | float = 1.0
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ def numbers(centers: Centers, earlier: Earlier | None) -> Numbers:
     k = len(centers)
     if earlier is None:
         return Numbers(np.arange(1, k + 1), np.zeros(k, dtype=np.int64), None)
-    was = _matched(centers[:, earlier.columns] / 2**CENTER_BITS / STEPS, earlier.places / STEPS)
+    today, then = centers[:, earlier.columns] / 2**CENTER_BITS / STEPS, earlier.places / STEPS
+    was = _matched(today * earlier.stretch, then * earlier.stretch)
     now = np.where(was <= k, was, 0)
     without = np.flatnonzero(now == 0)
     free = np.setdiff1d(np.arange(1, k + 1), now)

@@ -51,12 +51,12 @@ def step_around(number: int, centers: Centers, summary: Summary, unit: Unit) -> 
     reach = REACH * np.maximum(_deviations(fixed, summary), LEAST_DEVIATION)
     low = np.clip(np.floor(fixed - reach), 0, STEPS - 2).astype(np.int64)
     high = np.clip(np.ceil(fixed + reach), low + 1, STEPS - 1).astype(np.int64)
-    return Step(number, centers, low, high, unit)
+    return Step(number, centers, low, high, unit, summary.stretch)
 
 
 def _deviations(centers: Floats, summary: Summary) -> Floats:
     """Root mean squared offset of the summary's points from their nearest center, shape (k, features)."""
-    nearest = squared_distances(summary.points, centers).argmin(axis=1)
+    nearest = squared_distances(summary.points, centers, summary.stretch).argmin(axis=1)
     weights = np.maximum(np.bincount(nearest, weights=summary.weights, minlength=len(centers)), 1.0)
     squares = (summary.points - centers[nearest]) ** 2 * summary.weights[:, None]
     sums = [np.bincount(nearest, weights=column, minlength=len(centers)) for column in squares.T]

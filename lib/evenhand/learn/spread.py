@@ -43,6 +43,7 @@ def spread_out(summary: Summary, marginals: Marginals | None, plan: Plan) -> Sum
         summary.private,
         known_inside=marginals is not None,
         around=np.repeat(np.maximum(summary.around - points.var(axis=1), 0.0), each, axis=0),
+        stretch=summary.stretch,
     )
 
 

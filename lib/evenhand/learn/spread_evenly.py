@@ -14,10 +14,10 @@ POINTS = 1_500
 
 
 def spread_evenly(summary: Summary) -> Summary:
-    """Points of one weight, even along each principal axis of the summary, with its mean and its deviations there."""
+    """Points of one weight, even along each principal axis of the stretched summary, with its mean and its deviations there."""
     share, random = summary.weights / summary.weights.sum(), np.random.default_rng(1)
-    away = summary.points - summary.mean
+    away = (summary.points - summary.mean) * summary.stretch
     variances, axes = np.linalg.eigh((away * share[:, None]).T @ away)
     width = np.sqrt(12 * np.maximum(variances, 0.0))  # an even spread so wide has that variance
-    points = summary.mean + ((random.random((POINTS, len(axes))) - 0.5) * width) @ axes.T
-    return Summary(np.arange(POINTS), np.ones(POINTS), points, summary.private)
+    points = summary.mean + ((random.random((POINTS, len(axes))) - 0.5) * width) @ axes.T / summary.stretch
+    return Summary(np.arange(POINTS), np.ones(POINTS), points, summary.private, stretch=summary.stretch)

@@ -22,7 +22,7 @@ POINTS = 16_000  # of all cells together, which HiGHS solves within a second or 
 
 @dataclass(frozen=True)
 class Cells:
-    """`points` (n, features) in the unit cube, their `weights` (n,) in customers, their joint group `groups` (n,)."""
+    """`points` (n, features) in the unit cube, its axes stretched by the plan's weights, their `weights` (n,) in customers, their joint group `groups` (n,)."""
 
     points: Floats
     weights: Floats
@@ -63,7 +63,7 @@ def distances(points: Floats, centers: Floats) -> Floats:
 
 def coarse_cells(summary: Summary, counts: Floats) -> Cells:
     """One point a box and joint group: the noisy mean of the box."""
-    return Cells.of(summary.points / STEPS, counts)
+    return Cells.of(summary.places, counts)
 
 
 def fine_cells(summary: Summary, counts: Floats, boxes: Boxes, marginals: Marginals | None) -> Cells:
@@ -76,9 +76,9 @@ def fine_cells(summary: Summary, counts: Floats, boxes: Boxes, marginals: Margin
     each = int(np.clip(round(POINTS / max(cells, 1)), 1, MOST_SPREAD))
     if each == 1:
         return coarse_cells(summary, counts)
-    middles, halves = (figures[summary.boxes] / STEPS for figures in (boxes.centers, boxes.halves))
-    low, high, mean = middles - halves, middles + halves, summary.points / STEPS
-    variance = marginals.inside(boxes)[1][summary.boxes] / STEPS**2 if marginals else halves**2 / 3
+    middles, halves = (figures[summary.boxes] / STEPS * summary.stretch for figures in (boxes.centers, boxes.halves))
+    low, high, mean = middles - halves, middles + halves, summary.places
+    variance = marginals.inside(boxes)[1][summary.boxes] / STEPS**2 * summary.stretch**2 if marginals else halves**2 / 3
     deviation = np.sqrt(np.minimum(variance, np.maximum((high - mean) * (mean - low), 0.0)))
     count = len(mean) * each
     draws = qmc.Sobol(mean.shape[1], seed=1).random_base2(max(1, (count - 1).bit_length()))[:count]

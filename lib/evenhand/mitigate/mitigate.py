@@ -30,6 +30,7 @@ from evenhand.mitigate.tradeoff import Numbered, Point, after, before, curve
 from evenhand.mitigate.tradeoff_noise import REACH, Ground
 from evenhand.plan.geometry import STEPS
 from evenhand.plan.method import Method
+from evenhand.plan.metric import stretch
 from evenhand.plan.models import Plan
 from evenhand.privacy.release import Ask, Release
 
@@ -63,7 +64,8 @@ def mitigate(ask: Ask, learned: Learned, plan: Plan) -> Mitigated:
     """
     assert plan.fairness.mitigation is not None and learned.grouped is not None
     fits = sorted(learned.fits, key=lambda fit: fit.cost)
-    starts = [start / STEPS for start in (learned.centers / 2**CENTER_BITS, *(fit.centers for fit in fits))]
+    axes = stretch(plan.features)
+    starts = [start / STEPS * axes for start in (learned.centers / 2**CENTER_BITS, *(fit.centers for fit in fits))]
     counts = read_group_counts(learned.grouped, learned.summary, plan)
     ground = Ground.of(learned.grouped, learned.summary, counts)
     coarse, reach = ground.cells, ground.reach
@@ -99,7 +101,7 @@ def _on_customers(
     # A box's noise is divided among its points, as if it fell on each of them alone.
     noise = ground.noise.deviation**2 * len(ground.cells.weights) / len(fine.weights)
     prices, reach = drawing(fine, found.centers, found.shares, constraints.prices(found.duals), edges, noise)
-    fair_map = FairMap.of(rounded_centers(found.centers * STEPS), prices, edges, reach)
+    fair_map = FairMap.of(rounded_centers(found.centers / stretch(plan.features) * STEPS), prices, edges, reach)
     (release,) = ask(margins(fair_map, plan))
     choices = Choices.of(fine.distances(found.centers) + prices[fine.groups], edges, reach[fine.groups])
     boxes = expected(fine, found.centers, choices, noise)
@@ -122,7 +124,7 @@ def _on_customers(
     if Method.of(plan).moves_centers:  # on the boxes they are where balancing put them, at the means of their members
         return fair_map.centers, fair_map, unbounded, bounds.bounds
     described = members_centers(fine, found.centers, choices, boxes.mean, presence, moves, deviation)
-    return rounded_centers(described * STEPS), fair_map, unbounded, bounds.bounds
+    return rounded_centers(described / stretch(plan.features) * STEPS), fair_map, unbounded, bounds.bounds
 
 
 def _counted(release: Release, moves: Moves) -> Counted:
@@ -142,7 +144,7 @@ def _blind(ground: Ground, plan: Plan, starts: list[Floats]) -> Mitigated:
         fair = before(ground, centers, plan, "after", starts[0], numbered)
         return [before(ground, starts[0], plan, numbered=numbered), fair]
 
-    return Mitigated(rounded_centers(centers * STEPS), None, tradeoff)
+    return Mitigated(rounded_centers(centers / stretch(plan.features) * STEPS), None, tradeoff)
 
 
 def _largest_first(found: Balanced, cells: Cells) -> Balanced:

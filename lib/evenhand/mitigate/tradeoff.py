@@ -23,6 +23,7 @@ from evenhand.mitigate.cells import distances
 from evenhand.mitigate.noisy_table import NoisyTable
 from evenhand.mitigate.tradeoff_noise import HELD, Ends, Ground, Sums, quotient, worst_quotient
 from evenhand.plan.geometry import STEPS
+from evenhand.plan.metric import stretch
 from evenhand.plan.models import Plan
 from evenhand.privacy.intervals import Estimate
 
@@ -62,7 +63,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Choice:
-    """Some centers (k, features) in the unit cube, and who goes where: `shares` (n, k) of the cells, `prices` (joint groups, k)
+    """Some centers (k, features) in the stretched unit cube, and who goes where: `shares` (n, k) of the cells, `prices` (joint groups, k)
     of the others; to the nearest center without them."""
 
     centers: Floats
@@ -72,7 +73,7 @@ class Choice:
 
     def offers(self, plan: Plan, numbered: Numbered) -> dict[str, NDArray[np.bool_]]:
         """The segments (k,) that get each offer of the plan."""
-        centers = rounded_centers(self.centers * STEPS) if self.published is None else self.published
+        centers = rounded_centers(self.centers / stretch(plan.features) * STEPS) if self.published is None else self.published
         numbers = numbered(centers)
         return {offer.name: chosen_segments(offer, centers, plan, numbers) for offer in plan.fairness.offers}
 

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from evenhand.ask.boxes import Summary
 from evenhand.ask.groups import COUNTS
 from evenhand.mitigate.cells import Cells, coarse_cells, distances
-from evenhand.plan.geometry import STEPS
 from evenhand.privacy.intervals import sum_reach
 from evenhand.privacy.noise import Noise
 from evenhand.privacy.release import Release
@@ -28,7 +27,7 @@ HELD = 0.98  # the rest to 0.95 is for the assignment, which was made for the ve
 
 @dataclass(frozen=True)
 class Ground:
-    """The summary's boxes: `points` (boxes, features) in the unit cube, `counts` (boxes, joint groups) as released, with `noise`
+    """The summary's boxes: `points` (boxes, features) in the stretched unit cube, `counts` (boxes, joint groups) as released, with `noise`
     on each; `cells`, those that were read as having customers, stand at `places`.
     """
 
@@ -43,7 +42,7 @@ class Ground:
         """`counts` (boxes, joint groups) are those read from the `release`."""
         box, group = np.nonzero(counts > 0)
         noisy = release[COUNTS].reshape(-1, counts.shape[1])[summary.boxes].astype(np.float64)
-        return cls(summary.points / STEPS, noisy, release.noise(COUNTS), coarse_cells(summary, counts), (box, group))
+        return cls(summary.places, noisy, release.noise(COUNTS), coarse_cells(summary, counts), (box, group))
 
     @property
     def reach(self) -> float:

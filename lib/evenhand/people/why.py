@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from evenhand.assignment.nearest import CENTER_BITS, Centers
 from evenhand.plan.features import Feature
 from evenhand.plan.geometry import to_unit
+from evenhand.plan.metric import stretch
 
 MOST_NAMED = 3
 
@@ -41,15 +42,17 @@ class Why:
 def why(values: Sequence[int], segment: int, centers: Centers, features: list[Feature]) -> Why:
     """`values` in fixed point, in the order of the features; at most three reasons, the one that counts most first.
 
-    |x - there|² - |x - here|² is a sum over the features: what each adds to it is how much it speaks for the own segment.
+    |x - there|² - |x - here|², stretched by the weights, is a sum over the features: what each adds to it is how much it speaks
+    for the own segment.
     """
     fixed: NDArray[np.float64] = centers / 2**CENTER_BITS
+    squares = stretch(features) ** 2
     point = np.asarray(values, dtype=np.float64)
-    apart = ((fixed - point) ** 2).sum(axis=1)
+    apart = ((fixed - point) ** 2 * squares).sum(axis=1)
     others = [s for s in range(1, len(fixed) + 1) if s != segment]
     other = min(others, key=lambda s: apart[s - 1])
     here, there = fixed[segment - 1], fixed[other - 1]
-    speaks = (point - there) ** 2 - (point - here) ** 2
+    speaks = ((point - there) ** 2 - (point - here) ** 2) * squares
     value, own, its = (to_unit(of, features) for of in (point, here, there))
     order = [j for j in np.argsort(-speaks, kind="stable").tolist() if speaks[j] > 0][:MOST_NAMED]
     reasons = [Reason(features[j].name, features[j].unit or "", float(value[j]), float(own[j]), float(its[j])) for j in order]

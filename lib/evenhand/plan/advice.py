@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from evenhand.plan.accounting import SYMBOL, epsilon_of, half_width
+from evenhand.plan.crowded import wide
 from evenhand.plan.groups import group_tables
 from evenhand.plan.magnitudes import customers_needed
 from evenhand.plan.method import strength
@@ -18,7 +18,6 @@ LEVEL = 0.95
 ENOUGH = 300.0
 # Below a third of that no measured case was near, and the noise decides what the segments look like.
 FAR_BELOW = 100.0
-FEW_OUTSIDE = 0.1  # of the customers; a feature that fills so little of its bounds hardly counts in a distance
 
 
 def needed_epsilon(plan: Plan) -> float:
@@ -54,21 +53,11 @@ def remedy(plan: Plan, customers: float) -> str:
     return f"ε of {epsilon_for(plan, 1 / enough):.2g} or more would do{fewer}"
 
 
-def crowded(outside: Mapping[str, float], plan: Plan) -> list[str]:
-    """One sentence for each feature of which nearly all customers are in an eighth of its bounds.
+def advice(plan: Plan, *, spread_is_known: bool = False) -> list[str]:
+    """One sentence a warning; empty when the plan asks for what its population can give.
 
-    `outside` is by feature the largest share that may be anywhere else.
+    Where released histograms say how features are spread, nothing is guessed of that.
     """
-    return [
-        f"At least nine in ten customers lie within an eighth of the bounds of {f.name}, so it hardly counts in the segments. Narrower "
-        f"bounds {'' if f.scale == 'log' else 'or scale: log '}would tell customers apart by it."
-        for f in plan.features
-        if outside.get(f.name, 1.0) <= FEW_OUTSIDE
-    ]
-
-
-def advice(plan: Plan) -> list[str]:
-    """One sentence a warning; empty when the plan asks for what its population can give."""
     privacy, features, warnings = plan.privacy, len(plan.features), []
     if is_too_small(plan):
         # The noise of a mean grows with the features, or with their square root where they share Gaussian noise.
@@ -87,6 +76,7 @@ def advice(plan: Plan) -> list[str]:
                 f"{each:.2g} for each needs some {needed:,} customers. State bounds, or raise privacy.split.bounds; when they are "
                 "not found, the run stops and its ε is spent."
             )
+    warnings += [] if spread_is_known else wide(plan)
     for e in expectations(plan):
         if e.error > e.enough:
             warnings.append(

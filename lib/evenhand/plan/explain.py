@@ -12,6 +12,7 @@ from evenhand.plan.geometry import Boxes, most_boxes
 from evenhand.plan.groups import group_tables
 from evenhand.plan.load import fingerprint
 from evenhand.plan.method import Method
+from evenhand.plan.metric import shares
 from evenhand.plan.models import Plan
 from evenhand.plan.notice_checks import wrong_words
 from evenhand.plan.periods import EACH
@@ -106,9 +107,17 @@ def _result(plan: Plan) -> str:
     gate = "blocks the run" if plan.fairness.when_uneven == "block" else "is reported"
     useless = "block the run" if plan.segments.when_useless == "block" else "are published all the same"
     return (
-        f"{k} segments over {len(plan.features)} features ({', '.join(plan.feature_names)}), and whether they treat evenly: "
+        f"{k} segments over {len(plan.features)} features ({', '.join(plan.feature_names)}){weights_in_words(plan)}, and whether they treat evenly: "
         f"{attributes}. Unevenness {gate}. Segments expected to be worse than one for everybody {useless}.{selected} Counts below {plan.privacy.minimum_cell} are suppressed."
     )
+
+
+def weights_in_words(plan: Plan) -> str:
+    """What each feature has of the greatest squared distance; empty where all weigh the same."""
+    if len({f.weight for f in plan.features}) == 1:
+        return ""
+    each = [f"{f.name} {f.weight:g} ({share:.2g}%)" for f, share in zip(plan.features, shares(plan.features) * 100, strict=True)]
+    return f", by weights of {', '.join(each)} of the greatest squared distance"
 
 
 def mitigation_in_words(plan: Plan) -> str:

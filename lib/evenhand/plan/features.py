@@ -41,6 +41,13 @@ class Feature(Model):
         default="linear", description="`log` is log1p(value - lower bound), for features with a long tail."
     )
     missing: Number = Field(description="What a missing value counts as. It lies within the bounds.")
+    weight: Number = Field(
+        default=1.0,
+        ge=0.01,
+        le=100,
+        description="How much a difference in the feature counts beside the others: with 2 it counts like one twice as large. Only the "
+        "ratios of weights count. Wide bounds make differences small, and a weight makes up for that.",
+    )
     unit: str = Field(default="", description="The unit in reports, such as days.")
     words: Words | None = Field(
         default=None, description="How a segment is described that is low or high in the feature. Made of `name` unless stated."

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from evenhand.plan.accounting import Unit, like_laplace
 from evenhand.plan.features import Feature
 from evenhand.plan.method import Method
+from evenhand.plan.metric import stretch
 from evenhand.plan.models import Plan
 
 BITS = 16  # fixed point: 65,536 steps between the bounds, so that a sum over 2^47 customers still fits a BIGINT
@@ -55,18 +56,24 @@ class Boxes:
 
     @classmethod
     def of(cls, plan: Plan) -> Boxes:
-        """The boxes that are cut without looking at anybody: the first features by name once more than the others, where that
-        does not come out even. The order in the plan says nothing.
+        """The boxes that are cut without looking at anybody: of features that count the same the first by name once more than
+        the others, where that does not come out even. The order in the plan says nothing.
         """
-        names, halved = plan.feature_names, cls.halved(len(plan.features), box_bits(plan)).edges
-        by_name = dict(zip(sorted(names), halved, strict=True))
-        return cls(tuple(by_name[name] for name in names))
+        names = sorted(plan.feature_names)
+        widths = dict(zip(plan.feature_names, stretch(plan.features).tolist(), strict=True))
+        by_name = dict(zip(names, cls.halved([widths[name] for name in names], box_bits(plan)).edges, strict=True))
+        return cls(tuple(by_name[name] for name in plan.feature_names))
 
     @classmethod
-    def halved(cls, features: int, bits: int) -> Boxes:
-        """2^bits boxes, cut midpoint by midpoint, cycling through the features."""
-        every, rest = divmod(bits, features)
-        return cls(tuple(tuple(range(0, STEPS + 1, STEPS >> (every + (j < rest)))) for j in range(features)))
+    def halved(cls, widths: Sequence[float], bits: int) -> Boxes:
+        """2^bits boxes of a space that is so wide by feature: cut midpoint by midpoint across the widest side, of equally wide
+        ones the first.
+        """
+        cuts = [0] * len(widths)
+        for _ in range(bits):
+            widest = max(range(len(cuts)), key=lambda j: (cuts[j] < BITS - 1, widths[j] / 2 ** cuts[j]))
+            cuts[widest] += 1
+        return cls(tuple(tuple(range(0, STEPS + 1, STEPS >> halvings)) for halvings in cuts))
 
     @property
     def features(self) -> int:

@@ -16,8 +16,9 @@ from evenhand.describe.label import NOTICEABLE
 from evenhand.errors import OutputError
 from evenhand.fairness.assess import COST, SHARE
 from evenhand.fairness.judgment import AT_LEAST
-from evenhand.plan.advice import advice, crowded
+from evenhand.plan.advice import advice
 from evenhand.plan.columns import reasons, source_tables
+from evenhand.plan.crowded import crowded
 from evenhand.plan.explain import learning, mitigation_in_words
 from evenhand.plan.features import Feature
 from evenhand.plan.groups import group_tables
@@ -112,7 +113,8 @@ def _context(facts: Facts, *papers: Paper) -> dict[str, object]:
         "sentences": segment_sentences(facts),
         "natural": no_natural_groups(facts),
         "chosen": chosen_in_words(facts),
-        "warnings": advice(plan),
+        "warnings": advice(plan, spread_is_known=bool(facts.outside)),
+        "weighted": len({f.weight for f in plan.features}) > 1,
         "learning": learning(plan),
         "mitigation": mitigation_in_words(plan),
         "read": [

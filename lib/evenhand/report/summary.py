@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from pathlib import Path
 
-from evenhand.plan.advice import crowded
+from evenhand.plan.crowded import crowded
 from evenhand.plan.groups import group_tables
 from evenhand.report.doubts import do_not_act, miscounted
 from evenhand.report.facts import Facts

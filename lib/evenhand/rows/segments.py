@@ -17,6 +17,7 @@ from evenhand.describe.profiles import Profiles
 from evenhand.learn.learn import Learned
 from evenhand.learn.numbers import Earlier, Numbers, in_both
 from evenhand.plan.geometry import to_fixed, to_unit
+from evenhand.plan.metric import stretch
 from evenhand.plan.models import Plan
 from evenhand.records.last import LastRun
 from evenhand.rows.typed import number, typed
@@ -85,7 +86,8 @@ def read_earlier(store: Store, last: LastRun | None, plan: Plan) -> Earlier | No
     features = [plan.features[j] for j in columns]
     stored = store.read(SEGMENT_CENTERS, last.run_id).orderBy("segment").collect()
     units = np.array([[row[feature.name] for feature in features] for row in stored])
-    return Earlier(last.run_id, to_fixed(units, features) if columns else units.astype(np.int64), columns)
+    places = to_fixed(units, features) if columns else units.astype(np.int64)
+    return Earlier(last.run_id, places, columns, stretch(features))
 
 
 def fit_rows(found: Learned) -> pa.Table:

@@ -227,7 +227,7 @@ MEANINGS = {
         {
             "k": "The number of segments.",
             "method": "How it was found; `curve over k` for the curve.",
-            "cost": "Sum of squared distances on the private summary, in the unit cube.",
+            "cost": "Sum of squared distances on the private summary, in the unit cube, stretched where features have weights.",
             "cost_low": "Lower end of the interval for the cost.",
             "cost_high": "Upper end of the interval for the cost.",
             "silhouette": "Simplified silhouette, from 0 to 1; on the curve only.",
