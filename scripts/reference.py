@@ -25,6 +25,7 @@ from evenhand.plan.features import Value
 from evenhand.plan.models import Plan
 from evenhand.plan.notice import Language
 from evenhand.plan.places import PlanPath
+from evenhand.plan.rfm import Prefix, Rfm
 from evenhand.plan.schema import schema_text
 from evenhand.plan.spans import Span
 from evenhand.tables.catalog import ALL, TableSpec
@@ -37,6 +38,7 @@ KINDS: list[tuple[Any, str]] = [
     (Span, "span"),
     (Language, "language"),
     (Name, "name"),
+    (Prefix, "name"),
     (Text, "text"),
     (Column, "column"),
     (Number, "number"),
@@ -132,18 +134,26 @@ def default(field: FieldInfo) -> str:
     value = field.get_default(call_default_factory=True)
     if value is None or value is PydanticUndefined or isinstance(value, Model) or value in ([], {}, ""):
         return "–"
+    if isinstance(value, tuple):
+        return f"`[{', '.join(f'{one:g}' for one in value)}]`"
     return f"`{str(value).lower() if isinstance(value, bool) else f'{value:g}' if isinstance(value, float) else value}`"
 
 
 def keys_of(section: str) -> str:
     """The table of one section of the plan; `plan` is what stands beside the sections."""
     rows = list(keys(Plan))
+    if section == "rfm":  # an entry beside features, which it becomes
+        return _keys_table(list(keys(Rfm, "features[].")))
     inside = {key for key, *_ in rows if "." in key or "[" in key}
     sections = {key.split(".")[0].removesuffix("[]") for key in inside}
     wanted = [row for row in rows if _section(row[0], sections) == section]
     if not wanted:
         raise SystemExit(f"reference: docs/plan.md asks for the keys of {section}; known: plan, {', '.join(sorted(sections))}")
-    return _table(("key", "type", "default", "meaning"), [(f"`{key}`", *rest) for key, *rest in wanted])
+    return _keys_table(wanted)
+
+
+def _keys_table(rows: list[tuple[str, str, str, str]]) -> str:
+    return _table(("key", "type", "default", "meaning"), [(f"`{key}`", *rest) for key, *rest in rows])
 
 
 def _section(key: str, sections: set[str]) -> str:

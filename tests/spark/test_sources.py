@@ -122,7 +122,8 @@ def test_an_event_column_that_an_expression_cannot_compute_on_is_told(
 ) -> None:
     nested = "customer_id STRING, purchased_at TIMESTAMP, amount STRUCT<euro: INT>, item STRING"
     write_source(spark, tmp_path / "nested", [("a", NOW, (5,), "x")], nested)
-    found = refusal(spark, plan(sound | {"sources.events.purchases.path": f"{tmp_path}/nested"}))
+    changes = {"sources.events.purchases.path": f"{tmp_path}/nested", "features.1.expression": "sum(amount * 2)"}
+    found = refusal(spark, plan(sound | changes))
     assert found == (
         "features.spent.expression: Spark cannot compute it (DATATYPE_MISMATCH) from its columns (amount is struct<euro:int>); "
         "correct the expression, or retype the column at its source"
@@ -141,6 +142,7 @@ def test_column_names_are_compared_without_case_as_spark_does(spark: Any, plan: 
 
 RETYPED: dict[str, tuple[str, str, str]] = {
     "a_feature_as_text": ("customers", "customer_id STRING, years STRING, sex STRING, age INT", "column years is string; it must be a number or a date, for feature tenure"),
+    "an_amount_as_text": ("purchases", "customer_id STRING, purchased_at TIMESTAMP, amount STRING, item STRING", "column amount is string; it must be a number, to be added up for feature spent"),
     "bands_of_text": ("customers", "customer_id STRING, years DOUBLE, sex STRING, age STRING", "column age is string; it must be a number, for protected attribute age_band"),
     "groups_of_decimals": ("customers", "customer_id STRING, years DOUBLE, sex DOUBLE, age INT", "column sex is double; it must be text, a whole number or a boolean"),
     "booleans_as_text": ("customers", "customer_id STRING, years DOUBLE, sex BOOLEAN, age INT", "column sex is boolean and never f, which a group of gender names; write it true or false"),

@@ -112,8 +112,8 @@ def test_each_column_is_proposed_as_what_its_name_and_type_say() -> None:
     plan = parse_plan(filled(propose(CUSTOMERS, [ORDERS], CONSENT, OUT)))
     assert [f.column for f in plan.features if f.column] == ["years_with_us", "newsletter"]
     assert [f.expression for f in plan.features if f.expression] == [
-        "count(*)",
         "datediff(as_of, max(`ordered_at`))",
+        "count(*)",
         "sum(`amount`)",
         "sum(if(`gift`, 1, 0))",
     ]
@@ -122,6 +122,22 @@ def test_each_column_is_proposed_as_what_its_name_and_type_say() -> None:
     text = propose(CUSTOMERS, [ORDERS], CONSENT, OUT).text
     for unused in ("birth_date", "email", "post_code", "card_number", "since", "tags", "item", "paid_at"):
         assert re.search(rf"^#   {unused} \(", text, flags=re.M), unused
+
+
+def test_a_table_with_a_time_and_an_amount_is_one_entry_for_three_features() -> None:
+    """A second one has its name before the three. A table without an amount is counted as before, and so is one without a time."""
+    visits = schema("/plans/data/visits", customer_id="string", visited_at="timestamp", minutes="int")
+    returns = schema("/plans/data/returns", customer_id="string", returned_on="date", total_paid="double", amount="int")
+    untimed = schema("/plans/data/bonus", customer_id="string", amount="double")
+    made = propose(CUSTOMERS, [ORDERS, visits, returns, untimed], CONSENT, OUT)
+    assert made.text.count("- kind: rfm") == 2
+    of_events = [f.name for f in parse_plan(filled(made).replace("      time:\n", "      time: t\n")).features if f.events]
+    assert of_events == [
+        *("recency", "frequency", "monetary", "orders_gift"),
+        *("visits_count", "visits_days_since", "visits_minutes"),
+        *("returns_recency", "returns_frequency", "returns_monetary", "returns_amount"),
+        *("bonus_count", "bonus_amount"),
+    ]
 
 
 @pytest.mark.parametrize("name", ["customer_no", "Kunden_Nr", "userKey", "member_number", "loyalty_id"])

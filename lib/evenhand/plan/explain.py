@@ -8,11 +8,11 @@ from itertools import groupby
 from evenhand.plan.accounting import SYMBOL, half_width
 from evenhand.plan.advice import LEVEL, advice, expectations
 from evenhand.plan.columns import reasons, source_tables
+from evenhand.plan.feature_words import feature_in_words, weights_in_words
 from evenhand.plan.geometry import Boxes, most_boxes
 from evenhand.plan.groups import group_tables
 from evenhand.plan.load import fingerprint
 from evenhand.plan.method import Method
-from evenhand.plan.metric import shares
 from evenhand.plan.models import Plan
 from evenhand.plan.notice_checks import wrong_words
 from evenhand.plan.periods import EACH
@@ -32,6 +32,9 @@ def explain(plan: Plan) -> str:
         "",
         "What is read, and nothing else",
         *_what(plan),
+        "",
+        "What is said of a customer",
+        *(line for feature in plan.features for line in hanging(feature_in_words(feature))),
         "",
         "What comes out",
         *_wrapped(_result(plan)),
@@ -110,14 +113,6 @@ def _result(plan: Plan) -> str:
         f"{k} segments over {len(plan.features)} features ({', '.join(plan.feature_names)}){weights_in_words(plan)}, and whether they treat evenly: "
         f"{attributes}. Unevenness {gate}. Segments expected to be worse than one for everybody {useless}.{selected} Counts below {plan.privacy.minimum_cell} are suppressed."
     )
-
-
-def weights_in_words(plan: Plan) -> str:
-    """What each feature has of the greatest squared distance; empty where all weigh the same."""
-    if len({f.weight for f in plan.features}) == 1:
-        return ""
-    each = [f"{f.name} {f.weight:g} ({share:.2g}%)" for f, share in zip(plan.features, shares(plan.features) * 100, strict=True)]
-    return f", by weights of {', '.join(each)} of the greatest squared distance"
 
 
 def mitigation_in_words(plan: Plan) -> str:

@@ -18,6 +18,20 @@ class Words(Model):
     high: Text = Field(description="Said of a segment that is high in the feature.")
 
 
+def ordered(bounds: tuple[float, float]) -> tuple[float, float]:
+    """The same bounds, as far as values between them can be told apart."""
+    low, high = bounds
+    if low == high:
+        raise ValueError(f"the bounds are equal ({low:g}); the second must be greater than the first")
+    if low > high:
+        raise ValueError(f"the bounds are reversed; write [{high:g}, {low:g}]")
+    if not math.isfinite(high - low):
+        raise ValueError("the bounds are too far apart for floating point")
+    if not math.isfinite(1 / (high - low)):
+        raise ValueError("the bounds are too close together for floating point")
+    return bounds
+
+
 class Feature(Model):
     """One number a customer: a column of the customer table, an `expression` over its columns, or an aggregate `expression` over `events`."""
 
@@ -58,18 +72,7 @@ class Feature(Model):
     @field_validator("bounds")
     @classmethod
     def _ordered(cls, bounds: tuple[float, float] | None) -> tuple[float, float] | None:
-        if bounds is None:
-            return None
-        low, high = bounds
-        if low == high:
-            raise ValueError(f"the bounds are equal ({low:g}); the second must be greater than the first")
-        if low > high:
-            raise ValueError(f"the bounds are reversed; write [{high:g}, {low:g}]")
-        if not math.isfinite(high - low):
-            raise ValueError("the bounds are too far apart for floating point")
-        if not math.isfinite(1 / (high - low)):
-            raise ValueError("the bounds are too close together for floating point")
-        return bounds
+        return None if bounds is None else ordered(bounds)
 
     @field_validator("expression")
     @classmethod

@@ -72,7 +72,7 @@ def parse_plan(text: str, where: str = "plan", file: Path | None = None) -> Plan
     except ValidationError as wrong:
         raise PlanError([*map(Mistakes(text, raw).of_model, wrong.errors(include_url=False))], where) from None
     if problems := contradictions(plan):
-        raise PlanError([*map(Mistakes(text, raw).of_whole, problems)], where)
+        raise PlanError([*dict.fromkeys(map(Mistakes(text, raw).of_whole, problems))], where)  # an entry may stand for several
     return plan
 
 

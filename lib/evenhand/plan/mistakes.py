@@ -13,12 +13,13 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from evenhand.plan.base import ENVIRONMENT, KEY_ID, LANGUAGE, NAME
+from evenhand.plan.rfm import written_at
 from evenhand.plan.schema import plan_schema
 
 Place = Sequence[int | str]
 MOST_SHOWN = 120  # characters of a value that is wrong
 MOST_BITS = 1_000  # Python writes no number of several thousand digits
-UNION_BRANCHES = {"plain", "by-keys"}
+UNION_BRANCHES = {"plain", "by-keys", "Feature", "Rfm"}
 PATH = re.compile(r"([a-z_]+(?:\.[^\s.:]+)*): ")  # how a contradiction begins
 RULES = {
     NAME: "a name has small letters a to z, digits and _, begins with a letter, and has at most 40 of them",
@@ -33,6 +34,7 @@ class Mistakes:
 
     def __init__(self, text: str, raw: dict[Any, Any]) -> None:
         self._raw, self._root = raw, yaml.compose(text, Loader=yaml.CSafeLoader)
+        self._written_at = written_at(raw.get("features"))
 
     def of_model(self, error: ErrorDetails) -> str:
         """A value that its key does not allow."""
@@ -45,6 +47,8 @@ class Mistakes:
         if begins is None:
             return contradiction
         place = [int(part) if part.isdigit() else part for part in begins[1].split(".")]
+        if place[0] == "features" and len(place) > 1:
+            place[1] = self._written_at[int(place[1])]
         return self._told(place, contradiction[begins.end() :])
 
     def _told(self, place: Place, reason: str) -> str:
@@ -73,7 +77,7 @@ class Mistakes:
         said, node, by_number = "", self._raw, False
         for part in place:
             node = _below(node, part)
-            name = node.get("name") if isinstance(node, dict) and isinstance(part, int) else part
+            name = node.get("name", node.get("kind")) if isinstance(node, dict) and isinstance(part, int) else part
             if isinstance(name, str) and (not isinstance(part, int) or re.match(NAME, name)):
                 said += f"{', ' if by_number else '.'}{name}" if said else name
                 by_number = False
@@ -131,7 +135,9 @@ def _keys_beside(location: tuple[int | str, ...]) -> list[str]:
     node = schema
     for part in location[:-1]:
         node = _resolve(schema, node)
-        if isinstance(part, int):
+        if part in UNION_BRANCHES and part in schema["$defs"]:
+            node = schema["$defs"][part]
+        elif isinstance(part, int):
             node = node.get("items", {})
         elif part in node.get("properties", {}):
             node = node["properties"][part]

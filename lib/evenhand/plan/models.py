@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from html import escape
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import available_timezones
 
-from pydantic import Field, Tag, field_validator, model_validator
+from pydantic import Field, Tag, ValidationInfo, field_validator, model_validator
 
 from evenhand.plan.activation import Activation
 from evenhand.plan.base import EitherForm, Model, Name, Text
@@ -26,6 +26,7 @@ from evenhand.plan.outcomes import Outcome
 from evenhand.plan.privacy import Privacy
 from evenhand.plan.retention import Contact, Retention
 from evenhand.plan.rewards import Rewards
+from evenhand.plan.rfm import ENTRIES, Entries, expanded
 from evenhand.plan.surveys import Survey
 
 RESERVED = {"run_id", "pseudonym", "key_id", "segment", "imputed", "clipped", "as_of", "box", "joint_group"}
@@ -142,6 +143,13 @@ class Plan(Model):
     )
     erasure: Erasure = Field(default=Erasure(), description="How an erasure is certified.")
     output: Output = Field(description="Where the tables and reports go.")
+
+    @field_validator("features", mode="before", json_schema_input_type=Entries)
+    @classmethod
+    def _expanded(cls, written: Any, info: ValidationInfo) -> list[Feature]:
+        """An entry that stands for several features becomes these; everything after sees features alone."""
+        sources = info.data.get("sources")
+        return expanded(ENTRIES.validate_python(written, context=info.context), sources.events if sources else {})
 
     @field_validator("time_zone")
     @classmethod

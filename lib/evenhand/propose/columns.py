@@ -9,6 +9,7 @@ from evenhand.propose.roles import (
     WHOLE,
     Names,
     Unused,
+    amount_of,
     bands_of,
     id_of,
     is_protected,
@@ -20,6 +21,7 @@ from evenhand.propose.schemas import Column, Schema
 
 MOST_FEATURES, MOST_ATTRIBUTES = 60, 20
 NONE = "    missing: 0  # QUESTION: bounds"
+PARTS = ("recency", "frequency", "monetary")
 YEAR = "    bounds: [0, 365]\n    missing: 365\n    unit: days"
 
 
@@ -76,8 +78,15 @@ def _column_feature(page: Page, column: Column, names: Names) -> None:
 def event_columns(page: Page, source: Schema, name: str, customers: Schema, names: Names, room: int) -> tuple[int, list[Unused]]:
     time, unused = time_of(source), list[Unused]()
     used = {time, id_of(source), *(source.find(found) for found in [id_of(customers)] if found)}
-    proposed = [(f"{name}_count", "count(*)", NONE, f"how often a customer is in {_human(name)}")]
-    if time is not None:
+    guarded = {c.name.lower() for c in customers.columns if is_protected(c)}
+    amount = amount_of(source)
+    made = 0
+    if time is not None and amount is not None and amount not in used and amount.lower() not in guarded and room >= len(PARTS):
+        made = _rfm(page, name, amount, names)
+    if made:
+        used, room = {*used, amount}, room - made
+    proposed = [] if made else [(f"{name}_count", "count(*)", NONE, f"how often a customer is in {_human(name)}")]
+    if time is not None and not made:
         proposed.append(
             (
                 f"{name}_days_since",
@@ -86,7 +95,6 @@ def event_columns(page: Page, source: Schema, name: str, customers: Schema, name
                 f"how lately a customer was in {_human(name)}",
             )
         )
-    guarded = {c.name.lower() for c in customers.columns if is_protected(c)}
     for column in source.columns:
         if column.name in used:
             continue
@@ -116,7 +124,26 @@ def event_columns(page: Page, source: Schema, name: str, customers: Schema, name
             f"    expression: {scalar(expression)}",
             rest,
         )
-    return len(proposed[: max(room, 0)]), unused
+    return made + len(proposed[: max(room, 0)]), unused
+
+
+def _rfm(page: Page, source: str, amount: str, names: Names) -> int:
+    """One entry for three features; how many it made, none where their names are taken."""
+    prefix = source[:30].rstrip("_")
+    before = next((p for p in ("", prefix) if names.take_all([f"{p}_{part}" if p else part for part in PARTS])), None)
+    if before is None:
+        return 0
+    page.add("  - kind: rfm  # three features: recency, frequency and monetary")
+    if before:
+        page.add(f"    name: {scalar(before)}")
+    page.add(
+        f"    why: {scalar(f'how lately, how often and for how much a customer is in {_human(source)}')}  # QUESTION",
+        f"    events: {scalar(source)}",
+        f"    amount: {scalar(amount)}",
+    )
+    page.ask("Days, events, and amounts in their unit: between which values are customers told apart?", 4)
+    page.add("    bounds: {recency: [0, 365], frequency: [0, 100], monetary: [0, 10000]}")
+    return len(PARTS)
 
 
 def _human(name: str) -> str:

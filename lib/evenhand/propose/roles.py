@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from evenhand.plan.expressions import quoted_column
@@ -25,6 +25,7 @@ PEOPLE = frozenset(
 PLACES = frozenset("zip zipcode postcode postal plz city town district region county language".split())
 NUMBERS_OF_THINGS = frozenset("id ids key code number no nr uuid guid hash".split())
 SOMEBODY = frozenset("customer client member user person subscriber buyer account kunde kunden".split())
+AMOUNTS = frozenset("amount total revenue turnover sales spend spent paid sum betrag umsatz summe price value preis wert".split())
 AGES, YEARS = "[25, 40, 55, 65]", "[1960, 1975, 1990, 2005]"
 
 
@@ -98,6 +99,12 @@ def time_of(schema: Schema) -> str | None:
     return named if named in by_kind else next(iter(by_kind), None)
 
 
+def amount_of(schema: Schema) -> str | None:
+    """The first column that looks like what an event was worth."""
+    named = (c for c in schema.columns if is_number(c.kind) and c.kind != "boolean" and words(c.name) & AMOUNTS)
+    return next((c.name for c in named if why_no_feature(c) is None), None)
+
+
 class Names:
     """Names that a plan allows, each once."""
 
@@ -108,6 +115,12 @@ class Names:
         name = next(free for free in self._tries(allowed_name(wanted) or "column") if free not in self._taken)
         self._taken.add(name)
         return name
+
+    def take_all(self, wanted: Sequence[str]) -> bool:
+        """Whether all of them were free, and are taken now."""
+        is_free = not self._taken & set(wanted)
+        self._taken |= set(wanted) if is_free else set()
+        return is_free
 
     @staticmethod
     def _tries(name: str) -> Iterator[str]:

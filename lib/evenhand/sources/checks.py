@@ -15,7 +15,7 @@ from pyspark.sql import types as T
 from evenhand.errors import SourceError
 from evenhand.plan.columns import CONSENT, CUSTOMERS, id_columns
 from evenhand.plan.data import Ids, KeepLatest
-from evenhand.plan.expressions import inspect_row, row_sql
+from evenhand.plan.expressions import inspect_row, row_sql, summed_column
 from evenhand.plan.features import Feature, written
 from evenhand.plan.models import Plan
 from evenhand.plan.outcomes import Responses
@@ -58,6 +58,9 @@ def check_types(plan: Plan, frames: Mapping[str, DataFrame]) -> None:
         if feature.column:
             label = f"a number or a date, for feature {feature.name}"
             kinds[CUSTOMERS].append((feature.column, (*NUMBERS, T.DateType), label))
+        if feature.events and feature.expression and (summed := summed_column(feature.expression)):
+            label = f"a number, to be added up for feature {feature.name}; of a text that holds one write sum(try_cast({summed} as double))"
+            kinds[feature.events].append((summed, NUMBERS, label))
     for attribute in plan.protected:
         wanted = NUMBERS if attribute.bands else GROUPS
         label = "a number" if attribute.bands else "text, a whole number or a boolean"

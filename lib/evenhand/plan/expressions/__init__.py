@@ -13,7 +13,7 @@ from sqlglot import exp
 from evenhand.plan.expressions.errors import ExpressionError
 from evenhand.plan.expressions.folds import NO_AGGREGATE, Folded, FoldOf, Folds
 from evenhand.plan.expressions.forms import quoted_column
-from evenhand.plan.expressions.syntax import columns_in, parsed
+from evenhand.plan.expressions.syntax import called, columns_in, parsed
 from evenhand.plan.expressions.total import Row
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "inspect_row",
     "quoted_column",
     "row_sql",
+    "summed_column",
 ]
 
 SOME_TIME = "timestamp_micros(0L)"  # for as_of, where only the form of an expression matters
@@ -54,6 +55,15 @@ def row_sql(text: str, as_of_sql: str) -> str:
 def folded(text: str, as_of_sql: str) -> Folded:
     """What Spark is given for an aggregate."""
     return _folded(parsed(text), as_of_sql)
+
+
+def summed_column(text: str) -> str | None:
+    """The column of which the aggregate is the sum and nothing else, under whatever condition; None of other aggregates."""
+    tree = parsed(text)
+    inner = tree.expressions[0] if called(tree) == "sum" and tree.expressions else None
+    if isinstance(inner, exp.If):
+        inner = inner.args["true"]
+    return inner.name if isinstance(inner, exp.Column) else None
 
 
 def _folded(tree: exp.Expression, as_of_sql: str) -> Folded:
