@@ -63,6 +63,14 @@ def test_the_largest_moves_are_said_with_a_figure_where_the_range_bears_one() ->
     ]
 
 
+def test_a_figure_is_no_finer_than_the_noise_and_its_range_no_coarser() -> None:
+    moved = Moved("autumn", [row(1, 2, 603.0, reach=10.0), row(2, 1, 1_234.0, reach=10.0)], THEN, SAME)
+    assert [said.split(" customers ")[0] + said[said.index(" (") : said.index(")") + 1] for said in moved.sentences] == [
+        "About 1,230 (1,224 to 1,244)",
+        "About 600 (593 to 613)",
+    ]
+
+
 def test_a_segment_under_another_number_is_the_same_and_a_new_one_is_said_to_be_new() -> None:
     other = Lasting("autumn", {1: 2, 2: None, 3: 3}, {1: "buys often"})
     moved = Moved("autumn", [row(1, 2, 5_000.0), row(2, 1, 5_000.0), row(2, 2, 600.0)], THEN, other)

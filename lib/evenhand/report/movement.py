@@ -65,9 +65,13 @@ class Moved:
         return f"{segment} · {isolated(self.labels[segment])}" if segment in self.labels else str(segment)
 
     @property
+    def _rough(self) -> Form:
+        return Form.of(self.rows, COUNT, least=1)
+
+    @property
     def _form(self) -> Form:
         """A digit finer than elsewhere where a step is more than half of the noise: it would move both ends of a range."""
-        form = Form.of(self.rows, COUNT, least=1)
+        form = self._rough
         half = max((row["count_high"] - row["count_low"] for row in self.rows if not row["suppressed"]), default=0.0) / 2
         return replace(form, step=max(form.step / 10, 1.0)) if half < 2 * form.step else form
 
@@ -77,7 +81,7 @@ class Moved:
         ends = f"{form.number(low)} to {form.number(high)}"
         if (high - low) / 2 > BEARS_A_FIGURE * value:
             return f"{ends} customers"
-        return f"{form.number(value)} customers" if low == high else f"About {form.number(value)} customers ({ends})"
+        return f"{form.number(value)} customers" if low == high else f"About {self._rough.number(value)} customers ({ends})"
 
     def _now(self, row: Row) -> str:
         was = self.lasting.was.get(row["segment"]) if self.lasting else None
