@@ -18,6 +18,7 @@ from evenhand.people.activate import activate
 from evenhand.people.destination import Destination
 from evenhand.people.recall import _Search, recall
 from evenhand.records.audit import AuditLog
+from evenhand.report.lasting import Lasting
 from evenhand.tables import catalog
 from published import World, pseudonym, published_world, remove_customer
 
@@ -53,8 +54,16 @@ def register(world: World, activation: str) -> list[Any]:
     return rows.collect()  # type: ignore[no-any-return]
 
 
-def test_an_offer_goes_to_the_people_of_its_segments_who_may_still_be_used(world: World, tmp_path: Path) -> None:
-    activation = activate(world.plan(), world.spark, "run-1", f"{tmp_path}/out", offer="preview")
+def test_an_offer_goes_to_the_people_of_its_segments_who_may_still_be_used(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    earlier = Lasting("autumn", {1: 1, 2: None, 3: None}, {})
+    monkeypatch.setattr("evenhand.people.activate.read_lasting", lambda store, run_id: earlier if run_id == "run-1" else None)
+    said: list[str] = []
+    activation = activate(world.plan(), world.spark, "run-1", f"{tmp_path}/out", offer="preview", say=said.append)
+    assert [line.partition("; ")[2].partition(".")[0] for line in said if line.startswith("Warning: offer preview names")] == [
+        "against run autumn 2 is new"
+    ]
     expected = {i: (s, "preview") for i, s in world.segment().items() if s in (1, 2) and i not in world.ids[:3]}
     assert handed(world, f"{tmp_path}/out") == expected
     frame = world.spark.read.format("delta").load(f"{tmp_path}/out")

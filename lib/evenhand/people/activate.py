@@ -28,6 +28,8 @@ from evenhand.prepare.sources import Sources
 from evenhand.records.audit import AuditLog, known_keys
 from evenhand.records.lease import held
 from evenhand.records.opened import opened
+from evenhand.report.lasting import read_lasting
+from evenhand.report.offers import against_before
 from evenhand.sources.open import AS_WRITTEN, people_today
 from evenhand.tables.arrow import timestamp
 from evenhand.tables.catalog import ACTIVATED, ACTIVATIONS, SEGMENTS
@@ -66,6 +68,9 @@ def activate(
         run, entries = published_run(store, plan, run_id), audit.check()
         require_fresh(run, plan, entries)
         chosen = segments_of(run, plan, offer, segments)
+        named = next((o for o in plan.fairness.offers if o.name == offer and o.segments), None)
+        if named is not None and (differs := against_before(named, read_lasting(store, run.learned.run_id))):
+            say(f"Warning: offer {offer} names segments by number; {differs}. Read their profiles: are they who it is meant for?")
         key = key_of(plan, run.key_id, known_keys(entries))
         today = people_today(spark, plan)
         destination.refuse_foreign(plan, store, columns_of(today), activation_id)

@@ -46,11 +46,17 @@ def is_sure(offer: Offer, row: Row, plan: Plan) -> bool:
 def rule(offer: Offer, plan: Plan, lasting: Lasting | None) -> str:
     """ "center with tenure at least 10 years and visits from 2 to 4"."""
     if offer.segments is not None:
-        differs = lasting.unlike(sorted(offer.segments)) if lasting else ""
-        return f"named by number in the plan{f'; against run {lasting.run_id} {differs}' if lasting and differs else ''}"
+        differs = against_before(offer, lasting)
+        return f"named by number in the plan{f'; {differs}' if differs else ''}"
     units = {f.name: f" {f.unit}" if f.unit else "" for f in plan.features}
     ranges = [f"{n.replace('_', ' ')} {_range(*ends)}{units[n]}" for n, ends in (offer.where or {}).items()]
     return f"center with {' and '.join(ranges)}"
+
+
+def against_before(offer: Offer, lasting: Lasting | None) -> str:
+    """ "against run autumn 3 is new, 2 was 5": of the segments that an offer names those whose number is not what it was; "" for none."""
+    differs = lasting.unlike(sorted(offer.segments or [])) if lasting else ""
+    return f"against run {lasting.run_id} {differs}" if lasting and differs else ""
 
 
 def _range(low: float | None, high: float | None) -> str:
