@@ -26,6 +26,7 @@ from evenhand.privacy.noise import Noise, SeededNoise
 from evenhand.privacy.sample import Sample
 from evenhand.records.last import last_published
 from evenhand.report.page import render
+from evenhand.rows.fairness import read_last
 from evenhand.tables import catalog
 from evenhand.tables.store import Store
 from sample import KEY, NOW, customer, in_folder, plan_yaml, write_source, write_sources
@@ -129,6 +130,16 @@ def test_a_rerun_with_other_noise_gives_the_same_customers_the_same_numbers(runs
         for r in second.profiles.groupBy("segment").pivot("measure").agg(F.first("value")).collect()
     }
     assert all(np.hypot(*np.subtract(typical[kinds(first)[kind]], of)) < 1 for kind, of in KINDS.items())
+
+
+def test_a_segment_is_called_what_it_was_while_that_is_true(runs: list[Result]) -> None:
+    first, second, _ = runs
+    then, now = (
+        {r.segment: r.label for r in of.profiles.select("segment", "label").distinct().collect()} for of in (first, second)
+    )
+    known = read_last(second.store, second.centers)
+    assert known is not None and known.labels == then
+    assert now == then
 
 
 def test_a_run_keeps_to_what_was_published_when_it_began(runs: list[Result]) -> None:

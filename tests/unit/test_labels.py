@@ -41,6 +41,41 @@ def test_very_stands_where_the_whole_interval_is_far_away_and_not_before_the_pla
     assert labels(at((-2, 1.4, -1.25), reach=0.3), PLAIN) == ["very low tenure, high spent, low visits"]
 
 
+KEPT = [
+    # today, what segments were called, and what they are called now
+    ([(1, 1.1, 0)], ["faithful, high spent"], ["faithful, high spent"]),  # noise has changed which is the farthest
+    ([(1, 1.1, 0.9)], ["high visits"], ["high visits"]),
+    ([(0, 1.5, 0)], ["high spent"], ["high spent"]),  # who is very high is high
+    ([(0, 1.1, 0)], ["very high spent"], ["high spent"]),
+    ([(1, 0, 0)], ["faithful, high spent"], ["faithful"]),
+    ([(-1, 0, 0)], ["faithful"], ["new here"]),
+    ([(1, 0, 0)], ["buys often"], ["faithful"]),  # the plan has other words by now
+    ([(0.1, 0, 0), (1, 0, 0)], ["faithful", AVERAGE], [AVERAGE, "faithful"]),
+    ([(1, 0, 0), (0, 1, 0)], ["faithful (2)", None], ["faithful", "high spent"]),
+    # No two have one label: one is kept only where nobody else has its words.
+    ([(1, 1.1, 0), (1, 0, 0)], ["faithful", None], ["high spent, faithful", "faithful"]),
+    ([(1, 0, 0), (0.9, 1, 0)], [None, "faithful, high spent"], ["faithful", "faithful, high spent"]),
+]
+
+
+@pytest.mark.parametrize(("rows", "before", "now"), KEPT)
+def test_a_segment_keeps_what_it_was_called_while_every_word_is_true(
+    rows: list[tuple[float, ...]], before: list[str | None], now: list[str]
+) -> None:
+    assert labels(at(*rows), FEATURES, {i: label for i, label in enumerate(before, 1) if label}) == now
+
+
+def test_a_word_of_the_plan_s_own_that_has_a_comma_is_one_word() -> None:
+    own = {
+        "features.0.words": {"low": "new", "high": "loyal, high spent, faithful"},
+        "features.2.words": {"low": "a", "high": "loyal"},
+    }
+    features = parse_plan(plan_yaml(own)).features
+    kept = "high spent, loyal, high spent, faithful"
+    assert labels(at((1.1, 1, 0)), features, {1: kept}) == [kept]
+    assert labels(at((0, 1, 0)), features, {1: kept}) == ["high spent"]
+
+
 def test_a_segment_like_everybody_is_called_average() -> None:
     assert told((0.1, -0.2, 0.3)) == [AVERAGE]
 

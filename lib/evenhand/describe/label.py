@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from evenhand.describe.distances import Distances
 from evenhand.plan.features import Feature
 
 Floats = NDArray[np.float64]
-WORDS = 3
+WORDS, BETWEEN, VERY_WORD = 3, ", ", "very "
 NOTICEABLE = 0.4  # standard deviations from everybody's mean
 # "Very large" (Sawilowsky, "New effect size rules of thumb", 2009). Of a normal distribution one in nine is so far above its mean.
 VERY = 1.2
@@ -21,29 +22,55 @@ UNCLEAR = "too noisy to tell"  # nothing is surely far from average, and somethi
 HIDDEN = "not described"  # no figure of it is shown
 
 
-def labels(distances: Distances, features: list[Feature]) -> list[str]:
+def labels(distances: Distances, features: list[Feature], before: Mapping[int, str] | None = None) -> list[str]:
     """One label a segment, all different.
 
     A feature is named where the segment is surely on that side of everybody, and `NOTICEABLE` deviations away or more. So no
-    word stands for all segments. Segments of the same words, in whatever order, get further ones; then it is said what surely
-    tells two of them apart; or they are numbered, the largest first.
+    word stands for all segments. A segment that was called something `before`, by its number of today, is called so again where every
+    word of that still holds and no other segment has these words. Segments of the same words, in whatever order, get further ones; then it is said
+    what surely tells two of them apart; or they are numbered, the largest first.
     """
     named = [_named(away, sure, features) for away, sure in zip(distances.value, distances.sure, strict=True)]
-    told = [words[:WORDS] for words in named]
-    for count in range(WORDS + 1, len(features) + 1):
-        alike = Counter(map(frozenset, told))
-        told = [words[:count] if alike[frozenset(old)] > 1 else old for words, old in zip(named, told, strict=True)]
+    kept = {s: old for s, words in enumerate(named) if (old := _spoken((before or {}).get(s + 1, ""), _holding(words)))}
+    told = _told(named, kept, len(features))
+    while clash := [s for s in kept if Counter(map(frozenset, told))[frozenset(told[s])] > 1]:
+        kept = {s: old for s, old in kept.items() if s not in clash}
+        told = _told(named, kept, len(features))
     told = [words or [nothing] for words, nothing in zip(told, _of_no_words(distances), strict=True)]
     same = defaultdict(list)
     for segment, words in enumerate(told):
         same[frozenset(words)].append(segment)
-    found = [", ".join(words) for words in told]
+    found = [BETWEEN.join(words) for words in told]
     for segments in (group for group in same.values() if len(group) > 1):
         base = found[segments[0]]
         sides = {} if base in (UNCLEAR, HIDDEN) else _sides(segments, distances, features)
         for segment, more in (sides or _numbers(segments, distances)).items():
             found[segment] = f"{base} ({more})"
     return found
+
+
+def _told(named: Sequence[list[str]], kept: Mapping[int, list[str]], most: int) -> list[list[str]]:
+    """By segment what it is kept called, or its first words; more of them where they are those of another segment."""
+    told = [kept.get(s, words[:WORDS]) for s, words in enumerate(named)]
+    for count in range(WORDS + 1, most + 1):
+        alike = Counter(map(frozenset, told))
+        told = [words[:count] if alike[frozenset(told[s])] > 1 and s not in kept else told[s] for s, words in enumerate(named)]
+    return told
+
+
+def _holding(words: Sequence[str]) -> set[str]:
+    """What is true of a segment of these words: who is very high is high."""
+    return {*words, *(word.removeprefix(VERY_WORD) for word in words)}
+
+
+def _spoken(label: str, words: Collection[str]) -> list[str]:
+    """The words of a label, each of them among these; empty where it has any other. A word may hold a comma itself."""
+    if label in words:
+        return [label]
+    for word in words:
+        if label.startswith(word + BETWEEN) and (rest := _spoken(label.removeprefix(word + BETWEEN), words)):
+            return [word, *rest]
+    return []
 
 
 def _named(away: Floats, sure: Floats, features: list[Feature]) -> list[str]:
@@ -56,7 +83,7 @@ def _named(away: Floats, sure: Floats, features: list[Feature]) -> list[str]:
 def _word(feature: Feature, sure: float) -> str:
     """The plan's own words stand as they are: nothing is "very bought lately"."""
     word = feature.in_words.high if sure > 0 else feature.in_words.low
-    return f"very {word}" if feature.words is None and abs(sure) >= VERY else word
+    return f"{VERY_WORD}{word}" if feature.words is None and abs(sure) >= VERY else word
 
 
 def _of_no_words(distances: Distances) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,13 +18,14 @@ Key = tuple[str, str, str]  # table, metric, offer
 
 @dataclass(frozen=True)
 class Last:
-    """The last run's judged statistics, each with its `basis`, none where its segments are not all the same as today's; and each
-    group's share of its customers (table, group).
+    """The last run's judged statistics, each with its `basis`, none where its segments are not all the same as today's; each
+    group's share of its customers (table, group); and what segments were called in it, by their numbers of today.
     """
 
     run_id: str
     judgments: Mapping[Key, tuple[Estimate, str]]
     shares: Mapping[tuple[str, str], Estimate]
+    labels: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

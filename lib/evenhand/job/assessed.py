@@ -26,7 +26,7 @@ from evenhand.privacy.release import Ask, Release
 @dataclass(frozen=True)
 class Assessed:
     """`release` answers `segment_tallies`; `outside` is by feature the share of customers outside of the fullest eighth of its
-    bounds, where histograms were asked for.
+    bounds, where histograms were asked for; `last` is the run before, None of a first one.
     """
 
     plan: Plan
@@ -34,6 +34,7 @@ class Assessed:
     release: Release
     fairness: list[TableFairness]
     outside: dict[str, tuple[float, float, float]]
+    last: Last | None
 
     @property
     def profiles(self) -> Profiles:
@@ -45,7 +46,7 @@ class Assessed:
 
     @property
     def labels(self) -> list[str]:
-        return labels(self.distances, self.plan.features)
+        return labels(self.distances, self.plan.features, self.last.labels if self.last else {})
 
     @property
     def everybody(self) -> Everybody:
@@ -72,5 +73,6 @@ def assess(
     """What these segments are like, and how evenly groups are treated; `last` gives the run before, to compare with."""
     histogram = [histograms(plan)] if Method.of(plan).marginals else []  # learning has had the answer; it is read back
     release, *spread = ask(segment_tallies(centers, fair_map, plan), *histogram)
-    fairness = assess_fairness(release, plan, centers, last())
-    return Assessed(plan, centers, release, fairness, outside_fullest(spread[0], plan) if spread else {})
+    before = last()
+    fairness = assess_fairness(release, plan, centers, before)
+    return Assessed(plan, centers, release, fairness, outside_fullest(spread[0], plan) if spread else {}, before)

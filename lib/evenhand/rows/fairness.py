@@ -92,15 +92,18 @@ def read_last(store: Store, centers: DataFrame) -> Last | None:
 
     Without its judgments where a segment is new or has ended: the two runs' segments then mean something else.
     """
-    now = centers.select("was", "was_in").collect()
+    now = centers.select("segment", "was", "was_in").collect()
     if now[0].was_in is None:
         return None
     last = run_named(store, now[0].was_in)
     shares = store.read(catalog.FAIRNESS_GROUPS, last.run_id).where((F.col("measure") == SHARE) & F.col("value").isNotNull())
     by_group = {(r.attribute, r.group): Estimate(r.value, r.low, r.high) for r in shares.collect()}
+    called = store.read(catalog.SEGMENT_PROFILES, last.run_id).select("segment", "label").distinct().collect()
+    then = {row.segment: row.label for row in called}
+    labels = {row.segment: then[row.was] for row in now if row.was in then}
     if len(now) != store.read(catalog.SEGMENT_CENTERS, last.run_id).count() or any(row.was is None for row in now):
-        return Last(last.run_id, {}, by_group)
+        return Last(last.run_id, {}, by_group, labels)
     judged = store.read(catalog.FAIRNESS_SUMMARY, last.run_id).where("value is not null and high is not null").collect()
     keys = {(r.attribute, r.metric, r.offer or ""): r for r in judged}
     figures = {k: (Estimate(r.value, r.low, r.high), basis(last.plan, k, r.reference, r.over)) for k, r in keys.items()}
-    return Last(last.run_id, figures, by_group)
+    return Last(last.run_id, figures, by_group, labels)

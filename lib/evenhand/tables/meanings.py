@@ -240,7 +240,7 @@ MEANINGS = {
     "segment_profiles": Meaning(
         "What each segment is like: a row a segment and measure. A suppressed segment keeps its rows, without figures.",
         {
-            "label": "The segment in words.",
+            "label": "The segment in words; those of the last run where they still hold.",
             "measure": "`size`, `share`, or a feature.",
             "value": "The size, the share, or the typical value: the mean on the feature's scale, in its unit. Null where it says nothing.",
             "deviations": "How many standard deviations of everybody the segment's mean is from everybody's; of features only.",
