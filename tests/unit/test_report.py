@@ -109,7 +109,7 @@ def profile(segment: int, measure: str, value: float) -> dict[str, Any]:
         "low": value * 0.9,
         "high": value * 1.1,
     }
-    return row | {"unit": "", "suppressed": False} | deviations(1.25, 0.8, 1.6)
+    return row | {"fifth_low": 4, "fifth_high": 5, "unit": "", "suppressed": False} | deviations(1.25, 0.8, 1.6)
 
 
 def deviations(value: float | None, low: float | None, high: float | None) -> dict[str, float | None]:
@@ -156,7 +156,7 @@ def test_every_figure_about_customers_stands_with_its_range() -> None:
     cells = re.findall(r"<td[^>]*>([^<]*\d[^<]*)</td>", base_page().split("What data was used")[0])
     assert "30% (27% to 33%)" in cells
     public = re.compile(r"\d+|at (least|most) [\d.]+")  # a segment's number, a threshold
-    told = re.compile(r"about \S+|\S+ \(\S+ (to \S+|or more)\)")
+    told = re.compile(r"about \S+|\S+ \(\S+ (to \S+|or more)\)|[1-5] to [1-5]")  # and in which fifths a segment is
     assert [c for c in cells if not public.fullmatch(c) and not told.fullmatch(c)] == []
 
 

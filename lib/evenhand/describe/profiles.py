@@ -60,11 +60,14 @@ def read_profiles(release: Release, plan: Plan) -> Profiles:
     return Profiles(size, low, high, share, share_low, share_high, value, value_low, value_high, suppressed)
 
 
-def mean_ends(release: Release, plan: Plan) -> tuple[Floats, Floats, Floats]:
-    """The means of the segments and their ends in fixed point, shape (segments, features) each; inside the bounds whatever the noise."""
-    noisy, wide = release[SIZE].astype(np.float64), release.noise(SIZE).half_width(EACH_OF_TWO)
+def mean_ends(release: Release, plan: Plan, each: float = EACH_OF_TWO) -> tuple[Floats, Floats, Floats]:
+    """The means of the segments and their ends in fixed point, shape (segments, features) each; inside the bounds whatever the noise.
+
+    Sum and size lie in their intervals with `each`.
+    """
+    noisy, wide = release[SIZE].astype(np.float64), release.noise(SIZE).half_width(each)
     sums, sizes, least = release[SUMS].reshape(len(noisy), -1).astype(np.float64), noisy[:, None], _size_from(noisy, wide, plan)
-    slack = release.noise(SUMS).half_width(EACH_OF_TWO)
+    slack = release.noise(SUMS).half_width(each)
     low, high = quotient_ends(sums - slack, sums + slack, least[:, None], sizes + wide)
     value, low, high = (np.clip(m, -MIDDLE, MIDDLE - 1) + MIDDLE for m in (sums / np.maximum(sizes, 1.0), low, high))
     return value, low, high

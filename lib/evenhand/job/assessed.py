@@ -12,6 +12,7 @@ from evenhand.assignment.fair_map import FairMap
 from evenhand.assignment.nearest import Centers
 from evenhand.describe.distances import Distances, read_distances
 from evenhand.describe.everybody import Everybody, read_everybody
+from evenhand.describe.fifths import Fifths, read_fifths
 from evenhand.describe.label import labels
 from evenhand.describe.profiles import Profiles, read_profiles
 from evenhand.describe.worth import useless, worth
@@ -25,15 +26,15 @@ from evenhand.privacy.release import Ask, Release
 
 @dataclass(frozen=True)
 class Assessed:
-    """`release` answers `segment_tallies`; `outside` is by feature the share of customers outside of the fullest eighth of its
-    bounds, where histograms were asked for; `last` is the run before, None of a first one.
+    """`release` answers `segment_tallies`; `spread` the histograms, None where they were not asked for; `last` is the run before,
+    None of a first one.
     """
 
     plan: Plan
     centers: Centers
     release: Release
     fairness: list[TableFairness]
-    outside: dict[str, tuple[float, float, float]]
+    spread: Release | None
     last: Last | None
 
     @property
@@ -43,6 +44,15 @@ class Assessed:
     @cached_property
     def distances(self) -> Distances:
         return read_distances(self.release, self.plan)
+
+    @property
+    def outside(self) -> dict[str, tuple[float, float, float]]:
+        """By feature the share of customers outside of the fullest eighth of its bounds, where histograms were asked for."""
+        return outside_fullest(self.spread, self.plan) if self.spread else {}
+
+    @property
+    def fifths(self) -> Fifths | None:
+        return read_fifths(self.release, self.spread, self.plan) if self.spread else None
 
     @property
     def labels(self) -> list[str]:
@@ -75,4 +85,4 @@ def assess(
     release, *spread = ask(segment_tallies(centers, fair_map, plan), *histogram)
     before = last()
     fairness = assess_fairness(release, plan, centers, before)
-    return Assessed(plan, centers, release, fairness, outside_fullest(spread[0], plan) if spread else {}, before)
+    return Assessed(plan, centers, release, fairness, spread[0] if spread else None, before)

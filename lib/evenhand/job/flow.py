@@ -108,7 +108,7 @@ def assess_step(run: Run) -> None:
     found = assess(run.ask_about(people), centers, fair_map, plan, last)
     bounds = run.store.rows(catalog.MITIGATION_BOUNDS, run.run_id)
     with run.writes() as write:
-        write(catalog.SEGMENT_PROFILES, lambda: profile_rows(found.profiles, found.distances, found.labels, plan))
+        write(catalog.SEGMENT_PROFILES, lambda: profile_rows(found.profiles, found.distances, found.labels, plan, found.fifths))
         write(catalog.EVERYBODY, lambda: everybody_rows(found.everybody, found.outside, plan))
         write(catalog.FAIRNESS_STATS, fairness_stats(found.fairness))
         write(catalog.FAIRNESS_GROUPS, fairness_groups(found.fairness))

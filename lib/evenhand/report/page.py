@@ -27,6 +27,7 @@ from evenhand.plan.periods import EACH
 from evenhand.report.doubts import do_not_act, miscounted
 from evenhand.report.drawing import NARROW, WIDE, Paper
 from evenhand.report.facts import Facts, in_words
+from evenhand.report.fifths import fifths_in_words
 from evenhand.report.findings import fairness_words, headline, verdict_counts
 from evenhand.report.gather import gather
 from evenhand.report.limits import adapted
@@ -111,6 +112,8 @@ def _context(facts: Facts, *papers: Paper) -> dict[str, object]:
         "miscounted": miscounted(facts),
         "crowded": crowded(facts.outside, plan),
         "sentences": segment_sentences(facts),
+        "fifths": fifths_in_words(facts),
+        "by_recency": any(name.endswith("recency") for name in plan.feature_names),
         "natural": no_natural_groups(facts),
         "chosen": chosen_in_words(facts),
         "warnings": advice(plan, spread_is_known=bool(facts.outside)),

@@ -13,6 +13,7 @@ from evenhand.ask.bounds import BoundIntervals
 from evenhand.assignment.nearest import CENTER_BITS, Centers
 from evenhand.describe.distances import Distances
 from evenhand.describe.everybody import Everybody
+from evenhand.describe.fifths import Fifths
 from evenhand.describe.profiles import Profiles
 from evenhand.learn.learn import Learned
 from evenhand.learn.numbers import Earlier, Numbers, in_both
@@ -27,6 +28,7 @@ from evenhand.tables.store import Store
 Floats = NDArray[np.float64]
 CUSTOMERS, SPREAD, ENDS = "customers", "standard deviation", ("value", "low", "high")
 DEVIATIONS = "deviations", "deviations_low", "deviations_high"
+FIFTH = "fifth_low", "fifth_high"
 SILHOUETTES = "silhouette", "silhouette_low", "silhouette_high", "silhouette_evenly"
 OUTSIDE = "share outside of the fullest eighth of the bounds"
 
@@ -106,12 +108,14 @@ def fit_rows(found: Learned) -> pa.Table:
     return typed(table, dict.fromkeys(SILHOUETTES, pa.float64()) | {"k": pa.int32()})
 
 
-def profile_rows(found: Profiles, distances: Distances, labels: list[str], plan: Plan) -> pa.Table:
+def profile_rows(found: Profiles, distances: Distances, labels: list[str], plan: Plan, fifths: Fifths | None = None) -> pa.Table:
     """Long: a row a segment and measure; a suppressed segment keeps its rows, without figures. A value that says nothing is null.
 
-    `deviations` of a feature are from everybody's mean; an end is null where the noise bounds nothing.
+    `deviations` of a feature are from everybody's mean; an end is null where the noise bounds nothing. `fifths` are of features,
+    where histograms were asked for.
     """
     nothing = np.full((3, len(labels)), np.nan)
+    names = plan.feature_names
     measures = [("size", "customers", (found.size, found.size_low, found.size_high), nothing)]
     measures += [("share", "", (found.share, found.share_low, found.share_high), nothing)]
     for j, feature in enumerate(plan.features):
@@ -127,13 +131,20 @@ def profile_rows(found: Profiles, distances: Distances, labels: list[str], plan:
             "low": None if found.suppressed[s] else float(low[s]),
             "high": None if found.suppressed[s] else float(high[s]),
             **{name: number(end[s]) for name, end in zip(DEVIATIONS, away, strict=True)},
+            **_fifth(None if found.suppressed[s] or measure not in names else fifths, s, measure, names),
             "unit": unit,
             "suppressed": bool(found.suppressed[s]),
         }
         for measure, unit, (value, low, high), away in measures
         for s, label in enumerate(labels)
     ]
-    return typed(table, dict.fromkeys((*ENDS, *DEVIATIONS), pa.float64()))
+    return typed(table, dict.fromkeys((*ENDS, *DEVIATIONS), pa.float64()) | dict.fromkeys(FIFTH, pa.int32()))
+
+
+def _fifth(fifths: Fifths | None, segment: int, feature: str, names: list[str]) -> dict[str, int | None]:
+    if fifths is None:
+        return dict.fromkeys(FIFTH)
+    return {name: int(end[segment, names.index(feature)]) for name, end in zip(FIFTH, (fifths.low, fifths.high), strict=True)}
 
 
 def everybody_rows(found: Everybody, outside: Mapping[str, tuple[float, float, float]], plan: Plan) -> pa.Table:

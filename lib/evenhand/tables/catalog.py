@@ -126,7 +126,7 @@ SEGMENT_PROFILES = TableSpec(
     "segment_profiles",
     "open",
     "segment INT, label STRING, measure STRING, value DOUBLE, low DOUBLE, high DOUBLE, deviations DOUBLE, deviations_low DOUBLE, "
-    "deviations_high DOUBLE, unit STRING, suppressed BOOLEAN, run_id STRING",
+    "deviations_high DOUBLE, fifth_low INT, fifth_high INT, unit STRING, suppressed BOOLEAN, run_id STRING",
 )
 # How many customers there are, and the standard deviation of each feature on its scale.
 EVERYBODY = TableSpec("everybody", "open", "figure STRING, feature STRING, value DOUBLE, low DOUBLE, high DOUBLE, run_id STRING")

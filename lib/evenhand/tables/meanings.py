@@ -246,6 +246,8 @@ MEANINGS = {
             "deviations": "How many standard deviations of everybody the segment's mean is from everybody's; of features only.",
             "deviations_low": "Lower end of the interval for `deviations`; null where the noise bounds nothing.",
             "deviations_high": "Upper end of the interval for `deviations`; null where the noise bounds nothing.",
+            "fifth_low": "From which fifth of all customers on the segment's mean of a feature is, 1 being the fifth with the lowest values. Null without histograms.",
+            "fifth_high": "Up to which fifth it is, at most 5.",
             "unit": "The unit of the value.",
         },
     ),
