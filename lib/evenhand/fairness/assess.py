@@ -14,7 +14,7 @@ from evenhand.fairness.change import Last
 from evenhand.fairness.costs import cost_ratio, mean_costs
 from evenhand.fairness.judgment import UNEVEN, Judge, Judgment, in_a_line
 from evenhand.fairness.known import judged_by, with_cells
-from evenhand.fairness.offers import chosen_segments
+from evenhand.fairness.offers import burdens, chosen_segments
 from evenhand.fairness.possible import balance_of_everybody, offer_thresholds, thresholds
 from evenhand.fairness.proxies import Proxy, proxies
 from evenhand.fairness.rates import Interval, among
@@ -87,7 +87,7 @@ def _assessed(
         hidden[large] = suppressed_cells(small, noisy[large])
     judge = Judge(plan, table, k, reference.named(table.groups, large), last)
     given = {offer: chosen for offer, chosen in offers.items() if chosen.any()}
-    by_offer = offered(noisy, noise, hidden, large, given, minimum, plan.fairness.thresholds.selection_ratio)
+    by_offer = offered(noisy, noise, hidden, large, given, minimum, plan.fairness.thresholds.selection_ratio, burdens(plan))
     unjudged = [offer for offer, chosen in offers.items() if chosen.all() or not chosen.any()]
     selections = [
         judgment

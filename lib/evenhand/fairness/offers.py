@@ -11,6 +11,11 @@ from evenhand.plan.geometry import to_unit
 from evenhand.plan.models import Plan
 
 
+def burdens(plan: Plan) -> set[str]:
+    """The offers of which those are better off who are spared."""
+    return {offer.name for offer in plan.fairness.offers if offer.kind == "burden"}
+
+
 def chosen_segments(offer: Offer, centers: Centers, plan: Plan, numbers: NDArray[np.int64] | None = None) -> NDArray[np.bool_]:
     """Shape (segments,). Centers stand by their `numbers` (segments,), unless those are given."""
     numbers = np.arange(1, len(centers) + 1) if numbers is None else numbers

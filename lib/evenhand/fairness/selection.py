@@ -6,7 +6,7 @@ be known to get an offer seldom.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,9 +39,20 @@ class Offered:
 
 
 def offered(
-    noisy: Floats, noise: Noise, hidden: Mask, large: Mask, offers: Mapping[str, Mask], minimum: float, threshold: float
+    noisy: Floats,
+    noise: Noise,
+    hidden: Mask,
+    large: Mask,
+    offers: Mapping[str, Mask],
+    minimum: float,
+    threshold: float,
+    burdens: Collection[str] = (),
 ) -> dict[str, Offered]:
-    """By offer, from a table of shape (groups, segments) with its `hidden` cells and the groups `large` enough to show cells of."""
+    """By offer, from a table of shape (groups, segments) with its `hidden` cells and the groups `large` enough to show cells of.
+
+    Of `burdens` the rates are those of who gets them, and what is judged are those of who is spared: four fifths is a rule for
+    what people are better off by.
+    """
     well = with_rates(noisy, noise, minimum)
     known = large | well
     withheld = withheld_rates(hidden[large], list(offers.values())) if large.any() else [large[large]] * len(offers)
@@ -51,8 +62,9 @@ def offered(
         secret = np.minimum(gets, gets_not) < (minimum if not chosen.all() else -np.inf)
         secret[large] = of_large
         rates = among(known, selection_rates(noisy[known], noise, chosen))
-        over = _judged_by(rates, well & known, known, threshold)
-        estimates = selection_estimates(noisy[over], noise, chosen) if over.sum() >= 2 else {}
+        is_burden = offer in burdens
+        over = _judged_by(_spared(rates) if is_burden else rates, well & known, known, threshold)
+        estimates = selection_estimates(noisy[over], noise, ~chosen if is_burden else chosen) if over.sum() >= 2 else {}
         shown = Interval(*(np.where(secret, np.nan, end) for end in (rates.value, rates.low, rates.high)))
         found[offer] = Offered(_told(shown), over, estimates, not secret[over].any())
     return found
@@ -66,6 +78,10 @@ def _judged_by(rates: Interval, well: Mask, known: Mask, threshold: float) -> Ma
     with np.errstate(invalid="ignore"):
         apart = (ratio(one, other).high < threshold) | (ratio(other, one).high < threshold)
     return well | (known & apart.any(axis=1))
+
+
+def _spared(rates: Interval) -> Interval:
+    return Interval(1 - rates.value, 1 - rates.high, 1 - rates.low)
 
 
 def _told(rates: Interval) -> Interval:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from evenhand.assignment.joint_groups import joint_tables
 from evenhand.assignment.nearest import Centers, rounded_centers
-from evenhand.fairness.offers import chosen_segments
+from evenhand.fairness.offers import burdens, chosen_segments
 from evenhand.fairness.statistics import METRICS, SELECTION
 from evenhand.mitigate.balanced import assigned, balanced
 from evenhand.mitigate.bounds import Constraints, constraints_of, least_judged
@@ -71,11 +71,12 @@ class Choice:
     prices: Floats | None = None
     published: Centers | None = None  # by which offers choose their segments, where they are others
 
-    def offers(self, plan: Plan, numbered: Numbered) -> dict[str, NDArray[np.bool_]]:
-        """The segments (k,) that get each offer of the plan."""
+    def better_off(self, plan: Plan, numbered: Numbered) -> dict[str, NDArray[np.bool_]]:
+        """By offer of the plan the segments (k,) that get it, or that are spared where it is a burden."""
         centers = rounded_centers(self.centers / stretch(plan.features) * STEPS) if self.published is None else self.published
         numbers = numbered(centers)
-        return {offer.name: chosen_segments(offer, centers, plan, numbers) for offer in plan.fairness.offers}
+        gets = {offer.name: chosen_segments(offer, centers, plan, numbers) for offer in plan.fairness.offers}
+        return {offer: ~chosen if offer in burdens(plan) else chosen for offer, chosen in gets.items()}
 
 
 def by_size(centers: Centers) -> NDArray[np.int64]:
@@ -151,7 +152,7 @@ def point_of(
     unconstrained = np.broadcast_to(distances(ground.points, without[cheapest]).min(axis=1)[:, None], noisy.paid.shape)
     counts, costs, sizes = cells.table(shares), cells.sums(paid), cells.totals()
     found = []
-    offers = {} if stage == CURVE else choice.offers(plan, numbered)
+    offers = {} if stage == CURVE else choice.better_off(plan, numbered)
     for table in joint_tables(plan):
         large = table.members @ sizes >= least_judged(plan, ground.reach)
         left = tuple(g for g, is_large in zip(table.groups, large, strict=True) if not is_large)

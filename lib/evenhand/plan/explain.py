@@ -105,7 +105,7 @@ def _result(plan: Plan) -> str:
     ks = plan.segments.candidates
     k = str(ks[0]) if len(ks) == 1 else f"{ks[0]} to {ks[-1]}, whichever is best apart,"
     attributes = ", ".join(f"{t.name} ({t.size} groups)" for t in group_tables(plan))
-    offers = ", ".join(o.name for o in plan.fairness.offers)
+    offers = ", ".join(f"{o.name}{' (a burden)' if o.kind == 'burden' else ''}" for o in plan.fairness.offers)
     selected = f" Selection rates are compared for {offers}." if offers else ""
     gate = "blocks the run" if plan.fairness.when_uneven == "block" else "is reported"
     useless = "block the run" if plan.segments.when_useless == "block" else "are published all the same"

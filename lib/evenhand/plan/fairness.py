@@ -25,7 +25,8 @@ class Thresholds(Model):
         default=0.1, description="At most, in bits. A segment that tells so much narrows the group down by 7 %."
     )
     selection_ratio: Share = Field(
-        default=0.8, description="At least, of the lowest to the highest rate at which groups get an offer: the four-fifths rule."
+        default=0.8,
+        description="At least, of the lowest to the highest rate at which groups get an offer, or are spared a burden: the four-fifths rule.",
     )
     selection_difference: Share = Field(default=0.1, description="At most, between the highest and the lowest of these rates.")
     cost_ratio: Number = Field(
@@ -38,6 +39,11 @@ class Offer(Model):
 
     name: Name = Field(description="What the offer is called in tables and reports.")
     why: Text = Field(description="Why these people get it, for those who sign the plan.")
+    kind: Literal["benefit", "burden"] = Field(
+        default="benefit",
+        description="Whether those who get it are better off, or those who are spared, as with a check or a higher price. The four-fifths rule is "
+        "asked of the better off.",
+    )
     segments: list[Annotated[int, Field(ge=1, le=100)]] | None = Field(
         default=None,
         min_length=1,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
+from evenhand.fairness.offers import burdens
 from evenhand.plan.groups import group_tables
 from evenhand.plan.models import Plan
 from evenhand.report.budget import Budget
@@ -100,6 +101,11 @@ class Facts:
     def compares(self, table: str) -> bool:
         """Whether shares say something: of one group alone they are 1, whatever the customers are."""
         return len(self.judged(table)) > 1
+
+    @property
+    def burdens(self) -> set[str]:
+        """The offers of which those are better off who are spared."""
+        return burdens(self.plan)
 
     @property
     def unjudged_offers(self) -> list[str]:

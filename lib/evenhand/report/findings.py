@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 
 from evenhand.fairness.judgment import AT_LEAST, CANNOT_TELL, EVEN, UNEVEN
 from evenhand.fairness.reference import CUSTOMERS
 from evenhand.report.doubts import do_not_act
 from evenhand.report.facts import Facts
 from evenhand.report.words import (
-    METRIC_NAMES,
     NOT_SHOWN,
     Form,
     Row,
@@ -18,6 +18,7 @@ from evenhand.report.words import (
     away_from_even,
     estimate,
     isolated,
+    metric_name,
     sure_distance,
 )
 
@@ -96,7 +97,7 @@ def _where(facts: Facts, table: str) -> str:
             f"{away_from_even(cell, _share(facts.references[table]))}."
         )
     rows = [row for row in facts.verdicts if row["attribute"] == table and row["verdict"] == UNEVEN]
-    return f"By {table.replace('_', ' ')} these are uneven: {'; '.join(_statistic(row) for row in rows)}."
+    return f"By {table.replace('_', ' ')} these are uneven: {'; '.join(_statistic(row, facts.burdens) for row in rows)}."
 
 
 def _share(reference: str) -> str:
@@ -112,11 +113,11 @@ def _surest(facts: Facts, table: str) -> Row | None:
     return first if first is not None and sure_distance(first) > 0 else None
 
 
-def _statistic(row: Row) -> str:
+def _statistic(row: Row, burdens: Collection[str]) -> str:
     """ "balance of the worst segment 0.10 (0.08 to 0.12), at least 0.2 asked"."""
     of = f" for {row['offer'].replace('_', ' ')}" if row["offer"] else ""
     asked = f"at {'least' if row['metric'] in AT_LEAST else 'most'} {row['threshold']:.3g} would be even"
-    return f"{METRIC_NAMES[row['metric']]}{of}: {estimate(row) or NOT_SHOWN}, where {asked}"
+    return f"{metric_name(row, burdens)}{of}: {estimate(row) or NOT_SHOWN}, where {asked}"
 
 
 def verdict_counts(rows: Rows) -> str:

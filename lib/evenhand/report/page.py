@@ -37,7 +37,6 @@ from evenhand.report.plots import plots_of
 from evenhand.report.segment_sentences import segment_sentences
 from evenhand.report.words import (
     ALONE,
-    METRIC_NAMES,
     NOT_SHOWN,
     PLAIN,
     TOO_SMALL,
@@ -46,6 +45,7 @@ from evenhand.report.words import (
     among,
     estimate,
     isolated,
+    metric_name,
     percents,
     plain,
 )
@@ -163,7 +163,7 @@ def _template(name: str) -> Template:
         "verdict_counts": verdict_counts,
         "percents": percents,
         "estimate": estimate,
-        "metric_names": METRIC_NAMES,
+        "metric_name": metric_name,
         "at_least": AT_LEAST,
     }
     environment.filters |= {"isolated": isolated, "in_words": in_words, "adapted": adapted}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Collection
 from pathlib import Path
 
 from evenhand.plan.crowded import crowded
@@ -31,7 +32,9 @@ def summary_text(facts: Facts, report: Path) -> str:
         lines += _hanging(f"numbers: {facts.lasting.in_a_line}", "      ")
     for table in group_tables(facts.plan):
         of = [row for row in facts.verdicts if row["attribute"] == table.name]
-        by_verdict = {v: [_metric(row) for row in of if row["verdict"] == v] for v in ("uneven", "cannot tell", "even")}
+        by_verdict = {
+            v: [_metric(row, facts.burdens) for row in of if row["verdict"] == v] for v in ("uneven", "cannot tell", "even")
+        }
         said = "; ".join(f"{v}: {', '.join(metrics)}" for v, metrics in by_verdict.items() if metrics)
         lines += _hanging(f"{table.name.replace('_', ' ')}: {said}", "      ")
     budget, epsilon, delta = facts.budget, facts.plan.privacy.epsilon, facts.plan.privacy.delta
@@ -52,6 +55,7 @@ def _hanging(text: str, indent: str) -> list[str]:
     return textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent=indent)
 
 
-def _metric(row: Row) -> str:
-    of = f" of {row['offer'].replace('_', ' ')}" if row["offer"] else ""
+def _metric(row: Row, burdens: Collection[str]) -> str:
+    spared = "being spared " if row["metric"] == "selection_ratio" and row["offer"] in burdens else ""
+    of = f" of {spared}{row['offer'].replace('_', ' ')}" if row["offer"] else ""
     return f"{SHORT_NAMES[row['metric']]}{of}"

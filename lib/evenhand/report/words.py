@@ -6,6 +6,7 @@ import math
 import re
 import statistics
 import unicodedata
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,7 @@ METRIC_NAMES = {
     "cost_ratio": "how far the worst-served group is from the segments' centers, over all others (cost ratio)",
     "all": "all statistics",
 }
+SPARED = "how often the group that is spared least often is spared, over the group that is spared most often (selection ratio)"
 SHORT_NAMES = {  # where there is no room, and for who knows them
     "representation_ratio": "representation ratio",
     "balance": "balance",
@@ -54,6 +56,11 @@ FRACTIONS = {
     "three quarters": 0.75,
 }
 NEAR = 0.02  # how far a figure may be from a fraction that stands for it
+
+
+def metric_name(row: Row, burdens: Collection[str]) -> str:
+    """What a statistic says; of an offer that is a burden the ratio is about those who are spared."""
+    return SPARED if row["metric"] == "selection_ratio" and row["offer"] in burdens else METRIC_NAMES[row["metric"]]
 
 
 @dataclass(frozen=True)
