@@ -14,7 +14,7 @@ from evenhand.errors import StorageError
 from evenhand.spark.errors import SPARK_ERRORS, kind_of, retried
 from evenhand.tables.purge import HIDES_ROWS, remove_old_files
 
-COMMIT = re.compile(r"(?P<version>\d{20})[.\w-]*\.(?P<kind>json|crc|parquet)")
+COMMIT = re.compile(r"(?P<version>\d{20})[.\w-]*\.(json|crc|parquet)")
 NO_VECTORS = {"spark.databricks.delta.merge.deletionVectors.persistent": "false"}
 MOST_NAMES = 1000  # each takes a call to the JVM to learn; of more, VACUUM is quicker
 KEPT = {
@@ -51,9 +51,7 @@ def table_at(spark: SparkSession, name: str, address: str, by: str | None = "pse
 
 def version_of(files: Sequence[File]) -> int:
     """A table's newest Delta version, by the files in its folder."""
-    return max(
-        int(commit["version"]) for f in files if f.in_log and (commit := COMMIT.fullmatch(f.name)) and commit["kind"] == "json"
-    )
+    return max(int(commit["version"]) for file in files if file.in_log and (commit := COMMIT.fullmatch(file.name)))
 
 
 def refuse_forbidden(spark: SparkSession, tables: Sequence[Erasable]) -> None:
