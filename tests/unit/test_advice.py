@@ -60,6 +60,25 @@ def test_the_errors_that_are_foretold_are_those_that_come(epsilon: float) -> Non
     assert np.mean(values) == pytest.approx(0.95, abs=0.025)
 
 
+@pytest.mark.parametrize(
+    ("attributes", "intersections", "warned"),
+    [
+        ([], [], ["[gender, age_band]"]),
+        (["gender"], [], []),
+        ([], [["gender", "age_band"]], []),
+        ([], [["age_band", "gender"]], []),
+    ],
+)
+def test_balanced_by_several_attributes_says_that_nobody_looks_at_them_together(
+    attributes: list[str], intersections: list[list[str]], warned: list[str]
+) -> None:
+    balanced = {"method": "balanced", "justification": "test", "attributes": attributes}
+    plan = parse_plan(plan_yaml({"fairness.mitigation": balanced, "fairness.intersections": intersections}))
+    said = [line for line in advice(plan) if "alone" in line]
+    assert [line.partition("State ")[2].partition(" in ")[0] for line in said] == warned
+    assert not [line for line in advice(parse_plan(plan_yaml())) if "alone" in line]
+
+
 def test_a_population_that_is_large_enough_is_not_warned_of() -> None:
     assert advice(plan_with(expected_customers=10_000_000)) == []
 

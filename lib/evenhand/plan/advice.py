@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations
 
 from evenhand.plan.accounting import SYMBOL, epsilon_of, half_width
 from evenhand.plan.crowded import wide
@@ -77,6 +78,7 @@ def advice(plan: Plan, *, spread_is_known: bool = False) -> list[str]:
                 "not found, the run stops and its ε is spent."
             )
     warnings += [] if spread_is_known else wide(plan)
+    warnings += [f"Warning: {unbound}"] if (unbound := _unbound(plan)) else []
     for e in expectations(plan):
         if e.error > e.enough:
             warnings.append(
@@ -84,6 +86,20 @@ def advice(plan: Plan, *, spread_is_known: bool = False) -> list[str]:
                 f"ε = {e.needed(plan):.2g} would bring that to {e.enough:.0%}."
             )
     return warnings
+
+
+def _unbound(plan: Plan) -> str:
+    """What is said where balanced segments are even by each of several attributes, and nobody looks at them together; else empty."""
+    names = [a.name for a in plan.mitigated] if plan.is_balanced else []
+    seen = [set(stated) for stated in plan.fairness.intersections]
+    unseen = [pair for pair in combinations(names, 2) if not any(set(pair) <= stated for stated in seen)]
+    if not unseen:
+        return ""
+    pairs = " and ".join(f"[{one}, {other}]" for one, other in unseen)
+    return (
+        f"balanced keeps its bounds by each of {', '.join(names)} alone. Groups of several together, such as old women, may be far from "
+        f"even all the same. State {pairs} in fairness.intersections to have them measured; a bound on them cannot be stated."
+    )
 
 
 @dataclass(frozen=True)
