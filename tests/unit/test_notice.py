@@ -89,6 +89,8 @@ SAID = {
     "authority": ({"notice.authority": "The Commissioner"}, ["authority for data protection: The Commissioner"]),
     "promise": ({"notice.never_used": ["email"]}, ["We promise never to read: email."]),
     "holdout": ({"activation.holdout": 0.1}, ["Some people, by chance, do not get it."]),
+    "movement": ({"segments.movement": {"share": 0.1}}, ["We count how many people change group"]),
+    "erasure": ({}, ["we keep a code of you. So no old copy can bring your data back."]),
     "signals": ({}, ["Global Privacy Control"]),
     "rewards": (
         {"surveys": [SURVEY], "rewards": {"survey": 10, "review": 5}},
@@ -106,6 +108,10 @@ def test_the_page_says_what_the_plan_does(case: str) -> None:
     changes, expected = SAID[case]
     text = text_of(changes)
     assert [words for words in expected if words not in text] == []
+
+
+def test_nothing_is_said_of_a_count_that_the_plan_does_not_ask_for() -> None:
+    assert "change group" not in text_of({})
 
 
 def test_a_signal_that_the_plan_does_not_honor_is_not_promised() -> None:

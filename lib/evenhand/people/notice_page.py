@@ -62,6 +62,7 @@ def view(plan: Plan, notice: Notice, language: str, others: Sequence[str]) -> di
         "least": plan.privacy.minimum_cell,
         "kept": {what: span(getattr(plan.retention, what), language) for what in KEPT},
         "holdout": plan.activation.holdout > 0,
+        "movement": plan.segments.movement is not None,
         "recipients": [
             {"name": words(r.name), "why": sentence(words(r.why)), "transfer": r.transfer and sentence(words(r.transfer))}
             for r in notice.recipients
