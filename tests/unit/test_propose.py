@@ -99,6 +99,14 @@ def test_what_a_check_refuses_first_is_what_init_asks_to_fill_in(world: tuple[Sc
 
 
 @pytest.mark.parametrize("world", WORLDS.values(), ids=WORLDS.keys())
+def test_what_customers_are_told_is_sound_once_it_is_no_comment(world: tuple[Schema, list[Schema], Schema | None]) -> None:
+    head, _, notice = filled(propose(*world, OUT)).partition("# contact:")
+    plan = parse_plan(head + "\n".join(line.removeprefix("# ") for line in f"# contact:{notice}".splitlines()))
+    assert plan.notice is not None and plan.contact is not None
+    assert plan.notice.never_used == [c.name for c in world[0].columns if c.name == "email"]
+
+
+@pytest.mark.parametrize("world", WORLDS.values(), ids=WORLDS.keys())
 def test_every_column_of_the_customers_has_a_place(world: tuple[Schema, list[Schema], Schema | None]) -> None:
     made = propose(*world, OUT)
     flat = made.text.replace("\\n", "\n").replace("''", "'")

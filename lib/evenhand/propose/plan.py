@@ -13,7 +13,7 @@ from evenhand.plan.expressions import quoted_column
 from evenhand.plan.mistakes import allowed_name
 from evenhand.propose.columns import MOST_FEATURES, customer_columns, event_columns
 from evenhand.propose.page import Gap, Page, printable, scalar
-from evenhand.propose.roles import Names, Unused, id_of, time_of
+from evenhand.propose.roles import PEOPLE, Names, Unused, id_of, time_of, words
 from evenhand.propose.schemas import Schema
 from evenhand.terminal import WIDTH
 
@@ -45,6 +45,7 @@ def propose(customers: Schema, events: Sequence[Schema], consent: Schema | None,
     _part(page, "protected", attributes, ["Measured for each segment, never a feature."], _NO_ATTRIBUTE)
     _not_used(page, unused)
     _rest(page)
+    _notice(page, unused)
     return Proposal(page.text, tuple(page.gaps), made, measured, len(unused))
 
 
@@ -163,6 +164,23 @@ def _rest(page: Page) -> None:
     page.add("  when_uneven: report", "", "output:")
     page.ask("Who may read which folder? The restricted one holds rows about people, under pseudonyms.", 2)
     page.add("  restricted: {path: restricted}", "  open: {path: open}", "  reports: reports")
+
+
+def _notice(page: Page, unused: Sequence[Unused]) -> None:
+    """What the notice to customers needs, as a comment: a plan is sound without it."""
+    page.add("")
+    page.note("What customers are told of all this: take the # away from here on, write in who you are, and make the page by")
+    page.add("# evenhand notice --plan PLAN --to FOLDER")
+    page.add(
+        "# contact:",
+        "#   controller: The company that decides, and its address",
+        "#   reach: Where customers ask, object and complain",
+    )
+    page.add("# notice:", '#   version: "1.0"', "#   languages: [en]")
+    page.add("#   recipients: []  # who else gets data about customers, and why")
+    names = {one.column.name.lower(): one.column.name for one in unused if words(one.column.name) & PEOPLE}
+    if promised := [scalar(name) for name in names.values() if name.isprintable()]:
+        page.add("#   never_used:  # columns that you promise never to read", *(f"#     - {name}" for name in promised))
 
 
 def source_names(events: Sequence[Schema]) -> list[str]:
