@@ -38,7 +38,7 @@ class Paper:
         return LINE.join(textwrap.wrap(text, width or self.name, break_long_words=(width or self.name) >= LONG))
 
 
-WIDE = Paper("wide", width=940, name=30, legend=22, columns=4, room=16)
+WIDE = Paper("wide", width=940, name=30, legend=22, columns=4, room=30)
 NARROW = Paper("narrow", width=340, name=16, legend=18, columns=2, room=4)  # a telephone's
 
 
