@@ -151,7 +151,7 @@ def test_of_each_table_only_whose_and_when_is_read(world: World) -> None:
 REFUSED = {
     "no month": ({}, "2026-13", "--month: '2026-13' is no month such as 2026-10"),
     "text": ({}, "October", "--month: 'October' is no month such as 2026-10"),
-    "not over": ({}, f"{datetime.now(UTC):%Y-%m}", "is not over yet; name a month that is"),
+    "not over": ({}, "2999-12", "is not over yet; name a month that is"),
     "no rewards": ({"rewards": None}, "2026-09", "rewards: the plan states none"),
     "a place in a zone": ({}, "2026-09", "lie inside each other; name a place apart"),
 }
