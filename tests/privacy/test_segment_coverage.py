@@ -104,7 +104,7 @@ def test_centers_costs_and_silhouettes_lie_in_their_intervals(mode: str, custome
         cost = squared_distances(points.points, fit.centers, points.stretch).min(axis=1) @ counts
         missed[0] += not of_cost[0] - 1e-9 <= cost <= of_cost[1] + 1e-9
         if counts.sum() > 0:
-            apart = np.average(silhouettes(points.points, fit.centers), weights=counts)
+            apart = np.average(silhouettes(points.points, fit.centers, points.stretch), weights=counts)
             missed[1] += not of_apart[0] - 1e-9 <= apart <= of_apart[1] + 1e-9
         assert of_cost[0] <= fit.cost * (1 + 1e-9)
         assert of_cost[1] >= fit.cost * (1 - 1e-9)
