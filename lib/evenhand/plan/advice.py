@@ -78,7 +78,7 @@ def advice(plan: Plan, *, spread_is_known: bool = False) -> list[str]:
                 "not found, the run stops and its ε is spent."
             )
     warnings += [] if spread_is_known else wide(plan)
-    warnings += [f"Warning: {unbound}"] if (unbound := _unbound(plan)) else []
+    warnings += _unbound(plan)
     for e in expectations(plan):
         if e.error > e.enough:
             warnings.append(
@@ -88,18 +88,18 @@ def advice(plan: Plan, *, spread_is_known: bool = False) -> list[str]:
     return warnings
 
 
-def _unbound(plan: Plan) -> str:
-    """What is said where balanced segments are even by each of several attributes, and nobody looks at them together; else empty."""
+def _unbound(plan: Plan) -> list[str]:
+    """One warning where balanced segments are even by each of several attributes, and nobody looks at them together."""
     names = [a.name for a in plan.mitigated] if plan.is_balanced else []
     seen = [set(stated) for stated in plan.fairness.intersections]
     unseen = [pair for pair in combinations(names, 2) if not any(set(pair) <= stated for stated in seen)]
     if not unseen:
-        return ""
+        return []
     pairs = " and ".join(f"[{one}, {other}]" for one, other in unseen)
-    return (
-        f"balanced keeps its bounds by each of {', '.join(names)} alone. Groups of several together, such as old women, may be far from "
-        f"even all the same. State {pairs} in fairness.intersections to have them measured; a bound on them cannot be stated."
-    )
+    return [
+        f"Warning: balanced keeps its bounds by each of {', '.join(names)} alone. Groups of several together, such as old women, may be far "
+        f"from even all the same. State {pairs} in fairness.intersections to have them measured; a bound on them cannot be stated."
+    ]
 
 
 @dataclass(frozen=True)
