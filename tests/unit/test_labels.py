@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from evenhand.ask.assessment import SIZE, SQUARES, SUMS, assessment_parts
 from evenhand.describe.distances import Distances
 from evenhand.describe.label import AVERAGE, HIDDEN, UNCLEAR, labels
+from evenhand.fairness.change import Last
+from evenhand.job.assessed import Assessed
 from evenhand.plan.load import parse_plan
+from evenhand.privacy.noise import NoNoise
+from evenhand.privacy.release import made_up
 from sample import plan_yaml
 
 OWN = {"features.0.words": {"low": "new here", "high": "faithful"}}
@@ -63,6 +70,20 @@ def test_a_segment_keeps_what_it_was_called_while_every_word_is_true(
     rows: list[tuple[float, ...]], before: list[str | None], now: list[str]
 ) -> None:
     assert labels(at(*rows), FEATURES, {i: label for i, label in enumerate(before, 1) if label}) == now
+
+
+def test_a_run_s_labels_are_those_of_the_last_run_while_they_are_true() -> None:
+    plan = parse_plan(plan_yaml({"privacy.expected_customers": 30_000}))
+    parts = assessment_parts(3, plan)
+    exact = {part.name: np.zeros(part.cells, dtype=np.int64) for part in parts}
+    exact[SIZE][:] = 5_000, 20_000, 5_000
+    exact[SUMS][:] = np.array([[-20_000, 0, 0], [0, 0, 0], [20_000, 0, 0]]).ravel() * 5_000
+    exact[SQUARES][:] = np.array([10_000 * 20_000**2, 30_000 * 4_000**2, 30_000 * 4_000**2])
+    release = made_up(exact, parts, NoNoise())
+    now = Assessed(plan, np.zeros((3, 3), dtype=np.int64), release, [], None, None)
+    assert now.labels == ["very low tenure", AVERAGE, "very high tenure"]
+    last = Last("autumn", {}, {}, {1: "low tenure", 3: "low tenure, high spent"})
+    assert replace(now, last=last).labels == ["low tenure", AVERAGE, "very high tenure"]
 
 
 def test_a_word_of_the_plan_s_own_that_has_a_comma_is_one_word() -> None:

@@ -26,9 +26,9 @@ def labels(distances: Distances, features: list[Feature], before: Mapping[int, s
     """One label a segment, all different.
 
     A feature is named where the segment is surely on that side of everybody, and `NOTICEABLE` deviations away or more. So no
-    word stands for all segments. A segment that was called something `before`, by its number of today, is called so again where every
-    word of that still holds and no other segment has these words. Segments of the same words, in whatever order, get further ones; then it is said
-    what surely tells two of them apart; or they are numbered, the largest first.
+    word stands for all segments. `before` is by number what a segment was called in the last run: it is called so again where
+    every word of that still holds and no other segment has the same words. Segments of the same words, in whatever order, get
+    further ones; then it is said what surely tells two of them apart; or they are numbered, the largest first.
     """
     named = [_named(away, sure, features) for away, sure in zip(distances.value, distances.sure, strict=True)]
     kept = {s: old for s, words in enumerate(named) if (old := _spoken((before or {}).get(s + 1, ""), _holding(words)))}
