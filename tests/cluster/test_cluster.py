@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[2]
 SUBMIT = Path(sys.executable).parent / "spark-submit"
 PLAN = {"privacy.epsilon": 3.0, "privacy.population_total": 3.0, "privacy.expected_customers": 500}
 STEPS = ("[1/4]", "[2/4]", "[3/4]")
-UNDER_WAY = 4.0  # seconds after a step says that it begins
+UNDER_WAY = 2.0  # seconds after a step says that it begins
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def two_parts(folder: Path) -> Path:
     return path
 
 
-def test_a_run_is_published_once_although_an_executor_is_killed_in_every_step(
+def test_a_run_is_published_once_although_an_executor_is_killed_in_each_step_on_customers(
     spark: Any, cluster: tuple[str, Path], tmp_path: Path
 ) -> None:
     address, folder = cluster
