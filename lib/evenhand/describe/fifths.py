@@ -1,4 +1,4 @@
-"""In which fifth of all customers a segment's typical customer stands, by feature: the scores from 1 to 5 that marketers know.
+"""In which fifth of all customers the typical value of a segment lies, by feature: the scores from 1 to 5 that marketers know.
 
 Both the segments' means and the histograms are released, so it costs no ε.
 """

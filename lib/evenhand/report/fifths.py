@@ -1,4 +1,4 @@
-"""In which fifth of all customers the typical customer of a segment is, in words."""
+"""In which fifth of all customers the typical value of a segment lies, in words."""
 
 from __future__ import annotations
 
