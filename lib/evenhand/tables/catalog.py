@@ -14,6 +14,8 @@ class TableSpec:
     zone: Zone
     columns: str  # Spark DDL; the columns that every run's rows have
     by_run: bool = True  # partitioned by run_id, one run's rows are replaced as one
+    # Raised with every change of columns or of what they mean. A table says its own (format.py); of another it is refused.
+    format: int = 1
 
 
 PREPARED = TableSpec("prepared", "restricted", "pseudonym BINARY, key_id STRING, imputed BIGINT, clipped BIGINT, run_id STRING")

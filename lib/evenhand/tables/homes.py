@@ -16,6 +16,7 @@ from evenhand.spark.errors import SPARK_ERRORS, kind_of
 from evenhand.tables.arrow import types_of
 from evenhand.tables.catalog import ALL, TableSpec
 from evenhand.tables.cut_off import is_absent, obstacle
+from evenhand.tables.format import check_format
 from evenhand.tables.paths import is_file, is_missing, quoted
 
 READERS = 4
@@ -42,6 +43,7 @@ class Homes:
         return f"{place.path}/{spec.name}" if place.path else None
 
     def exists(self, spec: TableSpec) -> bool:
+        """Whether the table is there; raises OutputError where it cannot be read, or is in another format than this version knows."""
         return self._schema(spec) is not None
 
     def refuse_foreign_content(self) -> None:
@@ -116,11 +118,14 @@ class Homes:
         if spec.zone not in self._places:
             return None
         try:
-            return self._schema_if_any(spec)
+            schema = self._schema_if_any(spec)
         except SPARK_ERRORS as wrong:
             path = self._path(spec)
             why = obstacle(self.spark, path, wrong) if path else f"cannot be read ({kind_of(wrong)}); put it back as it was"
             raise OutputError(f"{self.address(spec)} {why}") from None
+        if schema is not None:
+            check_format(spec, schema, self.address(spec))
+        return schema
 
     def _schema_if_any(self, spec: TableSpec, looks: int = LOOKS) -> StructType | None:
         path = self._path(spec)

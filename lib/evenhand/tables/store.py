@@ -11,6 +11,7 @@ from evenhand.spark.errors import SPARK_ERRORS, cannot_write, retried, system_er
 from evenhand.tables.arrow import from_arrow
 from evenhand.tables.catalog import TableSpec
 from evenhand.tables.cut_off import why_not_created
+from evenhand.tables.format import check_format, stamped
 from evenhand.tables.homes import Homes
 from evenhand.tables.paths import absolute
 
@@ -27,11 +28,16 @@ class Store(Homes):
         # What this process knows of a run's rows, since asking Delta takes jobs: that there are some, and small ones whole.
         self._seen: set[tuple[str, str]] = set()
         self._small: dict[tuple[str, str], DataFrame] = {}
+        self._fits: set[str] = set()  # tables whose format has been looked at
 
     def read(self, spec: TableSpec, run_id: str | None = None) -> DataFrame:
+        """The table's rows, or those of one run; raises OutputError where it is in another format than this version knows."""
         if run_id is not None and (small := self._small.get((spec.name, run_id))) is not None:
             return small
         rows = self.spark.read.table(self.address(spec))
+        if spec.name not in self._fits:
+            check_format(spec, rows.schema, self.address(spec))
+            self._fits.add(spec.name)
         return rows if run_id is None else rows.where(F.col("run_id") == run_id)
 
     def rows(self, spec: TableSpec, run_id: str) -> DataFrame | None:
@@ -80,7 +86,7 @@ class Store(Homes):
         self._small.pop((spec.name, run_id), None)
 
     def _writer(self, spec: TableSpec, frame: DataFrame) -> DataFrameWriter:
-        writer = frame.write.format("delta")
+        writer = stamped(spec, frame).write.format("delta")
         for key, value in PROPERTIES[spec.zone].items():
             writer = writer.option(key, value)
         return writer
