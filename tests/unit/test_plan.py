@@ -71,7 +71,7 @@ WRONG = {
     "nan_as_a_bound": ({"features.0.bounds": [0, float("nan")]}, "features.tenure.bounds, entry 2: a finite number is needed"),
     "a_text_where_keys_stand": (
         {"retention": "13 months"},
-        "retention: keys are needed: activations, findings, leases, prepared, segments (found: '13 months')",
+        "retention: keys are needed: activations, findings, leases, prepared, segments, unfinished (found: '13 months')",
     ),
     "infinity_as_a_bound": ({"features.0.bounds": [float("-inf"), 1]}, "features.tenure.bounds, entry 1: a finite number is needed"),
     "infinity_as_text_as_a_bound": ({"features.0.bounds": [0, "inf"]}, "features.tenure.bounds, entry 2: a finite number is needed"),

@@ -25,7 +25,7 @@ from sample import KEY, NOW, plan_yaml
 
 
 def state(**changes: Any) -> Row:
-    return Row(**({"not_private": False, "version": __version__} | changes))
+    return Row(**({"not_private": False, "version": __version__, "status": "failed"} | changes))
 
 
 def test_a_run_goes_on_with_the_version_and_the_kind_of_noise_that_it_began_with() -> None:

@@ -1,15 +1,17 @@
 """Keeping the zones quick: each run adds some hundred small files to them, and what reads a table reads every one.
 
-Rows stay as they are, and so does everything that the ledger and the audit log are held against.
+Rows stay as they are, but for those of runs that are given up (abandon.py), and so does everything that the ledger and the audit log are held against.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pyspark.sql import SparkSession
 
+from evenhand.governance.abandon import abandon
 from evenhand.plan.models import Plan
 from evenhand.records.alone import alone
 from evenhand.records.opened import opened
@@ -24,11 +26,17 @@ MAINTAIN = "maintain"  # in the audit log
 SMALL_FILE = {"spark.databricks.delta.optimize.minFileSize": str(16 * 2**20)}
 
 
-def maintain(
-    plan: Plan, spark: SparkSession, *, wait: float = 0, say: Callable[[str], None] = lambda line: None
-) -> dict[str, int]:
-    """Write the small files of each table together, and remove those that no newest version needs: of restricted tables all, of open
-    ones those older than a week, since somebody may be reading. Hands back, by table, how many fewer files its newest version has.
+@dataclass(frozen=True)
+class Maintained:
+    """By table, how many fewer files its newest version has; and the runs that were given up."""
+
+    fewer: dict[str, int]
+    abandoned: list[str]
+
+
+def maintain(plan: Plan, spark: SparkSession, *, wait: float = 0, say: Callable[[str], None] = lambda line: None) -> Maintained:
+    """Give up runs that nobody has gone on with for as long as the plan says. Write the small files of each table together, and remove those that no newest version needs: of restricted tables all, of open
+    ones those older than a week, since somebody may be reading.
 
     Runs that are going on are waited for, `wait` minutes at most; none begins meanwhile. Cut off, it is started again.
 
@@ -36,9 +44,10 @@ def maintain(
         Busy: somebody is at work; nothing was changed.
     """
     with opened(plan, spark, MAINTAIN, "start it again, and it goes on") as (store, audit):
-        audit.check()
+        now = datetime.now(UTC)
         with alone(store, wait, say) as lease, given(spark, SMALL_FILE), removing(spark):
-            audit.add(f"maintain-{datetime.now(UTC):%Y%m%dT%H%M%S}", MAINTAIN, {})
+            abandoned = abandon(plan, store, audit, lease, now)
+            audit.add(f"maintain-{now:%Y%m%dT%H%M%S}", MAINTAIN, {})
 
             def fewer(spec: TableSpec) -> int:
                 lease.require()
@@ -48,7 +57,7 @@ def maintain(
 
             there = [spec for spec in ALL if store.exists(spec)]
             counts = at_once(fewer, there)
-    return {spec.name: count for spec, count in zip(there, counts, strict=True) if count > 0}
+    return Maintained({spec.name: count for spec, count in zip(there, counts, strict=True) if count > 0}, abandoned)
 
 
 def _write_together(store: Store, spec: TableSpec) -> int:

@@ -47,6 +47,7 @@ from evenhand.records.runs import (
     PUBLISHED,
     RUNNING,
     check_goes_on,
+    end_key,
     last_state,
     left_behind,
     new_id,
@@ -271,7 +272,7 @@ class Run:
             "at": timestamp(datetime.now(UTC)),
         }
         if status in ENDED:  # once, whoever else has come to the end meanwhile
-            self.store.append_once(RUNS, pa.table(row), f"{self.run_id}/end")
+            self.store.append_once(RUNS, pa.table(row), end_key(self.run_id))
             self.ended.append(status)
         else:
             self.store.write(RUNS, pa.table(row), self.run_id)

@@ -157,7 +157,8 @@ def kept_in_words(plan: Plan) -> str:
     kept = plan.retention
     return (
         f"What is about people is kept: prepared rows {kept.prepared}, segments {kept.segments}, activations {kept.activations}, findings "
-        f"on the input {kept.findings}, leases {kept.leases}; evenhand retain removes what is due. The audit log, the ledger and the noisy "
+        f"on the input {kept.findings}, leases {kept.leases}; evenhand retain removes what is due. A run that "
+        f"stops may be gone on with for {kept.unfinished}; then evenhand maintain gives it up. The audit log, the ledger and the noisy "
         "answers name no customer and are kept."
     )
 

@@ -9,6 +9,8 @@ from evenhand.plan.spans import Span
 
 KEPT = "13 months"  # a year, and a month to compare it with the same month of the last
 
+GONE_ON_WITH = "30 days"  # whoever schedules runs each month still finds that of the last one
+
 
 class Retention(Model):
     """From the day on which a run wrote its last state, or an activation was made; what is due is removed by `jobs/retain.py`."""
@@ -18,6 +20,10 @@ class Retention(Model):
     activations: Span = Field(default=KEPT, description="How long it is kept who was handed out, held back and taken back.")
     findings: Span = Field(default=KEPT, description="How long the counts of what was wrong with the input are kept.")
     leases: Span = Field(default=KEPT, description="How long it is kept which process worked on a run.")
+    unfinished: Span = Field(
+        default=GONE_ON_WITH,
+        description="How long a run that stopped may be gone on with. `evenhand maintain` gives it up afterwards and removes what it had staged.",
+    )
 
 
 class Contact(Model):

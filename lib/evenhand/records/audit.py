@@ -27,6 +27,7 @@ from evenhand.tables.store import Store
 
 # A run is approved when it has passed the gates, before it is visible; published when it is visible.
 START, RESUME, SPEND, APPROVE, PUBLISH, BLOCK, FAIL = "start", "resume", "spend", "approve", "publish", "block", "fail"
+ABANDON = "abandon"  # before its state is written, with the one that it had
 RETAIN = "retain"  # before anything is removed, with the runs by table
 
 

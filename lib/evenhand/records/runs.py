@@ -18,7 +18,9 @@ from evenhand.tables.store import Store
 from evenhand.version import __version__
 
 RUNNING, FAILED, REFUSED, PUBLISHED, BLOCKED = "running", "failed", "refused", "published", "blocked"
-ENDED = (PUBLISHED, BLOCKED)  # with an answer to each question; a run of another status goes on when it is started again
+ABANDONED = "abandoned"  # stopped, and nobody has gone on with it for too long (governance/abandon.py)
+ENDED = (PUBLISHED, BLOCKED)  # with an answer to each question
+LAST = (*ENDED, ABANDONED)  # one of them once; a run of another status goes on when it is started again
 
 
 def new_id(plan: Plan) -> str:
@@ -41,9 +43,17 @@ def last_states(store: Store) -> list[Row]:
     return list({row.run_id: row for row in reversed(rows)}.values())
 
 
+def last_row(store: Store, run_id: str) -> DataFrame:
+    """The row that counts of a run, as it stands in `runs`."""
+    return _in_order(store.read(RUNS, run_id)).limit(1)
+
+
 def _what_counts_first(rows: DataFrame) -> DataFrame:
-    last = rows.orderBy(F.col("status").isin(*ENDED).desc(), F.col("at").desc(), F.col("status") == RUNNING, "status")
-    return last.withColumns({name: F.unix_micros(name) for name in ("as_of", "at")})
+    return _in_order(rows).withColumns({name: F.unix_micros(name) for name in ("as_of", "at")})
+
+
+def _in_order(rows: DataFrame) -> DataFrame:
+    return rows.orderBy(F.col("status").isin(*LAST).desc(), F.col("at").desc(), F.col("status") == RUNNING, "status")
 
 
 def started_as_of(state: Any) -> datetime:
@@ -62,13 +72,23 @@ def left_behind(store: Store, run_id: str) -> str | None:
     return next((store.address(table) for table in tables), None)
 
 
+def end_key(run_id: str) -> str:
+    """Under which the last state of a run is written, once, whoever else has come to it meanwhile."""
+    return f"{run_id}/end"
+
+
 def check_goes_on(found: Any, private: bool) -> None:
     """Look whether this process may go on with a run that has not come to its end, by what began it.
 
     Raises:
-        RunConflict: another version of Evenhand did, or noise that is private where this is not, or the other way round: its
+        RunConflict: it was given up; or another version of Evenhand did, or noise that is private where this is not, or the other way round: its
             answers would be of both kinds.
     """
+    if found.status == ABANDONED:
+        raise RunConflict(
+            f"--run-id: this run was given up on {written_on(found)}, since nobody had gone on with it for too long "
+            "(retention.unfinished); what it had prepared is removed, what it had spent stays spent; take another id"
+        )
     if found.version != __version__:
         raise RunConflict(
             f"--run-id: Evenhand {found.version} began this run, this is {__version__}, whose answers might mean something else; "

@@ -147,8 +147,8 @@ MEANINGS = {
     "runs": Meaning(
         "The state of each run. A run counts as published when a row says so; readers join on that.",
         {
-            "status": "`running`, `published`, `blocked`, `failed` or `refused`.",
-            "reasons": "The findings of a run that is published or blocked, or why it was refused.",
+            "status": "`running`, `published`, `blocked`, `failed`, `refused` or `abandoned`.",
+            "reasons": "The findings of a run that is published or blocked, or why it was refused or given up.",
             "version": "The version of Evenhand.",
             "plan_name": "The plan's name.",
             "plan_fingerprint": "SHA-256 of the plan's canonical form.",

@@ -22,14 +22,16 @@ def _run(options: Namespace, talk: Talk) -> Answer:
     plan = load_plan(options.plan)
     spark = session(f"evenhand maintain {plan.name}", talk)
     talk.wait_for("writing small files together")
-    fewer = maintain(plan, spark, wait=options.wait, say=talk.say)
-    lines = [f"{table}: {count} fewer files to read" for table, count in fewer.items()]
-    return Answer("\n".join(lines) or "there is nothing to write together", {"status": "done", "plan": plan.name, "fewer": fewer})
+    done = maintain(plan, spark, wait=options.wait, say=talk.say)
+    lines = [f"{run}: given up, nobody had gone on with it for {plan.retention.unfinished}" for run in done.abandoned]
+    lines += [f"{table}: {count} fewer files to read" for table, count in done.fewer.items()]
+    facts = {"status": "done", "plan": plan.name, "fewer": done.fewer, "abandoned": done.abandoned}
+    return Answer("\n".join(lines) or "there is nothing to write together", facts)
 
 
 COMMAND = Command(
     "maintain",
-    "Write the small files of the zones' tables together, and remove those that are needed no longer.",
+    "Write the small files of the zones' tables together, remove those that are needed no longer, give up runs that nobody goes on with.",
     ("evenhand maintain --plan conf/demo.yaml",),
     _arguments,
     _run,
