@@ -7,9 +7,15 @@ the run stopped it and may pass, so that the same line may go on, 130 interrupte
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Sequence
 
 TRY_AGAIN = 75  # EX_TEMPFAIL of sysexits.h: "the user is invited to retry"
+
+# What a system says when it cannot read or write; none of it is a value from a row. The first may pass, the others are somebody's to mend.
+PASSING = [os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ESTALE)]
+FORBIDDEN = [os.strerror(number) for number in (errno.EROFS, errno.EACCES, errno.EPERM)]
 
 
 class EvenhandError(Exception):
@@ -79,13 +85,22 @@ class SparkStopped(DataError):
 
 
 class StorageError(EvenhandError):
-    """A table cannot be written, and somebody must do something about it: nothing may be written there."""
+    """A table or a file cannot be written, and somebody must do something about it: nothing may be written there."""
 
 
 class NoRoom(StorageError):
-    """A table could not be written now: the disk is full, or does not answer."""
+    """A table or a file could not be written now: the disk is full, or does not answer."""
 
     exit_code = TRY_AGAIN
+
+
+def cannot_write(place: str, why: str | OSError, left: str = "", otherwise: type[EvenhandError] = StorageError) -> EvenhandError:
+    """The error to raise where something cannot be written: `NoRoom` where that may pass, else of the kind `otherwise`.
+
+    `why` is what the system said, or what to do about it; `left` says how things stand then.
+    """
+    said = why if isinstance(why, str) else why.strerror or type(why).__name__
+    return (NoRoom if said in PASSING else otherwise)(f"{place} cannot be written: {said}{left}")
 
 
 class InfeasibleBounds(DataError):

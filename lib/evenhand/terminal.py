@@ -11,9 +11,9 @@ from typing import TextIO
 WIDTH = 80
 
 
-def show(text: str) -> None:
-    """What was asked for, on standard output."""
-    _write(text, sys.stdout)
+def show(text: str) -> OSError | None:
+    """What was asked for, on standard output; hands back why it could not be written there, where somebody still reads."""
+    return _write(text, sys.stdout)
 
 
 def say(line: str) -> None:
@@ -39,12 +39,14 @@ def _broken(line: str) -> str:
     return textwrap.fill(line, WIDTH, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
 
 
-def _write(text: str, stream: TextIO | None) -> None:
+def _write(text: str, stream: TextIO | None) -> OSError | None:
     if stream is None:  # closed before the job began
-        return
+        return None
     encoding = stream.encoding or "utf-8"
     try:
         print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
-    except OSError:
+    except OSError as wrong:
         # Nobody reads on, or a disk is full: no run is worse for it. Python would complain of what is left when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return None if isinstance(wrong, BrokenPipeError) else wrong
+    return None

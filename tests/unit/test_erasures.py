@@ -97,5 +97,5 @@ def test_a_certificate_is_genuine_only_as_it_was_signed_with_the_plans_key(
 
 def test_a_place_where_no_certificate_can_be_written_is_told_before_anything_is_deleted(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match=r"no certificate can be written there .* nothing was deleted"):
+    with pytest.raises(OutputError, match=r"file/folder: a certificate cannot be written: .*; nothing was deleted"):
         require_folder(tmp_path / "file" / "folder", plan())

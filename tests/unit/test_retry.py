@@ -15,10 +15,20 @@ from pyspark.errors import AnalysisException, PySparkException
 
 from evenhand.cli.main import main
 from evenhand.cli.talk import Talk
-from evenhand.errors import TRY_AGAIN, Busy, DataError, EvenhandError, NoRoom, SparkStopped, StorageError
+from evenhand.errors import (
+    TRY_AGAIN,
+    Busy,
+    DataError,
+    EvenhandError,
+    NoRoom,
+    OutputError,
+    SparkStopped,
+    StorageError,
+    cannot_write,
+)
 from evenhand.job.arguments import RUN_ID, derived_id, point_in_time
 from evenhand.plan.models import Plan
-from evenhand.spark.errors import cannot_write, no_values_in_errors
+from evenhand.spark.errors import no_values_in_errors
 from evenhand.spark.session import SessionGone
 from sample import NOW
 
@@ -67,6 +77,8 @@ def test_what_stops_spark_is_told_apart_by_whether_it_may_pass(wrong: Exception,
 def test_a_full_disk_may_pass_and_a_disk_that_may_not_be_written_does_not() -> None:
     assert type(cannot_write("t", os.strerror(errno.ENOSPC))) is NoRoom
     assert type(cannot_write("t", os.strerror(errno.EROFS))) is StorageError
+    assert type(cannot_write("t", OSError(errno.EDQUOT, os.strerror(errno.EDQUOT)), otherwise=OutputError)) is NoRoom
+    assert type(cannot_write("t", OSError(errno.EACCES, os.strerror(errno.EACCES)), otherwise=OutputError)) is OutputError
 
 
 def test_programs_are_told_whether_to_try_again_and_of_a_bug_its_kind_alone(

@@ -31,4 +31,5 @@ class Command:
     examples: tuple[str, ...]
     arguments: Callable[[Parser], None]
     run: Callable[[Namespace, Talk], Answer]
+    only_answers: bool = False  # what it is for is its answer: where nothing can hold that, nothing is done
     is_several: bool = False  # commands of its own, each with a plan, an output and an example

@@ -30,7 +30,8 @@ from evenhand.cli.commands import (
 )
 from evenhand.cli.parser import Parser, add_output
 from evenhand.cli.talk import Talk
-from evenhand.errors import EvenhandError, Interrupted
+from evenhand.errors import EvenhandError, Interrupted, cannot_write
+from evenhand.terminal import say
 from evenhand.version import __version__
 
 COMMANDS: tuple[Command, ...] = (
@@ -82,8 +83,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as bug:
         talk.crash(bug)
         raise
-    talk.answer(answer.text, answer.facts)
-    return 0
+    unsaid = talk.answer(answer.text, answer.facts)
+    if unsaid is None or not options.command.only_answers:
+        return 0  # what was done is done, whether that can be told or not
+    lost = cannot_write("standard output", unsaid)
+    say(str(lost))
+    return lost.exit_code
 
 
 def parsed(given: Sequence[str]) -> Namespace:

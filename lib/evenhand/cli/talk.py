@@ -73,10 +73,11 @@ class Talk:
         """What takes a while: a terminal shows it, and for how long it has taken."""
         self._clock.wait_for(what)
 
-    def answer(self, text: str, facts: Mapping[str, object]) -> None:
+    def answer(self, text: str, facts: Mapping[str, object]) -> OSError | None:
+        """Hands back why the answer could not be shown, where somebody still reads."""
         told = {"exit_code": 0, "status": "done"} | self._timed() | dict(facts)
         self._measure(told)
-        show(_as_json(told) if self.as_json else text)
+        return show(_as_json(told) if self.as_json else text)
 
     def fail(self, wrong: EvenhandError) -> None:
         """The error in one line, and for programs on standard output too."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evenhand.erasure.proof import Proof
-from evenhand.errors import KeyFileError, OutputError
+from evenhand.errors import KeyFileError, OutputError, cannot_write
 from evenhand.plan.columns import all_tables
 from evenhand.plan.load import canonical_json
 from evenhand.plan.models import Plan
@@ -101,7 +101,7 @@ def require_folder(folder: Path, plan: Plan) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as wrong:
-        raise OutputError(f"{folder}: no certificate can be written there ({wrong.strerror}); nothing was deleted") from None
+        raise cannot_write(f"{folder}: a certificate", wrong, "; nothing was deleted", OutputError) from None
     if not os.access(folder, os.W_OK | os.X_OK):
         raise OutputError(f"{folder}: no certificate can be written there; change its permissions; nothing was deleted")
     try:
@@ -114,10 +114,15 @@ def write(content: Mapping[str, object], path: Path) -> str:
     """Write the certificate, whole or not at all, for its owner alone; hands back the SHA-256 of the file."""
     text = json.dumps(content, ensure_ascii=False, indent=2) + "\n"
     half = path.with_suffix(".half")
-    half.unlink(missing_ok=True)
-    with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    half.rename(path)
+    half.unlink(missing_ok=True)  # of a process that was killed
+    try:
+        with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        half.rename(path)
+    except OSError as wrong:
+        half.unlink(missing_ok=True)
+        left = "; who asked is taken out and nobody was found again; start it again, and it searches and certifies anew"
+        raise cannot_write(f"the certificate {path}", wrong, left) from None
     return hashlib.sha256(text.encode()).hexdigest()

@@ -6,6 +6,7 @@ import json
 import os
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import reduce
 from pathlib import Path
@@ -15,7 +16,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from evenhand.erasure.listed import heeding
-from evenhand.errors import ArgumentError, OutputError, StorageError
+from evenhand.errors import ArgumentError, OutputError, cannot_write
 from evenhand.people.asked import NUMBER, asked, ids_in
 from evenhand.people.destination import Destination
 from evenhand.people.person import PAGE, RunFacts, person
@@ -170,7 +171,7 @@ def _make(folder: Path) -> None:
         for page in folder.iterdir():  # of another file of ids
             page.unlink()
     except OSError as wrong:
-        raise StorageError(f"--to: {folder} cannot be written: {wrong.strerror}") from None
+        raise cannot_write(f"--to: {folder}", wrong) from None
 
 
 def _write(path: Path, text: str) -> None:
@@ -178,4 +179,6 @@ def _write(path: Path, text: str) -> None:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
             file.write(text)
     except OSError as wrong:
-        raise StorageError(f"--to: {path} cannot be written: {wrong.strerror}") from None
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+        raise cannot_write(f"--to: {path}", wrong) from None

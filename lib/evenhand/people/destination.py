@@ -16,11 +16,11 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import BinaryType
 
-from evenhand.errors import ArgumentError, OutputError
+from evenhand.errors import ArgumentError, OutputError, cannot_write
 from evenhand.plan.apart import nested
 from evenhand.plan.columns import all_tables
 from evenhand.plan.models import Plan
-from evenhand.spark.errors import SPARK_ERRORS, cannot_write, kind_of, retried, system_error
+from evenhand.spark.errors import SPARK_ERRORS, kind_of, retried, system_error
 from evenhand.tables.cut_off import is_absent
 from evenhand.tables.paths import absolute, quoted
 from evenhand.tables.store import PROPERTIES, Store
@@ -136,7 +136,7 @@ class Destination:
                 raise cannot_write(self.place, why) from None
             raise
         except OSError as wrong:
-            raise cannot_write(self.place, wrong.strerror or type(wrong).__name__) from None
+            raise cannot_write(self.place, wrong) from None
 
     def _home(self, spark: SparkSession) -> str | None:
         """Where a table by name is, or would be made."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evenhand.errors import ArgumentError, OutputError, PlanError, StorageError
+from evenhand.errors import ArgumentError, OutputError, PlanError, cannot_write
 from evenhand.people.notice_page import file_name, page
 from evenhand.plan.apart import nested
 from evenhand.plan.columns import all_tables
@@ -52,16 +53,30 @@ def notice(plan: Plan, to: str, language: str | None = None) -> list[Path]:
     wanted = [code for code in told.languages if language in (None, code) or code in there]
     pages = {folder / file_name(code): page(plan, told, code, [o for o in wanted if o != code]) for code in wanted}
     said = Told(plan.name, plan.purpose, told.version, wanted, substance(plan))
+    record = json.dumps(vars(said), ensure_ascii=False, indent=2) + "\n"
+    _write(folder, {folder / RECORD: record, **pages}, [folder / file_name(code) for code in set(there) - set(wanted)])
+    return list(pages)
+
+
+def _write(folder: Path, texts: dict[Path, str], gone: list[Path]) -> None:
+    """Write all files under other names, then give them theirs: who looks sees an old page or a new one, never half of one.
+
+    The record is the first: pages without it, of a process that was killed, would be taken for somebody else's.
+    """
+    parts = {path: path.with_name(f"{path.name}.part") for path in texts}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for path, text in pages.items():
-            path.write_text(text, encoding="utf-8")
-        for gone in set(there) - set(wanted):
-            (folder / file_name(gone)).unlink(missing_ok=True)
-        (folder / RECORD).write_text(json.dumps(vars(said), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        for path, text in texts.items():
+            parts[path].write_text(text, encoding="utf-8")
+        for path, part in parts.items():
+            part.replace(path)
+        for page_of_before in gone:
+            page_of_before.unlink(missing_ok=True)
     except OSError as wrong:
-        raise StorageError(f"--to: {folder} cannot be written: {str(wrong.strerror).lower()}") from None
-    return list(pages)
+        for part in parts.values():
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
+        raise cannot_write(f"--to: {folder}", wrong, "; start it again, and it writes all pages anew") from None
 
 
 def _complete(plan: Plan) -> Notice:

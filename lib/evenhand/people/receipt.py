@@ -14,7 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from evenhand.erasure.listed import heeding
-from evenhand.errors import ArgumentError, OutputError
+from evenhand.errors import ArgumentError, EvenhandError, OutputError, cannot_write
 from evenhand.people.asked import asked, ids_in
 from evenhand.plan.columns import CONSENT, reasons
 from evenhand.plan.consent import DPV, STATES
@@ -167,10 +167,14 @@ def _write(path: Path, text: str) -> None:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as wrong:
-        raise OutputError(f"--to: {path} cannot be written ({wrong.strerror}); name another file") from None
+        raise _unwritten(path, wrong) from None
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
     except OSError as wrong:
         path.unlink()
-        raise OutputError(f"--to: {path} cannot be written ({wrong.strerror}); name another file") from None
+        raise _unwritten(path, wrong) from None
+
+
+def _unwritten(path: Path, wrong: OSError) -> EvenhandError:
+    return cannot_write(f"--to: {path}", wrong, "; nothing was written; start it again, or name another file", OutputError)

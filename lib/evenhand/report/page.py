@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select
 from markupsafe import Markup
 
 from evenhand.describe.label import NOTICEABLE
-from evenhand.errors import OutputError
+from evenhand.errors import OutputError, cannot_write
 from evenhand.fairness.assess import COST, SHARE
 from evenhand.fairness.judgment import AT_LEAST
 from evenhand.plan.advice import advice
@@ -60,25 +60,23 @@ def write_report(store: Store, plan: Plan, run_id: str) -> Path:
     """Write the page of a run; whoever opens it sees the old one or the new one, never half of one.
 
     Raises:
-        OutputError: the folder cannot be written; what the run has published stays.
+        OutputError, NoRoom: the page cannot be written; what the run has published stays.
     """
     page, path = render(gather(store, plan, run_id)), report_path(plan, run_id)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(page)
-        os.chmod(temporary, 0o644)
         try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(page)
+            os.chmod(temporary, 0o644)
             os.replace(temporary, path)
         except OSError:
             os.unlink(temporary)
             raise
     except OSError as wrong:
-        raise OutputError(
-            f"output.reports: {path} cannot be written ({wrong.strerror}); run {run_id} stays as it is: "
-            f"run the step report again with --run-id {run_id} once it can be"
-        ) from None
+        left = f"; run {run_id} stays as it is: run the step report again with --run-id {run_id} once it can be"
+        raise cannot_write(f"output.reports: {path}", wrong, left, OutputError) from None
     return path
 
 

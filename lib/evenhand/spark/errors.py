@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import random
 import re
 import time
@@ -21,7 +19,7 @@ from pyspark.errors import (
 )
 from pyspark.logger import PySparkLogger
 
-from evenhand.errors import DataError, NoRoom, SparkStopped, StorageError
+from evenhand.errors import FORBIDDEN, PASSING, DataError, SparkStopped
 
 try:
     from py4j.protocol import Py4JError  # type: ignore[import-untyped]
@@ -38,10 +36,6 @@ TRIES = 60  # of many writers at once one is done a round
 RACES = re.compile(
     r"io\.delta\.exceptions\.|\bDELTA_(CONCURRENT|PROTOCOL_CHANGED|METADATA_CHANGED)|\b(TABLE_OR_VIEW|DELTA_TABLE|DELTA_LOG)_ALREADY_EXISTS"
 )
-
-# What a system says when it cannot read or write; none of it is a value from a row. The first may pass, the others are somebody's to mend.
-PASSING = [os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ESTALE)]
-FORBIDDEN = [os.strerror(number) for number in (errno.EROFS, errno.EACCES, errno.EPERM)]
 
 # What Spark says where it cannot do what it is asked: it would say so again. All else that stops it may be around it.
 SAYS_SO_AGAIN = (AnalysisException, IllegalArgumentException, ParseException, UnsupportedOperationException)
@@ -98,11 +92,6 @@ def may_pass(wrong: BaseException) -> bool:
         return system in PASSING
     said = f"{condition_of(wrong)} {wrong}"
     return not (isinstance(wrong, SAYS_SO_AGAIN) or BROKEN_FILE.search(said) or any(sign in said for sign in NO_FILE))
-
-
-def cannot_write(place: str, why: str) -> StorageError:
-    """The error to raise where something cannot be written; `why` is what the system said, or what to do about it."""
-    return (NoRoom if why in PASSING else StorageError)(f"{place} cannot be written: {why}")
 
 
 @contextmanager

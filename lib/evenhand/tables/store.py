@@ -6,8 +6,9 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql import functions as F
 
+from evenhand.errors import cannot_write
 from evenhand.plan.data import Output
-from evenhand.spark.errors import SPARK_ERRORS, cannot_write, retried, system_error
+from evenhand.spark.errors import SPARK_ERRORS, retried, system_error
 from evenhand.tables.arrow import from_arrow
 from evenhand.tables.catalog import TableSpec
 from evenhand.tables.cut_off import why_not_created

@@ -35,4 +35,5 @@ COMMAND = Command(
     ("evenhand check --plan conf/demo.yaml", "evenhand check --plan conf/demo.yaml --json"),
     add_plan,
     _run,
+    only_answers=True,
 )

@@ -9,7 +9,7 @@ from evenhand.cli.command import Answer, Command
 from evenhand.cli.parser import Parser
 from evenhand.cli.spark import session
 from evenhand.cli.talk import Talk
-from evenhand.errors import ArgumentError
+from evenhand.errors import ArgumentError, cannot_write
 from evenhand.terminal import hanging
 
 
@@ -36,11 +36,7 @@ def _run(options: Namespace, talk: Talk) -> Answer:
     events = [read_schema(spark, table, "--events") for table in options.events]
     consent = read_schema(spark, options.consent, "--consent") if options.consent else None
     made = propose(customers, events, consent, out)
-    try:
-        with out.open("x", encoding="utf-8") as file:
-            file.write(made.text)
-    except OSError as wrong:
-        raise ArgumentError(f"--out {out}: cannot be written: {str(wrong.strerror).lower()}") from None
+    write_new(out, made.text)
     lines = [
         f"{out}: no row was read",
         f"  {made.features} features, {made.attributes} protected attributes, {made.unused} columns not used",
@@ -51,6 +47,20 @@ def _run(options: Namespace, talk: Talk) -> Answer:
     missing = [{"line": gap.line, "key": gap.key, "question": gap.question} for gap in made.gaps]
     facts = {"status": "written", "plan": str(out), "features": made.features, "attributes": made.attributes}
     return Answer("\n".join(lines), facts | {"not_used": made.unused, "fill_in": missing})
+
+
+def write_new(out: Path, text: str) -> None:
+    """Write a file that is not there yet, whole or not at all; raises ArgumentError or NoRoom."""
+    try:
+        file = out.open("x", encoding="utf-8")
+    except OSError as wrong:
+        raise cannot_write(f"--out {out}", wrong, otherwise=ArgumentError) from None
+    try:
+        with file:
+            file.write(text)
+    except OSError as wrong:
+        out.unlink()
+        raise cannot_write(f"--out {out}", wrong, "; nothing was written", ArgumentError) from None
 
 
 COMMAND = Command(

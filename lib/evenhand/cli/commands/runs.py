@@ -58,4 +58,5 @@ COMMAND = Command(
     _arguments,
     _run,
     is_several=True,
+    only_answers=True,
 )

@@ -25,4 +25,5 @@ COMMAND = Command(
     ("evenhand schema > plan.schema.json",),
     _arguments,
     _run,
+    only_answers=True,
 )

@@ -27,4 +27,5 @@ COMMAND = Command(
     ("evenhand verify --plan conf/demo.yaml",),
     add_scheduled,
     _run,
+    only_answers=True,
 )
