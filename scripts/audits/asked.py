@@ -15,6 +15,7 @@ from evenhand.ask.answers import answer_counts
 from evenhand.ask.assessment import segment_tallies
 from evenhand.ask.bounds import magnitude_histograms
 from evenhand.ask.boxes import Summary, box_sums, boxes_of
+from evenhand.ask.distribution import distribution
 from evenhand.ask.groups import group_counts
 from evenhand.ask.histograms import BINS, Marginals, histograms
 from evenhand.ask.margins import balance_check, edges_of, margins
@@ -43,6 +44,7 @@ MAKERS = {
     margins,
     balance_check,
     segment_tallies,
+    distribution,
     movement_counts,
     answer_counts,
     outcome_counts,
@@ -100,4 +102,6 @@ def asked(plan: Plan, earlier: Earlier) -> list[Question]:
     if earlier.fair_map is not None and earlier.moved is not None:
         made.append(margins(earlier.fair_map, plan))
         made += [balance_check(earlier.moved, i, plan) for i in range(1, method.balances + 1)]
+    if plan.segments.distribution is not None:
+        made.append(distribution(centers, earlier.moved, plan))
     return [*made, segment_tallies(centers, earlier.moved, plan)]

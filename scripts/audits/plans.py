@@ -19,15 +19,18 @@ def any_plan(
     bounds: bool = True,
     log: bool = False,
     weights: Sequence[float] = (1.0,),
+    distribution: bool = False,
 ) -> Plan:
     """`attributes`: of each the number of its groups, or below zero of its bands; `crossed`: with an intersection of the first two;
-    `weights`: of the features, the last for all that are left."""
+    `weights`: of the features, the last for all that are left; `distribution`: all are sums over events, and it is asked how they are distributed."""
     limits = [0, 100] if bounds else None
     scale = "log" if log else "linear"
     kinds = [
         {"groups": {f"g{j}": [j] for j in range(n)}} if n > 0 else {"bands": list(range(10, 10 - 10 * n, 10))} for n in attributes
     ]
+    computed = {"events": "e", "expression": "sum(x)"}
     fairness: dict[str, object] = {"intersections": [["a0", "a1"]] if crossed else []}
+    events = {"e": {"path": "none", "id": "customer_id", "time": "at"}} if distribution else {}
     if mitigation is not None:
         fairness["mitigation"] = {"method": mitigation, "justification": "audit"}
     return Plan.model_validate(
@@ -36,12 +39,12 @@ def any_plan(
             "purpose": "audit",
             "description": "Any plan.",
             "legal_basis": "consent",
-            "sources": {"customers": {"path": "none", "id": "customer_id"}, "consent": {"path": "none"}},
+            "sources": {"customers": {"path": "none", "id": "customer_id"}, "consent": {"path": "none"}, "events": events},
             "features": [
                 {
                     "name": f"f{j}",
                     "why": "audit",
-                    "column": f"f{j}",
+                    **(computed if distribution else {"column": f"f{j}"}),
                     "bounds": limits,
                     "missing": 0,
                     "scale": scale,
@@ -50,7 +53,7 @@ def any_plan(
                 for j, weight in enumerate([*weights, *[weights[-1]] * features][:features])
             ],
             "protected": [{"name": f"a{i}", "why": "audit", "column": f"a{i}", **kind} for i, kind in enumerate(kinds)],
-            "segments": {"k": k},
+            "segments": {"k": k} | ({"distribution": {"share": 0.1}} if distribution else {}),
             "privacy": {
                 "epsilon": epsilon,
                 "population": "any",

@@ -33,6 +33,7 @@ KNOWN: dict[str, tuple[int, str]] = {
     "segment_centers": (1, "4f685a01"),
     "segment_fits": (1, "eddd15af"),
     "segment_profiles": (1, "c1ab08a3"),
+    "segment_distribution": (1, "3f372b3d"),
     "everybody": (1, "18cc04f2"),
     "fairness_stats": (1, "c1cf5d36"),
     "fairness_groups": (1, "d5eb7fc8"),

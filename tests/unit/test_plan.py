@@ -60,7 +60,7 @@ def test_no_feature_and_no_attribute_is_named_like_a_column_beside_which_it_stan
 
 WRONG = {
     "a_misspelled_key_gets_a_suggestion": ({"segments.restart": 3}, "segments.restart: unknown key; did you mean restarts?"),
-    "an_unknown_key_far_from_all_lists_the_known_ones": ({"segments.zzz": 3}, "known keys: k, mllib_seeds, movement, prefer, restarts"),
+    "an_unknown_key_far_from_all_lists_the_known_ones": ({"segments.zzz": 3}, "known keys: distribution, k, mllib_seeds, movement, prefer, restarts"),
     "an_unknown_key_inside_a_feature_lists_those_of_a_feature": ({"features.0.colum": "x"}, "did you mean column?"),
     "one_segment_is_not_a_segmentation": ({"segments.k": 1}, "segments.k:"),
     "a_k_range_of_one_is_not_a_range": ({"segments.k": {"at_least": 3, "at_most": 3}}, "at_least must be smaller than at_most"),

@@ -21,7 +21,7 @@ from evenhand.ask.movement import movement_counts
 from evenhand.ask.outcomes import outcome_counts
 from evenhand.plan.load import parse_plan
 from evenhand.plan.magnitudes import BINS
-from evenhand.plan.method import Method
+from evenhand.plan.method import DISTRIBUTION, Method
 from evenhand.plan.models import Plan
 from evenhand.plan.surveys import Survey
 from evenhand.privacy.sample import Sample
@@ -51,6 +51,7 @@ def plans(draw: st.DrawFn, bounds: bool = True) -> Plan:
         expected=max(1, round(strength / epsilon)),
         bounds=bounds,
         log=draw(st.booleans()),
+        distribution=draw(st.booleans()),
         weights=draw(st.lists(st.sampled_from([0.01, 0.5, 1.0, 3.0, 100.0]), min_size=1, max_size=6)),
     )
 
@@ -156,6 +157,7 @@ def test_questions_cost_what_the_method_gives_them_and_ask_for_the_same_cells_wh
     earlier = Earlier.drawn(plan, seed)
     made, (some, others) = asked(plan, earlier), neighbors(plan, earlier, seed)
     costs = {question.name: sum(p.cost for p in question.parts) for question in made[:-1]}
+    assert costs.pop(DISTRIBUTION, 0.0) == pytest.approx(plan.distribution_budget)
     assert costs == pytest.approx(Method.of(plan).questions)
     assert sum(costs.values()) + sum(p.cost for p in made[-1].parts) == pytest.approx(plan.shared_budget)
     for question in made:

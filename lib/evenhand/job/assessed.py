@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from evenhand.ask.assessment import segment_tallies
+from evenhand.ask.distribution import distribution
 from evenhand.ask.histograms import histograms, outside_fullest
 from evenhand.assignment.fair_map import FairMap
 from evenhand.assignment.nearest import Centers
@@ -15,6 +16,8 @@ from evenhand.describe.everybody import Everybody, read_everybody
 from evenhand.describe.fifths import Fifths, read_fifths
 from evenhand.describe.label import labels
 from evenhand.describe.profiles import Profiles, read_profiles
+from evenhand.describe.quartiles import Quartiles, read_quartiles
+from evenhand.describe.totals import Shares, read_totals
 from evenhand.describe.worth import useless, worth
 from evenhand.fairness.assess import TableFairness, assess_fairness, unevenness
 from evenhand.fairness.change import Last
@@ -27,7 +30,7 @@ from evenhand.privacy.release import Ask, Release
 @dataclass(frozen=True)
 class Assessed:
     """`release` answers `segment_tallies`; `spread` the histograms, None where they were not asked for; `last` is the run before,
-    None of a first one.
+    None of a first one; `distribution` the histograms and totals by segment, None where the plan does not ask for them.
     """
 
     plan: Plan
@@ -36,6 +39,16 @@ class Assessed:
     fairness: list[TableFairness]
     spread: Release | None
     last: Last | None
+    distribution: Release | None = None
+
+    @property
+    def totals(self) -> dict[str, Shares]:
+        """Who brings the total, by feature."""
+        return read_totals(self.release, self.plan, self.distribution)
+
+    @property
+    def quartiles(self) -> Quartiles | None:
+        return read_quartiles(self.distribution, self.plan) if self.distribution else None
 
     @property
     def profiles(self) -> Profiles:
@@ -82,7 +95,11 @@ def assess(
 ) -> Assessed:
     """What these segments are like, and how evenly groups are treated; `last` gives the run before, to compare with."""
     histogram = [histograms(plan)] if Method.of(plan).marginals else []  # learning has had the answer; it is read back
-    release, *spread = ask(segment_tallies(centers, fair_map, plan), *histogram)
+    by_segment = [distribution(centers, fair_map, plan)] if plan.segments.distribution else []
+    release, *more = ask(segment_tallies(centers, fair_map, plan), *histogram, *by_segment)
+    spread, distributed = more[: len(histogram)], more[len(histogram) :]
     before = last()
     fairness = assess_fairness(release, plan, centers, before)
-    return Assessed(plan, centers, release, fairness, spread[0] if spread else None, before)
+    return Assessed(
+        plan, centers, release, fairness, spread[0] if spread else None, before, distributed[0] if distributed else None
+    )

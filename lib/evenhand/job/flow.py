@@ -24,6 +24,7 @@ from evenhand.prepare.keys import pads_of, refuse_other_key
 from evenhand.prepare.quality import input_quality
 from evenhand.records.last import last_published
 from evenhand.report.page import write_report
+from evenhand.rows.distribution import distribution_rows
 from evenhand.rows.fairness import fairness_groups, fairness_proxies, fairness_stats, fairness_summary, read_last
 from evenhand.rows.mitigation import bounded_rows, map_rows, read_bounded, read_map, tradeoff_rows, verdict_rows
 from evenhand.rows.segments import (
@@ -109,6 +110,10 @@ def assess_step(run: Run) -> None:
     bounds = run.store.rows(catalog.MITIGATION_BOUNDS, run.run_id)
     with run.writes() as write:
         write(catalog.SEGMENT_PROFILES, lambda: profile_rows(found.profiles, found.distances, found.labels, plan, found.fifths))
+        write(
+            catalog.SEGMENT_DISTRIBUTION,
+            lambda: distribution_rows(found.totals, found.quartiles, found.profiles.suppressed, plan),
+        )
         write(catalog.EVERYBODY, lambda: everybody_rows(found.everybody, found.outside, plan))
         write(catalog.FAIRNESS_STATS, fairness_stats(found.fairness))
         write(catalog.FAIRNESS_GROUPS, fairness_groups(found.fairness))

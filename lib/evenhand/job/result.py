@@ -46,6 +46,10 @@ class Result:
         return self.store.read(catalog.SEGMENT_PROFILES, self.run_id)
 
     @property
+    def distribution(self) -> DataFrame:
+        return self.store.read(catalog.SEGMENT_DISTRIBUTION, self.run_id)
+
+    @property
     def fairness_stats(self) -> DataFrame:
         return self.store.read(catalog.FAIRNESS_STATS, self.run_id)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import combinations
 
-from evenhand.plan.accounting import SYMBOL, epsilon_of, half_width
+from evenhand.plan.accounting import SYMBOL, epsilon_of, half_width, like_laplace
 from evenhand.plan.crowded import wide
+from evenhand.plan.distribution import TOTALS_SHARE
 from evenhand.plan.groups import group_tables
 from evenhand.plan.magnitudes import customers_needed
 from evenhand.plan.method import strength
@@ -19,6 +21,7 @@ LEVEL = 0.95
 ENOUGH = 300.0
 # Below a third of that no measured case was near, and the noise decides what the segments look like.
 FAR_BELOW = 100.0
+HISTOGRAM_BINS = 64  # by which medians are found
 
 
 def needed_epsilon(plan: Plan) -> float:
@@ -138,6 +141,11 @@ def expectations(plan: Plan) -> list[Expectation]:
         Expectation("typical values", "the range between a feature's bounds", value / segment, 0.05),
         Expectation("counts of a group in a segment", f"an evenly sized cell ({cell:,.0f})", group / cell, 0.1),
     ]
+    if plan.segments.distribution is not None:
+        each = plan.distribution_budget * (1 - TOTALS_SHARE) / len(plan.features)
+        bins = 1.96 * math.sqrt(2 * HISTOGRAM_BINS) * like_laplace(each, privacy.unit) / 2  # the median weighs each bin by half
+        of = f"an evenly sized segment ({segment:,.0f} customers)"
+        found.append(Expectation("customers below a median", of, bins / segment, 0.05))
     if plan.segments.movement is not None:
         tenth = segment / 10
         of = f"a tenth of an evenly sized segment ({tenth:,.0f})"

@@ -191,6 +191,7 @@ def _budget(plan: Plan) -> list[str]:
     shares |= {"bounds": plan.bounds_budget / len(plan.to_find)} if plan.to_find else {}
     shares = {f"split.{name}": share for name, share in shares.items()}
     shares |= {"segments.movement.share": plan.movement_budget} if plan.segments.movement else {}
+    shares |= {"segments.distribution.share": plan.distribution_budget} if plan.segments.distribution else {}
     least = LEAST_SHARE[unit]
     return [
         f"privacy: at epsilon {plan.privacy.epsilon:g} {name} takes {SYMBOL[unit]} = {share:.1g}; its noise fits 64-bit "

@@ -39,6 +39,7 @@ def explain(plan: Plan) -> str:
         "What comes out",
         *_wrapped(_result(plan)),
         *_wrapped(mitigation_in_words(plan)),
+        *_wrapped(distribution_in_words(plan)),
         *_wrapped(movement_in_words(plan)),
         "",
         "Where it goes",
@@ -152,6 +153,17 @@ def movement_in_words(plan: Plan) -> str:
     )
 
 
+def distribution_in_words(plan: Plan) -> str:
+    """What is asked of features by segment beside typical values, and its price; empty where nothing is."""
+    if plan.segments.distribution is None:
+        return ""
+    unit = plan.privacy.unit
+    return (
+        "Distribution: median and quartiles of each feature in each segment, and of features on log scales that are a sum or a count of events "
+        f"the share of each segment in the total. It takes {SYMBOL[unit]} = {plan.distribution_budget:.4g} of the run's."
+    )
+
+
 def kept_in_words(plan: Plan) -> str:
     """How long what is about people is kept."""
     kept = plan.retention
@@ -177,6 +189,7 @@ def _budget(plan: Plan) -> list[str]:
     each_share = (("summary", split.summary), ("profiles", split.profiles), ("fairness", split.fairness))
     spent = [("bounds", plan.bounds_budget)] if plan.to_find else []
     spent += [(name, plan.shared_budget * share) for name, share in each_share]
+    spent += [("distribution", plan.distribution_budget)] if plan.segments.distribution else []
     spent += [("movement", plan.movement_budget)] if plan.segments.movement else []
     delta, counted = "", []
     if privacy.delta is not None:
@@ -194,7 +207,7 @@ def _budget(plan: Plan) -> list[str]:
             f"at most {privacy.runs_covered} runs like this one{a_period}"
         ),
         *(line for sentence in caveat + counted for line in hanging(sentence, "    ")),
-        *(f"    {name:<9} {SYMBOL[privacy.unit]} = {cost:.4g} ({cost / privacy.budget:.0%})" for name, cost in spent),
+        *(f"    {name:<12} {SYMBOL[privacy.unit]} = {cost:.4g} ({cost / privacy.budget:.0%})" for name, cost in spent),
         *(_wrapped(finding(plan)) if plan.to_find else []),
         *_wrapped(learning(plan)),
     ]

@@ -13,7 +13,7 @@ from evenhand.plan.models import Plan
 
 BOUNDS, MARGINALS, SUMMARY = "bounds", "marginals", "summary"
 GROUPS, MARGINS = "groups", "margins"
-ASSESSMENT, MOVEMENT = "assessment", "movement"
+ASSESSMENT, MOVEMENT, DISTRIBUTION = "assessment", "movement", "distribution"
 # In `strength`, expected customers × ε of the learning / (k × features); with Gaussian noise, that of noise as strong. All
 # from trials over several draws of the mixes in docs/evidence/accuracy.md, at 10^4 to 10^6 customers.
 PLAIN_BELOW = 20.0  # histograms and steps are mostly noise here; a single question, asked loudly, says as much or is refused
@@ -90,7 +90,8 @@ def questions_of(plan: Plan) -> dict[str, float]:
     """The cost of every question that a run of the plan may ask, by its name, in the order of asking."""
     split, budget = plan.privacy.split, plan.shared_budget
     first = {BOUNDS: plan.bounds_budget} if plan.to_find else {}
-    last = {MOVEMENT: plan.movement_budget} if plan.segments.movement else {}
+    last = {DISTRIBUTION: plan.distribution_budget} if plan.segments.distribution else {}
+    last |= {MOVEMENT: plan.movement_budget} if plan.segments.movement else {}
     return first | Method.of(plan).questions | {ASSESSMENT: budget * (split.profiles + split.fairness)} | last
 
 

@@ -17,6 +17,7 @@ from pydantic import Field, Tag, ValidationInfo, field_validator, model_validato
 from evenhand.plan.activation import Activation
 from evenhand.plan.base import EitherForm, Model, Name, Text
 from evenhand.plan.data import Output, Pseudonyms, Sources
+from evenhand.plan.distribution import Distribution
 from evenhand.plan.erasure import Erasure
 from evenhand.plan.fairness import Fairness
 from evenhand.plan.features import Attribute, Feature
@@ -81,9 +82,19 @@ class Segments(Model):
         description="How many customers went from which segment to which since the last published run. Without it nobody's segments of two runs "
         "are held against each other.",
     )
+    distribution: Distribution | None = Field(
+        default=None,
+        description="Median and quartiles of each feature in each segment, and who brings the total of features on log scales. Without it "
+        "typical values are told alone, and totals of features without a log scale.",
+    )
 
     @model_validator(mode="after")
     def _several(self) -> Self:
+        taken = sum(asked.share for asked in (self.movement, self.distribution) if asked)
+        if taken >= 1:
+            raise ValueError(
+                f"the shares of movement and distribution add up to {taken:g}, which leaves nothing to learn segments from"
+            )
         if self.prefer is not None and isinstance(self.k, int):
             raise ValueError("prefer chooses among several numbers of segments; state k as a range, or leave prefer out")
         return self
@@ -217,9 +228,15 @@ class Plan(Model):
         return (self.privacy.budget - self.bounds_budget) * asked.share if asked else 0.0
 
     @property
+    def distribution_budget(self) -> float:
+        """What medians, quartiles and totals by segment may spend, in the unit of the budget."""
+        asked = self.segments.distribution
+        return (self.privacy.budget - self.bounds_budget) * asked.share if asked else 0.0
+
+    @property
     def shared_budget(self) -> float:
         """What summary, profiles and fairness divide, in the unit of the budget."""
-        return self.privacy.budget - self.bounds_budget - self.movement_budget
+        return self.privacy.budget - self.bounds_budget - self.movement_budget - self.distribution_budget
 
     @property
     def attribute_names(self) -> list[str]:

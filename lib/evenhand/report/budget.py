@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from datetime import date
 
-from evenhand.plan.method import ASSESSMENT, BOUNDS, MOVEMENT, Method
+from evenhand.plan.method import ASSESSMENT, BOUNDS, DISTRIBUTION, MOVEMENT, Method
 from evenhand.plan.models import Plan
 from evenhand.plan.periods import ALWAYS, renewal
 from evenhand.plan.privacy import Privacy
@@ -62,7 +62,7 @@ def read_budget(store: Store, plan: Plan, run_id: str) -> Budget:
     account = read_book(store).account(plan.privacy)
     spent = account.spent(account.newest)
     answers = store.read(catalog.BUDGET_ENTRIES, run_id).select("question", "parts").collect()
-    asked = [BOUNDS, *Method.of(plan).questions, ASSESSMENT, MOVEMENT]
+    asked = [BOUNDS, *Method.of(plan).questions, ASSESSMENT, DISTRIBUTION, MOVEMENT]
     answers.sort(key=lambda answer: asked.index(answer.question) if answer.question in asked else len(asked))
     parts = [{"question": a.question, **part} for a in answers for part in json.loads(a.parts)]
     return Budget(account.total, spent.epsilon, parts, account.newest, account.delta_total, spent.delta)

@@ -50,6 +50,7 @@ class Facts:
     waves: list[Wave] = field(default_factory=list)  # of each survey the newest
     outcomes: list[Counted] = field(default_factory=list)  # of each outcome and activation the newest
     lasting: Lasting | None = None  # which segments are those of the last run; None of a first run
+    distribution: Rows = field(default_factory=list)  # shares of totals by segment, and quartiles where the plan asks
     movement: Moved | None = None  # who went from which segment to which; None where the plan does not ask
 
     @property

@@ -11,6 +11,7 @@ from evenhand.plan.load import fingerprint
 from evenhand.plan.models import Plan
 from evenhand.records.runs import last_state, started_as_of, written_on
 from evenhand.report.budget import read_budget
+from evenhand.report.distribution import read_distribution
 from evenhand.report.everyone import everybody
 from evenhand.report.facts import Facts
 from evenhand.report.feedback import read_waves
@@ -55,7 +56,7 @@ def gather(store: Store, plan: Plan, run_id: str) -> Facts:
         budget = pool.submit(read_budget, store, plan, run_id)
         tradeoff, bounds = (pool.submit(read, store, plan, run_id) for read in (_tradeoff, _bounds))
         offers, by_noise = (pool.submit(read, store, plan, run_id) for read in (reached, unsure))
-        lasting = pool.submit(read_lasting, store, run_id)
+        lasting, distributed = pool.submit(read_lasting, store, run_id), pool.submit(read_distribution, store, run_id)
         waves, outcomes = pool.submit(read_waves, store, run_id), pool.submit(read_counted, store, plan, run_id)
         fits, profiles, everyone, fairness, by_group, verdicts, proxies = (future.result() for future in waiting)
         spent, state = budget.result(), begun.result()
@@ -99,6 +100,7 @@ def gather(store: Store, plan: Plan, run_id: str) -> Facts:
         waves.result(),
         outcomes.result(),
         lasting.result(),
+        distributed.result(),
         read_movement(store, plan, run_id, lasting.result()),
     )
 

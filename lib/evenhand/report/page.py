@@ -24,6 +24,7 @@ from evenhand.plan.features import Feature
 from evenhand.plan.groups import group_tables
 from evenhand.plan.models import Plan
 from evenhand.plan.periods import EACH
+from evenhand.report.distribution import added, quartiles_by_feature, totals_by_segment
 from evenhand.report.doubts import do_not_act, miscounted
 from evenhand.report.drawing import NARROW, WIDE, Paper
 from evenhand.report.facts import Facts, in_words
@@ -111,6 +112,9 @@ def _context(facts: Facts, *papers: Paper) -> dict[str, object]:
         "crowded": crowded(facts.outside, plan),
         "sentences": segment_sentences(facts),
         "fifths": fifths_in_words(facts),
+        "added": added(plan, facts.distribution),
+        "totals": totals_by_segment(facts),
+        "quartiles": quartiles_by_feature(facts),
         "by_recency": any(name.endswith("recency") for name in plan.feature_names),
         "natural": no_natural_groups(facts),
         "chosen": chosen_in_words(facts),

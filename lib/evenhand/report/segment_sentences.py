@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from evenhand.describe.label import NOTICEABLE
 from evenhand.plan.features import Feature
+from evenhand.report.distribution import brings
 from evenhand.report.facts import Facts, sure_deviations
 from evenhand.report.words import Form, Row, interval, isolated, number
 
@@ -33,7 +34,7 @@ def _sentence(facts: Facts, size: Row, form: Form) -> str:
     told.sort(key=lambda of: -abs(of[2]))
     said = [_compared(facts, feature, row) for feature, row, _ in told[:MOST] if feature.name in facts.everyone]
     compared = f" {_capital('; '.join(said))}." if said else ""
-    return f"{label}: {form.about(size)} customers.{compared}"
+    return f"{label}: {form.about(size)} customers.{brings(facts, size['segment'])}{compared}"
 
 
 def _compared(facts: Facts, feature: Feature, row: Row) -> str:

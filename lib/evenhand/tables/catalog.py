@@ -130,6 +130,12 @@ SEGMENT_PROFILES = TableSpec(
     "segment INT, label STRING, measure STRING, value DOUBLE, low DOUBLE, high DOUBLE, deviations DOUBLE, deviations_low DOUBLE, "
     "deviations_high DOUBLE, fifth_low INT, fifth_high INT, unit STRING, suppressed BOOLEAN, run_id STRING",
 )
+# Who brings the total of each feature that can be added up; where the plan asks, median and quartiles too.
+SEGMENT_DISTRIBUTION = TableSpec(
+    "segment_distribution",
+    "open",
+    "segment INT, feature STRING, figure STRING, value DOUBLE, low DOUBLE, high DOUBLE, unit STRING, suppressed BOOLEAN, run_id STRING",
+)
 # How many customers there are, and the standard deviation of each feature on its scale.
 EVERYBODY = TableSpec("everybody", "open", "figure STRING, feature STRING, value DOUBLE, low DOUBLE, high DOUBLE, run_id STRING")
 FAIRNESS_STATS = TableSpec(
@@ -234,6 +240,7 @@ ALL = (
     SEGMENT_CENTERS,
     SEGMENT_FITS,
     SEGMENT_PROFILES,
+    SEGMENT_DISTRIBUTION,
     EVERYBODY,
     FAIRNESS_STATS,
     FAIRNESS_GROUPS,

@@ -251,6 +251,15 @@ MEANINGS = {
             "unit": "The unit of the value.",
         },
     ),
+    "segment_distribution": Meaning(
+        "How features are distributed over and inside the segments: a row a segment, feature and figure. No row where there is nothing of the kind.",
+        {
+            "figure": "`share of the total`: the segment's share in the sum over all customers, of values inside the bounds; of features that are a sum or count of events. "
+            "With `segments.distribution` also `lower quartile`, `median` and `upper quartile`: the least value that so many of the segment's customers do not exceed.",
+            "value": "The figure; null where suppressed, and where its ends are all that can be told.",
+            "unit": "The feature's unit; empty of shares.",
+        },
+    ),
     "everybody": Meaning(
         "Figures about all customers of the run.",
         {

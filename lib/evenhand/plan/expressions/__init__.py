@@ -20,6 +20,7 @@ __all__ = [
     "ExpressionError",
     "FoldOf",
     "Folded",
+    "adds_up",
     "folded",
     "inspect_aggregate",
     "inspect_row",
@@ -64,6 +65,12 @@ def summed_column(text: str) -> str | None:
     if isinstance(inner, exp.If):
         inner = inner.args["true"]
     return inner.name if isinstance(inner, exp.Column) else None
+
+
+def adds_up(text: str) -> bool:
+    """Whether the aggregate is a sum or a count of rows and nothing else, so that those of all customers can be added up."""
+    tree = parsed(text)
+    return called(tree) in ("sum", "count") and tree.find(exp.Distinct) is None
 
 
 def _folded(tree: exp.Expression, as_of_sql: str) -> Folded:
