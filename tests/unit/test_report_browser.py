@@ -14,9 +14,12 @@ import pytest
 from test_report import facts
 from test_report_mitigation import BOUND, MITIGATION, POINTS
 from test_report_movement import PLAN, ROWS, SAME, THEN
+from test_segment_map import APART, with_values
 
+from evenhand.describe.quartiles import QUARTILES
 from evenhand.report.movement import Moved
 from evenhand.report.page import render
+from evenhand.rows.distribution import TOTAL
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs the extra `browser`")
 axe_api = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs the extra `browser`")
@@ -39,7 +42,7 @@ TEXTS = """() => [...document.querySelectorAll("figure svg")].filter(s => s.getC
 
 @pytest.fixture(scope="module")
 def made() -> str:
-    """A page with every part: mitigation, bounds, a curve over k, movement, long labels."""
+    """A page with every part: mitigation, bounds, a curve over k, movement, map, shares of totals, long labels."""
     curve = [
         {"k": k, "method": "curve", "cost": 9.0, "cost_low": 8.0, "cost_high": 10.0, "silhouette": s, "chosen": k == 4}
         | {"silhouette_low": s - 0.03, "silhouette_high": s + 0.03, "silhouette_evenly": 0.25}
@@ -47,7 +50,16 @@ def made() -> str:
     ]
     moved = Moved("autumn", ROWS, THEN | {4: LONG}, SAME)
     found = facts(plan=MITIGATION | UNITS | PLAN, tradeoff=POINTS, bounds=[BOUND], curve=curve, lasting=SAME, movement=moved)
-    return render(replace(found, profiles=[r | {"label": LONG if r["segment"] == 1 else r["label"]} for r in found.profiles]))
+    apart = with_values(APART).profiles  # for the map
+    figures = {"value": 0.61, "low": 0.58, "high": 0.64, "unit": "", "suppressed": False}
+    brought = [
+        {"segment": s, "feature": name, "figure": figure} | figures
+        for name in found.plan.feature_names
+        for figure in (TOTAL, *QUARTILES)
+        for s in found.labels
+    ]
+    profiles = [r | {"label": LONG if r["segment"] == 1 else r["label"]} for r in apart]
+    return render(replace(found, profiles=profiles, distribution=brought))
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +100,7 @@ def test_nothing_is_cut_and_no_letter_is_tiny(shown: Callable[..., Any], width: 
     page = shown(width)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     charts = page.evaluate(TEXTS)
-    assert len(charts) == 7  # sizes, typical values, movement, two attributes, price, curve: each once
+    assert len(charts) == 8  # sizes, typical values, map, movement, two attributes, price, curve: each once
     for text in (text for chart in charts for text in chart):
         assert text["size"] >= 9.5, text
         assert text["left"] >= 0 and text["right"] <= width, text

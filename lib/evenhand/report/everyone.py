@@ -51,6 +51,12 @@ def _on_scale(row: Row, feature: Feature) -> dict[str, float]:
     return {"value": (low + high) / 2 if row["value"] is None else _scaled(row["value"], feature), "low": low, "high": high}
 
 
+def on_unit_scale(row: Row, feature: Feature) -> dict[str, float]:
+    """The same, from 0 at the lower bound to 1 at the upper one."""
+    low, high = (_scaled(limit, feature) for limit in feature.limits)
+    return {end: (value - low) / (high - low) for end, value in _on_scale(row, feature).items()}
+
+
 def _scaled(value: float, feature: Feature) -> float:
     return math.log1p(max(value - feature.limits[0], 0.0)) if feature.scale == "log" else value
 

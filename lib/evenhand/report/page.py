@@ -35,6 +35,7 @@ from evenhand.report.limits import adapted
 from evenhand.report.number_of_segments import chosen_in_words, no_natural_groups
 from evenhand.report.offers import rule
 from evenhand.report.plots import plots_of
+from evenhand.report.segment_map import map_of
 from evenhand.report.segment_sentences import segment_sentences
 from evenhand.report.words import (
     ALONE,
@@ -112,6 +113,7 @@ def _context(facts: Facts, *papers: Paper) -> dict[str, object]:
         "crowded": crowded(facts.outside, plan),
         "sentences": segment_sentences(facts),
         "fifths": fifths_in_words(facts),
+        "map": map_of(facts),
         "added": added(plan, facts.distribution),
         "totals": totals_by_segment(facts),
         "quartiles": quartiles_by_feature(facts),

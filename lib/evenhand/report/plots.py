@@ -10,6 +10,7 @@ from evenhand.plan.groups import group_tables
 from evenhand.report.drawing import WIDE, Paper, row_height, svg
 from evenhand.report.facts import Facts, sure_deviations
 from evenhand.report.flow import flow
+from evenhand.report.segment_map import drawn_map, map_of
 from evenhand.report.words import Row, Rows, among, estimate, interval, isolated, number, percents, sure_distance
 
 MOST_RATIO = 20.0
@@ -20,6 +21,8 @@ NAMES, LEGEND, LETTER = 240, 200, 8.0  # pixels beside the columns of the heat m
 def plots_of(facts: Facts, paper: Paper = WIDE) -> dict[str, str]:
     """Name to SVG, each with its text alternative."""
     plots = {"segments": _segments(facts, paper), "profiles": _profiles(facts, paper)}
+    if (found := map_of(facts)) is not None:
+        plots["map"] = drawn_map(found, facts.labels, paper)
     for table in group_tables(facts.plan):
         plots[f"fairness of {table.name}"] = _fairness(facts, table.name, paper, worst_first=False)
         plots[f"fairness of {table.name}, worst first"] = _fairness(facts, table.name, paper, worst_first=True)
