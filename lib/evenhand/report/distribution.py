@@ -14,6 +14,7 @@ from evenhand.tables.catalog import SEGMENT_DISTRIBUTION
 from evenhand.tables.store import Store
 
 BEARS_A_SENTENCE = 0.25  # of a share: where half of its range is more, it stands in the table alone
+SMALL = 0.01  # of the total: a range that is no wider says enough
 SUM = "sum("
 
 
@@ -51,16 +52,11 @@ def quartiles_by_feature(facts: Facts) -> list[tuple[Feature, dict[int, list[str
 def brings(facts: Facts, segment: int) -> str:
     """ "Brings about 61% of all monetary (EUR a year)." Of an amount rather than of a count of events; "" where noise says too little."""
     for feature in _amounts_first(added(facts.plan, facts.distribution)):
-        row = next(row for row in _of(facts.distribution, feature, TOTAL) if row["segment"] == segment)
-        if row["value"] is None or (row["high"] - row["low"]) / 2 > BEARS_A_SENTENCE * row["value"]:
+        rows = _of(facts.distribution, feature, TOTAL)
+        row = next(row for row in rows if row["segment"] == segment)
+        if row["value"] is None or (row["high"] - row["low"]) / 2 > max(BEARS_A_SENTENCE * row["value"], SMALL):
             return ""
-        rows = [of for of in _of(facts.distribution, feature, TOTAL) if of["value"] is not None]
-        form = Form.of(rows, percent=True)
-        figure = f"{form.number(row['low'])} to {form.number(row['high'])}"
-        told = (
-            f"about {form.number(row['value'], form.rough)} ({figure})" if row["high"] > row["low"] else form.number(row["value"])
-        )
-        return f" Brings {told} of all {_named(feature)}."
+        return f" Brings {Form.of(rows, percent=True).about(row)} of all {_named(feature)}."
     return ""
 
 
