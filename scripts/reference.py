@@ -18,10 +18,11 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 from pydantic.fields import FieldInfo
+from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticUndefined
 
-from evenhand.plan.base import Column, Model, Name, Number, Share, Text
-from evenhand.plan.features import Value
+from evenhand.plan.base import Column, Model, Name, Number, Share, Text, Value
+from evenhand.plan.categories import Categories
 from evenhand.plan.models import Plan
 from evenhand.plan.notice import Language
 from evenhand.plan.places import PlanPath
@@ -50,6 +51,7 @@ KINDS: list[tuple[Any, str]] = [
     (bool, "true or false"),
     (str, "text"),
 ]
+ENTRIES = {"rfm": Rfm, "categories": Categories}
 LIMITS = {Ge: ("at least", "ge"), Gt: ("above", "gt"), Le: ("at most", "le"), Lt: ("below", "lt")}
 
 
@@ -57,6 +59,8 @@ def keys(model: type[Model], path: str = "") -> Iterator[tuple[str, str, str, st
     """Key, type, default and meaning of every key of a model and of those below it, in the order of the code."""
     hints = get_type_hints(model, include_extras=True)
     for name, field in model.model_fields.items():
+        if any(isinstance(mark, SkipJsonSchema) for mark in field.metadata):
+            continue  # not for a plan's text
         key = path + (field.alias or name)
         if not field.description:
             raise SystemExit(f"reference: {model.__name__}.{name} has no description")
@@ -142,8 +146,8 @@ def default(field: FieldInfo) -> str:
 def keys_of(section: str) -> str:
     """The table of one section of the plan; `plan` is what stands beside the sections."""
     rows = list(keys(Plan))
-    if section == "rfm":  # an entry beside features, which it becomes
-        return _keys_table(list(keys(Rfm, "features[].")))
+    if section in ENTRIES:  # an entry beside features, which it becomes
+        return _keys_table(list(keys(ENTRIES[section], "features[].")))
     inside = {key for key, *_ in rows if "." in key or "[" in key}
     sections = {key.split(".")[0].removesuffix("[]") for key in inside}
     wanted = [row for row in rows if _section(row[0], sections) == section]

@@ -20,9 +20,9 @@ PLANS: Mapping[str, Plan] = {
     "one pass, Gaussian, an intersection": any_plan(
         2, 3, (2, -1), crossed=True, mitigation="group_blind", delta=1e-7, expected=300
     ),
-    "a step, balanced": any_plan(3, 4, (1, 2, -3), mitigation="balanced", expected=3_000, distribution=True),
+    "a step, balanced": any_plan(3, 4, (1, 2, -3), mitigation="balanced", expected=3_000, distribution=True, categories=(3,)),
     "several steps, balanced, Gaussian": any_plan(
-        5, 2, (4, -1), mitigation="balanced", delta=1e-7, expected=10_000, log=True, distribution=True
+        5, 2, (4, -1), mitigation="balanced", delta=1e-7, expected=10_000, log=True, distribution=True, categories=(1, 4)
     ),
 }
 SEED = 7

@@ -27,6 +27,7 @@ from evenhand.assignment.fair_map import FairMap, Moves
 from evenhand.assignment.joint_groups import JointGroups
 from evenhand.assignment.nearest import Centers, rounded_centers
 from evenhand.learn.refine import step_around
+from evenhand.plan.categories import blocks
 from evenhand.plan.geometry import STEPS
 from evenhand.plan.method import Method
 from evenhand.plan.metric import stretch
@@ -70,7 +71,9 @@ class Earlier:
         centers = rounded_centers(spots)
         points = np.clip(random.normal(spots[random.integers(0, k, 20)], random.choice([0.0, 300.0, 9000.0])), 0, STEPS - 1)
         seen = Summary(np.arange(20), random.uniform(1, 100, 20), points, private=True, stretch=stretch(plan.features))
-        steps = [step_around(i + 1, centers, seen, plan.privacy.unit) for i in range(len(method.refinements))]
+        steps = [
+            step_around(i + 1, centers, seen, plan.privacy.unit, blocks(plan.features)) for i in range(len(method.refinements))
+        ]
         fair_map = moved = None
         if method.balances:
             joint, mean_cost = JointGroups.of(plan).count, random.uniform(0.01, 1.0)

@@ -20,9 +20,11 @@ def any_plan(
     log: bool = False,
     weights: Sequence[float] = (1.0,),
     distribution: bool = False,
+    categories: Sequence[int] = (),
 ) -> Plan:
     """`attributes`: of each the number of its groups, or below zero of its bands; `crossed`: with an intersection of the first two;
-    `weights`: of the features, the last for all that are left; `distribution`: all are sums over events, and it is asked how they are distributed."""
+    `weights`: of the features, the last for all that are left; `distribution`: all are sums over events, and it is asked how they are
+    distributed; `categories`: of each column that has some how many it names, beside all others."""
     limits = [0, 100] if bounds else None
     scale = "log" if log else "linear"
     kinds = [
@@ -51,6 +53,16 @@ def any_plan(
                     "weight": weight,
                 }
                 for j, weight in enumerate([*weights, *[weights[-1]] * features][:features])
+            ]
+            + [
+                {
+                    "kind": "categories",
+                    "name": f"c{i}",
+                    "why": "audit",
+                    "column": f"c{i}",
+                    "categories": {f"v{v}": [f"v{v}"] for v in range(n)},
+                }
+                for i, n in enumerate(categories)
             ],
             "protected": [{"name": f"a{i}", "why": "audit", "column": f"a{i}", **kind} for i, kind in enumerate(kinds)],
             "segments": {"k": k} | ({"distribution": {"share": 0.1}} if distribution else {}),

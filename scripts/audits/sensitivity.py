@@ -15,8 +15,10 @@ import numpy as np
 from asked import Earlier
 from evenhand.ask.boxes import boxes_of
 from evenhand.ask.margins import NEAR
+from evenhand.plan.categories import blocks
 from evenhand.plan.geometry import STEPS
 from evenhand.plan.models import Plan
+from evenhand.plan.parted import FULL
 from evenhand.privacy.cube import Cube
 from evenhand.privacy.noise import Gaussian, Noise, NoiseSource, OpenDPNoise
 from evenhand.privacy.question import Integers, Part
@@ -122,8 +124,9 @@ def hardest(plan: Plan, earlier: Earlier, random: np.random.Generator, number: i
     d, boxes = len(plan.features), boxes_of(plan, earlier.marginals)
     places = [[0, STEPS - 1, *edges[1:-1], *(e - 1 for e in edges[1:-1])] for edges in boxes.edges]
     for step in earlier.steps:
-        places = [[*p, *step.low[:, j], *step.high[:, j], *step.middle[:, j]] for j, p in enumerate(places)]
-    points = np.stack([random.choice(np.clip(p, 0, STEPS - 1), number) for p in places], axis=1)
+        places = [[*p, *step.low[:, j], *step.high[:, j], *step.middle[:, j]] for j, p in zip(boxes.numbers, places, strict=True)]
+    points = np.zeros((number, d), dtype=np.int64)
+    points[:, boxes.numbers] = np.stack([random.choice(np.clip(p, 0, STEPS - 1), number) for p in places], axis=1)
     points[0], points[1] = 0, STEPS - 1
     points[2:4] = random.integers(0, 2, (len(points[2:4]), d)) * (STEPS - 1)
     return anybody(plan, random, points)
@@ -135,7 +138,12 @@ def somebody(plan: Plan, random: np.random.Generator, number: int) -> Sample:
 
 
 def anybody(plan: Plan, random: np.random.Generator, points: Integers) -> Sample:
-    """Customers at the given points, of any groups."""
+    """Customers at the given points, of any groups, and of any one category of each column that has some."""
+    points = points.astype(np.int64)
+    for block in blocks(plan.features):
+        points[:, block.columns] = (
+            np.eye(len(block.columns), dtype=np.int64)[random.integers(0, len(block.columns), len(points))] * FULL
+        )
     groups = [random.integers(0, len(a.group_names), len(points)) for a in plan.protected]
     hashes = random.integers(-(2**63), 2**63 - 1, len(points), endpoint=True)
-    return Sample.of(points.astype(np.int64), np.stack(groups, axis=1), hashes)
+    return Sample.of(points, np.stack(groups, axis=1), hashes)

@@ -26,6 +26,7 @@ from evenhand.plan.geometry import STEPS
 from evenhand.plan.load import parse_plan
 from evenhand.plan.models import Plan
 from measure import Measure, show
+from peers import python_of
 
 HERE = Path(__file__).parent
 EPSILONS = (0.1, 0.5, 1.0, 2.0)
@@ -44,6 +45,7 @@ GOOGLE = {
     ("Gaussian 10,000", 1.0): 2.00,
     ("Gaussian 100,000", 1.0): 1.27,
 }
+# It needs an older scikit-learn than we do.
 PEER_PACKAGES = ("diffprivlib==0.6.6", "scikit-learn==1.6.1", "numpy<2.3")
 SMALL, MORE_SEEDS = 20_000, 50  # with so few rows the noise decides more, and a seed costs next to nothing
 PEER_SEEDS = 3  # by default; the peer is slow
@@ -67,7 +69,7 @@ def main() -> None:
     peer_seeds = 0 if options.quick else few if options.peer_seeds is None else options.peer_seeds
     if not options.seeds and not peer_seeds:
         parser.error("--seeds 0 leaves the peer alone, so it needs --peer-seeds")
-    peer = _peer_python() if peer_seeds else None
+    peer = python_of("diffprivlib", *PEER_PACKAGES) if peer_seeds else None
     measures, ratios, met = [], {}, []
     for case in chosen:
         for name, epsilon, figures in _measured(case, epsilons, options.seeds, peer, peer_seeds, options.delta):
@@ -164,20 +166,6 @@ def _peer(python: str, rows: list[np.ndarray], base: list[float], k: int, epsilo
             subprocess.run(call, check=True)
             ratios += [inertia(points, centers) / base[draw] for centers in np.load(f"{folder}/centers.npy")]
     return ratios
-
-
-def _peer_python() -> str:
-    """An environment of its own for the peer, made once: it needs an older scikit-learn than we do."""
-    folder = Path("bench") / "diffprivlib"
-    python = folder / "bin" / "python"
-    if not (folder / "ready").exists():
-        print("bench: making an environment for diffprivlib, once", file=sys.stderr)
-        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-        subprocess.run(
-            [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *PEER_PACKAGES], check=True
-        )
-        (folder / "ready").touch()
-    return str(python)
 
 
 if __name__ == "__main__":

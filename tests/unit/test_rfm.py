@@ -97,7 +97,7 @@ def test_the_check_says_what_it_was_read_as() -> None:
 # What is wrong, and all that is said of it; line 24 is where the entry begins.
 WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
     "no_amount": ({k: v for k, v in RFM.items() if k != "amount"}, ["line 24: features.rfm.amount: missing, must be stated"]),
-    "another_kind": (RFM | {"kind": "rfn"}, ["line 24: features.rfn.kind: input should be 'rfm' (found: 'rfn')"]),
+    "another_kind": (RFM | {"kind": "rfn"}, ["line 24: features.rfn: there is no kind rfn; known: rfm, categories; a single feature has none"]),
     "a_misspelled_key": (RFM | {"amont": "x"}, ["line 28: features.rfm.amont: unknown key; did you mean amount?"]),
     "a_key_of_a_feature": (RFM | {"column": "x"}, ["line 28: features.rfm.column: unknown key; known keys: amount, bounds, days, events, kind, name, unit, why"]),
     "reversed_bounds": (RFM | {"bounds": {"monetary": [5, 1]}}, ["line 29: features.rfm.bounds.monetary: the bounds are reversed; write [1, 5] (found: [5, 1])"]),

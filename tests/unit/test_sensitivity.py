@@ -52,6 +52,7 @@ def plans(draw: st.DrawFn, bounds: bool = True) -> Plan:
         bounds=bounds,
         log=draw(st.booleans()),
         distribution=draw(st.booleans()),
+        categories=draw(st.lists(st.integers(1, 5), max_size=2)) if bounds else [],
         weights=draw(st.lists(st.sampled_from([0.01, 0.5, 1.0, 3.0, 100.0]), min_size=1, max_size=6)),
     )
 
@@ -213,8 +214,8 @@ def test_a_sensitivity_without_the_root_of_the_features_is_found_in_every_part_o
 def test_a_cap_of_the_costs_that_is_twice_what_is_declared_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     counted = tallies.COST_STEPS
 
-    def twice(distance: np.ndarray, features: int) -> np.ndarray:
-        return np.minimum((distance / tallies.cost_unit(features)).astype(np.int64), 2 * counted - 1)
+    def twice(distance: np.ndarray, greatest: float) -> np.ndarray:
+        return np.minimum((distance / tallies.cost_unit(greatest)).astype(np.int64), 2 * counted - 1)
 
     monkeypatch.setattr("evenhand.ask.assessment.costs", twice)
     for plan in (STEPWISE, GAUSSIAN):

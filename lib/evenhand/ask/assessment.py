@@ -14,15 +14,17 @@ from numpy.typing import NDArray
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from evenhand.ask.rows import Rows, block_parts, block_vectors, budget_of_numbers, read_rows
 from evenhand.assignment.fair_map import FairMap, assignment_fingerprint, with_segment
 from evenhand.assignment.in_numpy import assigned
 from evenhand.assignment.joint_groups import joint_code
 from evenhand.assignment.nearest import DISTANCE, Centers
 from evenhand.plan.accounting import Unit, row_sensitivity
-from evenhand.plan.features import Attribute
+from evenhand.plan.categories import blocks, numbers
 from evenhand.plan.geometry import STEPS
 from evenhand.plan.groups import GroupTable, batches, group_tables
 from evenhand.plan.method import ASSESSMENT
+from evenhand.plan.metric import greatest
 from evenhand.plan.models import Plan
 from evenhand.plan.privacy import COSTS_SHARE, PROXIES_SHARE, SIZE_SHARE, TABLES_SHARE
 from evenhand.privacy.question import Integers, Part, Question
@@ -55,9 +57,9 @@ def feature_part(attribute: str) -> str:
     return f"features by {attribute}"
 
 
-def cost_unit(features: int) -> float:
-    """A step of the cost in squared steps of fixed point."""
-    return COST_BOUND * features * float(STEPS**2) / COST_STEPS
+def cost_unit(greatest: float) -> float:
+    """A step of the cost in squared steps of fixed point, by the greatest squared distance that there can be."""
+    return COST_BOUND * greatest * float(STEPS**2) / COST_STEPS
 
 
 def segment_tallies(centers: Centers, fair_map: FairMap | None, plan: Plan) -> Question:
@@ -76,36 +78,40 @@ def segment_tallies(centers: Centers, fair_map: FairMap | None, plan: Plan) -> Q
 
 def _counted(assigned: DataFrame, k: int, plan: Plan) -> DataFrame:
     names = plan.feature_names
-    cost = F.least((F.col(DISTANCE) / cost_unit(len(names))).cast("bigint"), F.lit(COST_STEPS - 1).cast("bigint"))
+    cost = F.least((F.col(DISTANCE) / cost_unit(greatest(plan.features))).cast("bigint"), F.lit(COST_STEPS - 1).cast("bigint"))
     found = assigned.select("segment", cost.alias(COST), *names, *plan.attribute_names)
     found = apart(found) if len(batches(plan)) > 1 else apart_if_long(found, len(names), k)
     rows = found.select(COST, *names, F.explode(_cells(k, plan)).alias(CELL))
     # A cost's square in steps of 2^16, so that it is as large as the cost at most.
     costs = [F.sum(COST).alias("c"), F.sum(F.shiftright(F.col(COST) * F.col(COST), 16)).alias("cc")]
-    powers = [_power(F.col(n).cast("bigint") - MIDDLE) for n in names]
+    of_numbers = set(numbers(plan.features))
+    values = [F.col(n).cast("bigint") for n in names]
+    powers = [_power(value - MIDDLE) if j in of_numbers else value for j, value in enumerate(values)]
     sums = [F.sum(power).alias(f"s{j}") for j, power in enumerate(powers)]
     return rows.groupBy(CELL).agg(F.count("*").alias("n"), *costs, *sums)
 
 
 def _counted_of(people: Sample, segment: Integers, distance: NDArray[np.float64], k: int, plan: Plan) -> pa.Table:
     """The same of a sample."""
-    cost = costs(distance, people.points.shape[1])
+    cost = costs(distance, greatest(plan.features))
     cells, offset = [], 0
     for batch in batches(plan):
         code = people.combination([(plan.attribute_names.index(a.name), len(a.group_names)) for a in batch])
         cells.append(code * k + segment + offset * k - 1)
         offset += GroupTable(batch).size
     cell = np.concatenate([*cells, np.full(len(people), SQUARED)])
-    offsets = np.tile(people.points - MIDDLE, (len(cells) + 1, 1))
-    powers = np.where((cell == SQUARED)[:, None], offsets**2, offsets)
+    of_numbers = numbers(plan.features)
+    powers = np.tile(people.points, (len(cells) + 1, 1))
+    offsets = powers[:, of_numbers] - MIDDLE
+    powers[:, of_numbers] = np.where((cell == SQUARED)[:, None], offsets**2, offsets)
     each = np.tile(cost, len(cells) + 1)
     sums = {"c": each, "cc": each**2 >> 16} | {f"s{j}": powers[:, j] for j in range(powers.shape[1])}
     return counted({CELL: cell}, sums)
 
 
-def costs(distance: NDArray[np.float64], features: int) -> Integers:
+def costs(distance: NDArray[np.float64], greatest: float) -> Integers:
     """Squared distances of a sample in steps, as they are counted; any shape."""
-    return np.minimum((distance / cost_unit(features)).astype(np.int64), COST_STEPS - 1)
+    return np.minimum((distance / cost_unit(greatest)).astype(np.int64), COST_STEPS - 1)
 
 
 def _cells(k: int, plan: Plan) -> Column:
@@ -128,13 +134,18 @@ def _power(offset: Column) -> Column:
 
 def _vectors(table: pa.Table, k: int, plan: Plan) -> Mapping[str, Integers]:
     cubes, sums = _Cubes(table, k, plan), [f"s{j}" for j in range(len(plan.features))]
-    vectors = {SIZE: cubes.by_segment("n"), SUMS: np.stack([cubes.by_segment(s) for s in sums], axis=1).ravel()}
+    of_numbers = numbers(plan.features)
+
+    def summed(part: str, found: Integers) -> Mapping[str, Integers]:
+        return {part: found[:, of_numbers].ravel(), **block_vectors(part, found, blocks(plan.features))}
+
+    vectors = {SIZE: cubes.by_segment("n"), **summed(SUMS, np.stack([cubes.by_segment(s) for s in sums], axis=1))}
     for t in group_tables(plan):
         vectors[group_part(t.name)] = cubes.by_group(t, "n").ravel()
         vectors[cost_part(t.name)] = np.stack([cubes.by_group(t, c).sum(axis=1) for c in ("c", "cc")], axis=1).ravel()
         if len(t.attributes) == 1:
-            vectors[feature_part(t.name)] = np.stack([cubes.by_group(t, s).sum(axis=1) for s in sums], axis=1).ravel()
-    vectors[SQUARES] = np.array([cubes.squared(s) for s in sums], dtype=np.int64)
+            vectors |= summed(feature_part(t.name), np.stack([cubes.by_group(t, s).sum(axis=1) for s in sums], axis=1))
+    vectors[SQUARES] = np.array([cubes.squared(sums[j]) for j in of_numbers], dtype=np.int64)
     return vectors
 
 
@@ -173,17 +184,21 @@ class _Cubes:
 
 def assessment_parts(k: int, plan: Plan) -> tuple[Part, ...]:
     """Sizes and sums of k segments, then groups and costs by table, features by attribute, and everybody's squares."""
-    split, budget, unit, d = plan.privacy.split, plan.shared_budget, plan.privacy.unit, len(plan.features)
+    split, budget, unit, d = plan.privacy.split, plan.shared_budget, plan.privacy.unit, len(numbers(plan.features))
     size = Part(SIZE, k, 1, budget * split.profiles * SIZE_SHARE, "a customer is in one segment", unit)
     why = "a customer is in one segment, and at most half the range from the middle of each feature"
-    sums = _row_part(SUMS, k, d, MIDDLE, budget * split.profiles * (1 - SIZE_SHARE), why, unit)
+    sums = _feature_parts(SUMS, k, budget * split.profiles * (1 - SIZE_SHARE), why, plan)
     fairness, tables = budget * split.fairness, group_tables(plan)
     by_table = [p for t in tables for p in _table_parts(t, k, fairness / len(tables), unit)]
     proxies = fairness * PROXIES_SHARE
-    by_attribute = [_feature_part(a, d, proxies * (1 - SQUARES_SHARE) / len(plan.protected), unit) for a in plan.protected]
+    each, why = (
+        proxies * (1 - SQUARES_SHARE) / len(plan.protected),
+        "a customer is in one group, and at most half the range from the middle of each feature",
+    )
+    by_attribute = [p for a in plan.protected for p in _feature_parts(feature_part(a.name), len(a.group_names), each, why, plan)]
     why = "a customer's offset from the middle, squared, is at most half the range squared, for each of the features"
     squares = _row_part(SQUARES, 1, d, MIDDLE**2, proxies * SQUARES_SHARE, why, unit)
-    return (size, sums, *by_table, *by_attribute, squares)
+    return (size, *sums, *by_table, *by_attribute, squares)
 
 
 def _row_part(name: str, rows: int, width: int, each: int, cost: float, why: str, unit: Unit) -> Part:
@@ -200,9 +215,16 @@ def _table_parts(table: GroupTable, k: int, cost: float, unit: Unit) -> tuple[Pa
     )
 
 
-def _feature_part(attribute: Attribute, features: int, cost: float, unit: Unit) -> Part:
-    why = "a customer is in one group, and at most half the range from the middle of each feature"
-    return _row_part(feature_part(attribute.name), len(attribute.group_names), features, MIDDLE, cost, why, unit)
+def _feature_parts(name: str, rows: int, cost: float, why: str, plan: Plan) -> tuple[Part, ...]:
+    """The sums of all features: numbers in one part, and the categories of each column in one of theirs."""
+    unit, of_numbers = plan.privacy.unit, cost * budget_of_numbers(plan.features)
+    whole = _row_part(name, rows, len(numbers(plan.features)), MIDDLE, of_numbers, why, unit)
+    return (whole, *block_parts(name, rows, cost, plan.features, unit))
+
+
+def feature_sums(release: Release, name: str, plan: Plan) -> Rows:
+    """The sums of the features by segment (`SUMS`) or by a group (`feature_part`)."""
+    return read_rows(release, name, blocks(plan.features), float(MIDDLE))
 
 
 def small_segments(release: Release, plan: Plan) -> NDArray[np.bool_]:

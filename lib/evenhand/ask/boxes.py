@@ -28,12 +28,14 @@ EMPTY_KEPT = 8.0  # boxes in which nobody is that are kept all the same, on aver
 
 
 def box_key(boxes: Boxes, names: list[str]) -> Column:
-    """The box of a row of `prepared`: each feature's interval times its stride, added up."""
+    """The box of a row of `prepared`: each interval times its stride, added up."""
     pieces = [
-        _interval(F.col(name), edges) * F.lit(stride)
-        for name, edges, stride in zip(names, boxes.edges, boxes.strides, strict=True)
+        _interval(F.col(names[j]), edges) * F.lit(stride)
+        for j, edges, stride in zip(boxes.numbers, boxes.edges, boxes.strides, strict=False)
         if len(edges) > 2
     ]
+    for of, stride in zip(boxes.parted, boxes.strides[len(boxes.edges) :], strict=True):
+        pieces += [(F.col(names[j]) > 0).cast("int") * F.lit(i * stride) for j, i in zip(of.columns, of.of, strict=True) if i]
     return reduce(lambda a, b: a + b, pieces) if pieces else F.lit(0)
 
 
@@ -48,26 +50,29 @@ def _interval(value: Column, edges: tuple[int, ...]) -> Column:
 def boxes_in(people: Sample, boxes: Boxes) -> Integers:
     """The box of every row of a sample."""
     key = np.zeros(len(people), dtype=np.int64)
-    for j, (edges, stride) in enumerate(zip(boxes.edges, boxes.strides, strict=True)):
+    for j, edges, stride in zip(boxes.numbers, boxes.edges, boxes.strides, strict=False):
         key += np.searchsorted(np.array(edges[1:-1]), people.points[:, j], side="right") * stride
+    for of, stride in zip(boxes.parted, boxes.strides[len(boxes.edges) :], strict=True):
+        key += (people.points[:, of.columns] > 0) @ np.array(of.of) * stride
     return key
 
 
 def box_sums(plan: Plan, marginals: Marginals | None = None) -> Question:
-    """Counts, and per feature the sums of offsets from the box center, over every box, empty or not.
+    """Counts, and per feature of numbers the sums of offsets from the box center, over every box, empty or not.
 
     One customer is in one box: counts have sensitivity 1, the offset of a feature at most half the box's width.
     With `marginals` the boxes are cut where those say, without at midpoints.
     """
     boxes, names = boxes_of(plan, marginals), plan.feature_names
-    unit, about = plan.privacy.unit, fingerprint_of(*map(np.array, boxes.edges))
+    of_numbers = boxes.numbers
+    unit, about = plan.privacy.unit, fingerprint_of(*boxes.arrays)
 
     def in_spark(prepared: DataFrame) -> DataFrame:
-        sums = [F.sum(F.col(n).cast("bigint")).alias(f"s{j}") for j, n in enumerate(names)]
+        sums = [F.sum(F.col(names[j]).cast("bigint")).alias(f"s{j}") for j in of_numbers]
         return prepared.groupBy(box_key(boxes, names).alias("box")).agg(F.count("*").alias("n"), *sums)
 
     def in_numpy(people: Sample) -> pa.Table:
-        return counted({"box": boxes_in(people, boxes)}, {f"s{j}": people.points[:, j] for j in range(len(names))})
+        return counted({"box": boxes_in(people, boxes)}, {f"s{j}": people.points[:, j] for j in of_numbers})
 
     return Question(SUMMARY, box_parts(plan, boxes), in_spark, in_numpy, lambda table: _vectors(table, boxes, unit), about=about)
 
@@ -79,21 +84,21 @@ def boxes_of(plan: Plan, marginals: Marginals | None) -> Boxes:
 def _vectors(table: pa.Table, boxes: Boxes, unit: Unit) -> Mapping[str, Integers]:
     keys = table["box"].to_numpy().astype(np.int64)
     n = table["n"].to_numpy().astype(np.int64)
-    counts, offsets = np.zeros(boxes.count, dtype=np.int64), np.zeros((boxes.count, boxes.features), dtype=np.int64)
+    counts, offsets = np.zeros(boxes.count, dtype=np.int64), np.zeros(boxes.halves.shape, dtype=np.int64)
     counts[keys] = n
     # Summed in SQL, recentered here: the same offset computed per row costs four times as much.
-    sums = np.stack([table[f"s{j}"].to_numpy().astype(np.int64) for j in range(boxes.features)], axis=1)
-    offsets[keys] = (sums - n[:, None] * boxes.centers[keys]) * offset_factors(boxes.halves[keys], unit)
+    sums = np.stack([table[f"s{j}"].to_numpy().astype(np.int64) for j in boxes.numbers], axis=1)
+    offsets[keys] = (sums - n[:, None] * boxes.centers[keys][:, boxes.numbers]) * offset_factors(boxes.halves[keys], unit)
     return {COUNT: counts, OFFSETS: offsets.ravel()}
 
 
 def box_parts(plan: Plan, boxes: Boxes) -> tuple[Part, ...]:
-    """The counts of the boxes (boxes,), and the offsets of all features, box by box (boxes * features,)."""
+    """The counts of the boxes (boxes,), and the offsets of all features of numbers, box by box (boxes * numbers,)."""
     budget, unit = Method.of(plan).summary, plan.privacy.unit
     why = "a customer is in one box, and at most half its width from its center"
     return (
         Part(COUNT, boxes.count, 1, budget * COUNTS_SHARE, "a customer is in one box", unit),
-        offsets_part(boxes.count, boxes.features, budget * (1 - COUNTS_SHARE), why, unit),
+        offsets_part(boxes.count, len(boxes.edges), budget * (1 - COUNTS_SHARE), why, unit),
     )
 
 
@@ -142,7 +147,7 @@ class Summary:
 def read_summary(release: Release, plan: Plan, marginals: Marginals | None = None) -> Summary:
     """Post-processing: drop boxes that are most likely empty, shrink noisy means towards what was known before.
 
-    That is the mean of the box's intervals by the marginals, or its center.
+    That is the mean of the box's intervals by the marginals, or its center. Of categories nothing more is asked.
     """
     geometry = boxes_of(plan, marginals)
     noisy = release[COUNT]
@@ -151,9 +156,10 @@ def read_summary(release: Release, plan: Plan, marginals: Marginals | None = Non
     level = LEVEL if Method.of(plan).checks else max(LEVEL, 1 - 2 * EMPTY_KEPT / geometry.count)
     boxes = np.flatnonzero(noisy > release.noise(COUNT).half_width(level))
     weights = noisy[boxes].astype(np.float64)
-    centers, halves = geometry.centers[boxes].astype(np.float64), geometry.halves[boxes].astype(np.float64)
-    known = marginals.inside(geometry) if marginals else (geometry.centers.astype(np.float64), geometry.halves**2 / 3.0)
-    middles, spreads = known[0][boxes], known[1][boxes]
+    known = marginals.inside(geometry) if marginals else known_of(geometry)
+    found, around, numbers = known[0][boxes], known[1][boxes], geometry.numbers
+    middles, spreads = found[:, numbers], around[:, numbers]
+    centers, halves = geometry.centers[boxes][:, numbers].astype(np.float64), geometry.halves[boxes].astype(np.float64)
     sizes = np.maximum(weights, 1.0)[:, None] * offset_factors(geometry.halves[boxes], plan.privacy.unit)
     means = centers + release[OFFSETS].reshape(geometry.halves.shape)[boxes] / sizes
     # Wiener shrinkage by the spread inside the box; the noise of a mean has the variance of that of the sum over n².
@@ -161,8 +167,16 @@ def read_summary(release: Release, plan: Plan, marginals: Marginals | None = Non
     points = np.clip(points, centers - halves, centers + halves)
     # Whom a box holds are nearer to each other the nearer their mean is to its edge (the bound of Bhatia and Davis, 2000).
     inside = (halves**2 - (points - centers) ** 2) / np.maximum(halves**2 - (middles - centers) ** 2, 1.0)
-    around = spreads * np.minimum(inside, 1.0)
-    return Summary(boxes, weights, points, release.private, around=around, stretch=stretch(plan.features))
+    found[:, numbers], around[:, numbers] = points, spreads * np.minimum(inside, 1.0)
+    return Summary(boxes, weights, found, release.private, around=around, stretch=stretch(plan.features))
+
+
+def known_of(boxes: Boxes) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and variance that customers of a box are expected to have where nothing is known but its ends, (boxes, features) each."""
+    means, (low, high) = boxes.centers.astype(np.float64), boxes.ends
+    variances = (means - low) * (high - means)  # of values that are one end or the other, as those of categories
+    variances[:, boxes.numbers] = boxes.halves**2 / 3.0
+    return means, variances
 
 
 @dataclass(frozen=True)
@@ -183,9 +197,11 @@ def box_intervals(release: Release, found: Summary, boxes: Boxes) -> BoxInterval
     level = 1 - (1 - LEVEL) / 2 / boxes.count
     reach, slack = (release.noise(part).half_width(level) for part in (COUNT, OFFSETS))
     low, high = np.maximum(found.weights - reach, 0.0), found.weights + reach
-    centers, halves = boxes.centers[found.boxes], boxes.halves[found.boxes]
+    halves, numbers = boxes.halves[found.boxes], boxes.numbers
+    least, most = (end[found.boxes].astype(np.float64) for end in boxes.ends)
+    centers = boxes.centers[found.boxes][:, numbers]
     factors = offset_factors(halves, release.parts[OFFSETS].unit)
     sums = release[OFFSETS].reshape(boxes.halves.shape)[found.boxes]
     ends = quotient_ends((sums - slack) / factors, (sums + slack) / factors, low[:, None], high[:, None])
-    least, most = (np.clip(end, -halves, halves) + centers for end in ends)
+    least[:, numbers], most[:, numbers] = (np.clip(end, -halves, halves) + centers for end in ends)
     return BoxIntervals(low, high, np.fmin(least, found.points), np.fmax(most, found.points))

@@ -16,6 +16,7 @@ from evenhand.assignment.fair_map import FairMap, assignment_fingerprint, with_s
 from evenhand.assignment.in_numpy import assigned
 from evenhand.assignment.nearest import Centers
 from evenhand.plan.accounting import row_sensitivity
+from evenhand.plan.categories import numbers
 from evenhand.plan.distribution import TOTALS_SHARE, is_additive
 from evenhand.plan.features import Feature
 from evenhand.plan.geometry import BITS
@@ -41,21 +42,25 @@ def added_up(plan: Plan) -> list[int]:
 
 
 def distribution(centers: Centers, fair_map: FairMap | None, plan: Plan) -> Question:
-    """About the segments that these centers and this map make: 64 equal bins a feature and segment, and sums of amounts."""
-    k = len(centers)
+    """About the segments that these centers and this map make: 64 equal bins a segment and feature, and sums of amounts.
+
+    Of features that are numbers: of categories the typical values say all.
+    """
+    k, of_numbers = len(centers), numbers(plan.features)
 
     def in_spark(prepared: DataFrame) -> DataFrame:
         names = plan.feature_names
         rows = with_segment(prepared, centers, fair_map, plan).select("segment", *names)
         rows = apart_if_long(rows, len(names), k)
-        cells = [F.shiftright(n, BITS - BIN_BITS) + (F.col("segment") - 1 + j * k) * BINS for j, n in enumerate(names)]
+        bins = [F.shiftright(names[j], BITS - BIN_BITS) for j in of_numbers]
+        cells = [of + (F.col("segment") - 1 + i * k) * BINS for i, of in enumerate(bins)]
         amounts = [_amount(plan.features[j]).alias(f"t{j}") for j in added_up(plan)]
         cell_rows = rows.select(*amounts, F.explode(F.array(*cells)).alias(CELL))
         return cell_rows.groupBy(CELL).agg(F.count("*").alias("n"), *(F.sum(f"t{j}").alias(f"t{j}") for j in added_up(plan)))
 
     def in_numpy(people: Sample) -> pa.Table:
-        segment, d = assigned(people, centers, fair_map, plan)[0], len(plan.features)
-        cells = (people.points >> (BITS - BIN_BITS)) + (segment[:, None] - 1 + np.arange(d) * k) * BINS
+        segment, d = assigned(people, centers, fair_map, plan)[0], len(of_numbers)
+        cells = (people.points[:, of_numbers] >> (BITS - BIN_BITS)) + (segment[:, None] - 1 + np.arange(d) * k) * BINS
         amounts = {f"t{j}": np.repeat(amounts_of(people.points[:, j], plan.features[j]), d) for j in added_up(plan)}
         return counted({CELL: cells.ravel()}, amounts)
 
@@ -67,8 +72,9 @@ def distribution_parts(k: int, plan: Plan) -> tuple[Part, ...]:
     """A histogram a feature, and one part for the totals of all that are asked for. The parts compose sequentially."""
     budget, unit, width = plan.distribution_budget, plan.privacy.unit, len(added_up(plan))
     totals = budget * TOTALS_SHARE if width else 0.0
-    each, why = (budget - totals) / len(plan.features), "a customer is in one segment and in one bin of the feature"
-    histograms = [Part(histogram_part(name), k * BINS, 1, each, why, unit) for name in plan.feature_names]
+    of_numbers = [plan.feature_names[j] for j in numbers(plan.features)]
+    each, why = (budget - totals) / len(of_numbers), "a customer is in one segment and in one bin of the feature"
+    histograms = [Part(histogram_part(name), k * BINS, 1, each, why, unit) for name in of_numbers]
     if not width:
         return tuple(histograms)
     why = f"a customer is in one segment, and each amount is at most {AMOUNT} steps from the lower bound"
@@ -76,16 +82,15 @@ def distribution_parts(k: int, plan: Plan) -> tuple[Part, ...]:
 
 
 def _vectors(table: pa.Table, k: int, plan: Plan) -> Mapping[str, Integers]:
-    d, asked, cell = len(plan.features), added_up(plan), table[CELL].to_numpy().astype(np.int64)
+    of_numbers = [plan.feature_names[j] for j in numbers(plan.features)]
+    d, asked, cell = len(of_numbers), added_up(plan), table[CELL].to_numpy().astype(np.int64)
 
     def cube(column: str) -> Integers:
         full = np.zeros(d * k * BINS, dtype=np.int64)
         full[cell] = table[column].to_numpy().astype(np.int64)
         return full.reshape(d, k, BINS)
 
-    vectors: dict[str, Integers] = {
-        histogram_part(name): of.ravel() for name, of in zip(plan.feature_names, cube("n"), strict=True)
-    }
+    vectors: dict[str, Integers] = {histogram_part(name): of.ravel() for name, of in zip(of_numbers, cube("n"), strict=True)}
     if asked:  # a customer is in one bin of the first feature, so that the sums over these are over customers
         vectors[TOTALS] = np.stack([cube(f"t{j}")[0].sum(axis=1) for j in asked], axis=1).ravel()
     return vectors

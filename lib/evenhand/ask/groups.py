@@ -27,7 +27,7 @@ FITTING = 10  # rounds
 def group_counts(boxes: Boxes, plan: Plan) -> Question:
     """Customers by box and joint group, over all cells, empty or not; a customer is in one cell, so L1 sensitivity 1."""
     joint = JointGroups.of(plan)
-    about = fingerprint_of(*map(np.array, boxes.edges))
+    about = fingerprint_of(*boxes.arrays)
 
     def in_spark(prepared: DataFrame) -> DataFrame:
         cell = box_key(boxes, plan.feature_names) * F.lit(joint.count) + joint.code

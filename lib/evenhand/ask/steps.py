@@ -12,9 +12,11 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from evenhand.ask.boxes import OFFSETS, offsets_part
+from evenhand.ask.rows import Rows, block_parts, block_vectors, budget_of_numbers, read_rows
 from evenhand.assignment.in_numpy import segment_numbers
 from evenhand.assignment.nearest import CENTER_BITS, Centers, rounded_centers, segment_number
 from evenhand.plan.accounting import Unit
+from evenhand.plan.categories import Block, beside, numbers
 from evenhand.plan.geometry import offset_factors
 from evenhand.plan.method import Method, refinement
 from evenhand.plan.models import Plan
@@ -34,8 +36,9 @@ class Step:
     """The centers that people are assigned to, in sixteenths of a fixed-point step, and how far each may move.
 
     `low`, `middle`, `high` (k, features) in fixed point: a value is clipped to low and high, and its offset is taken from
-    the middle. `factors` (k, features): offsets are multiplied by them, so that one noise scale fits all. `unit`: in what
-    the step is priced, which decides the factors. `stretch` (features,): that of the axes, which decides who is nearest.
+    the middle. `factors` (k, numbers): the offsets of numbers are multiplied by them, so that one noise scale fits all. `unit`:
+    in what the step is priced, which decides the factors. `stretch` (features,): that of the axes, which decides who is nearest.
+    Categories are counted, and not clipped.
     """
 
     number: int
@@ -44,6 +47,12 @@ class Step:
     high: Integers
     unit: Unit = "epsilon"
     stretch: Floats | float = 1.0
+    blocks: tuple[Block, ...] = ()
+
+    @property
+    def numbers(self) -> list[int]:
+        """The positions of the features that are no categories."""
+        return beside(self.blocks, self.low.shape[1])
 
     @property
     def middle(self) -> Integers:
@@ -51,7 +60,8 @@ class Step:
 
     @property
     def factors(self) -> Integers:
-        return offset_factors(self.high - self.middle, self.unit)  # high - middle is not smaller than middle - low
+        # high - middle is not smaller than middle - low
+        return offset_factors((self.high - self.middle)[:, self.numbers], self.unit)
 
     @property
     def fingerprint(self) -> str:
@@ -91,16 +101,25 @@ def step_vectors(table: pa.Table, step: Step) -> Mapping[str, Integers]:
     sums = np.zeros_like(step.low)
     for j in range(sums.shape[1]):
         sums[index, j] = table[f"s{j}"].to_numpy().astype(np.int64)
-    return {SIZES: n, OFFSETS: ((sums - n[:, None] * step.middle) * step.factors).ravel()}
+    offsets = (sums - n[:, None] * step.middle)[:, step.numbers] * step.factors
+    return {SIZES: n, OFFSETS: offsets.ravel(), **block_vectors(OFFSETS, sums, step.blocks)}
 
 
-def _parts(step: Step, plan: Plan, k: int) -> tuple[Part, Part]:
+def _parts(step: Step, plan: Plan, k: int) -> tuple[Part, ...]:
     budget, unit = Method.of(plan).refinements[step.number - 1], step.unit
-    why = "a customer is in one segment and, clipped, at most half the clipping's width from its middle"
+    sums, why = (
+        budget * (1 - SIZES_SHARE),
+        "a customer is in one segment and, clipped, at most half the clipping's width from its middle",
+    )
     return (
         Part(SIZES, k, 1, budget * SIZES_SHARE, "a customer is in one segment", unit),
-        offsets_part(k, len(plan.features), budget * (1 - SIZES_SHARE), why, unit),
+        offsets_part(k, len(numbers(plan.features)), sums * budget_of_numbers(plan.features), why, unit),
+        *block_parts(OFFSETS, k, sums, plan.features, unit),
     )
+
+
+def _rows(release: Release, step: Step) -> Rows:
+    return read_rows(release, OFFSETS, step.blocks, step.middle[:, step.numbers].astype(np.float64), step.factors)
 
 
 def moved(release: Release, step: Step) -> Centers:
@@ -112,8 +131,9 @@ def moved(release: Release, step: Step) -> Centers:
     """
     sizes, before = release[SIZES].astype(np.float64)[:, None], step.centers / 2**CENTER_BITS
     people, there = np.maximum(sizes, 1.0), sizes > release.noise(SIZES).half_width(LEVEL)
-    moves = step.middle + release[OFFSETS].reshape(step.low.shape) / (people * step.factors) - before
-    noise = ((release.noise(OFFSETS).deviation * step.stretch / (people * step.factors)) ** 2).sum(axis=1, keepdims=True)
+    rows = _rows(release, step)
+    moves = rows.origin + rows.sums / people - before
+    noise = ((rows.deviation * step.stretch / people) ** 2).sum(axis=1, keepdims=True)
     told = (people * there * (((moves * step.stretch) ** 2).sum(axis=1, keepdims=True) - noise)).sum() / max(
         float((people * there).sum()), 1.0
     )
@@ -124,8 +144,9 @@ def moved(release: Release, step: Step) -> Centers:
 def step_ends(release: Release, step: Step) -> tuple[Floats, Floats]:
     """Where, with 95 % each, the means of the clipped values lie without noise, shape (k, features) each."""
     sizes, slack = release[SIZES].astype(np.float64)[:, None], release.noise(SIZES).half_width(EACH_OF_TWO)
-    sums, reach = release[OFFSETS].reshape(step.low.shape), release.noise(OFFSETS).half_width(EACH_OF_TWO)
-    found = quotient_ends((sums - reach) / step.factors, (sums + reach) / step.factors, sizes - slack, sizes + slack)
-    low, high = (np.clip(step.middle + end, step.low, step.high) for end in found)
+    rows = _rows(release, step)
+    reach = rows.reach(EACH_OF_TWO)
+    found = quotient_ends(rows.sums - reach, rows.sums + reach, sizes - slack, sizes + slack)
+    low, high = (np.clip(rows.origin + end, step.low, step.high) for end in found)
     rounded = moved(release, step) / 2**CENTER_BITS
     return np.fmin(low, rounded), np.fmax(high, rounded)

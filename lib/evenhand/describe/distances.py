@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from evenhand.ask.assessment import SIZE, SUMS, small_segments
+from evenhand.ask.assessment import SIZE, SUMS, feature_sums, small_segments
 from evenhand.describe.everybody import spreads, variances
 from evenhand.describe.profiles import mean_ends
 from evenhand.plan.models import Plan
@@ -56,12 +56,13 @@ def read_distances(release: Release, plan: Plan) -> Distances:
     shown, sizes = ~small_segments(release, plan), release[SIZE].astype(np.float64)
     k, d, some = len(sizes), len(plan.features), int(shown.sum())
     n = np.maximum(sizes[shown], 1.0)[:, None]
-    means = release[SUMS].reshape(k, d)[shown] / n
+    rows = feature_sums(release, SUMS, plan)
+    means = rows.sums[shown] / n
     share = n / max(float(n.sum()), 1.0)
     mean = (share * means).sum(axis=0)
-    of_sum, of_size = np.full((some, d), release.noise(SUMS).deviation) / n, release.noise(SIZE).deviation / n
+    of_sum, of_size = rows.deviation[shown] / n, release.noise(SIZE).deviation / n
     level = 1 - (1 - ALL_SIDES) / (k * d)
-    reached = partial(_reached, release, level)
+    reached = partial(_reached, rows.excess, release.noise(SIZE).excess_kurtosis, level)
     # The noise of segment i in the distance of segment j, (i, j, features): of its sum, and of its size.
     own = np.eye(some)[:, :, None]
     by_sum, by_size = (own - share[:, None]) * of_sum[:, None], (own * means - share[:, None] * mean) * of_size[:, None]
@@ -91,10 +92,10 @@ def _meet(release: Release, plan: Plan, shown: NDArray[np.bool_]) -> NDArray[np.
     return (low <= mean + above) & (high >= mean - below)  # type: ignore[no-any-return]
 
 
-def _reached(release: Release, level: float, by_sum: Floats, by_size: Floats) -> Floats:
+def _reached(excess: Floats, of_sizes: float, level: float, by_sum: Floats, by_size: Floats) -> Floats:
     """How far noise of these deviations, added up over their first axes, reaches with that chance."""
     of_sum, of_size = ((of**4).sum(axis=0) for of in (by_sum, by_size))
-    tails = release.noise(SUMS).excess_kurtosis * of_sum + release.noise(SIZE).excess_kurtosis * of_size
+    tails = excess * of_sum + of_sizes * of_size
     return sum_reach(np.concatenate([by_sum, by_size]), tails / np.maximum(of_sum + of_size, 1e-300), level)
 
 

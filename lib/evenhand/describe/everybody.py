@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from evenhand.ask.assessment import SIZE, SQUARES, SUMS
+from evenhand.ask.assessment import SIZE, SQUARES, SUMS, feature_sums
+from evenhand.plan.categories import blocks, numbers
 from evenhand.plan.geometry import STEPS
 from evenhand.plan.models import Plan
+from evenhand.plan.parted import FULL
 from evenhand.privacy.intervals import LEVEL, sum_half_width
 from evenhand.privacy.release import Release
 
@@ -56,10 +58,19 @@ def _width(low: float, high: float, scale: str) -> float:
 def variances(release: Release, plan: Plan, segments: int) -> tuple[Floats, Floats]:
     """Of each feature over everybody, from the noisy sums and squares; and how far sampling and noise put each off (standard errors)."""
     n, of_n = max(float(release[SIZE].sum()), 1.0), release.noise(SIZE).deviation * segments**0.5
-    means = release[SUMS].reshape(-1, len(plan.features)).sum(axis=0) / n
-    of_means = release.noise(SUMS).deviation * segments**0.5 / n
+    rows, of_numbers = feature_sums(release, SUMS, plan), numbers(plan.features)
+    every, of_every = rows.sums.sum(axis=0) / n, np.sqrt((rows.deviation**2).sum(axis=0)) / n
+    means, of_means = every[of_numbers], of_every[of_numbers]
     squares, of_squares = release[SQUARES] / n, release.noise(SQUARES).deviation / n
-    variances = squares - means**2
+    variances, errors = np.empty(len(every)), np.empty(len(every))
+    variances[of_numbers] = own = squares - means**2
     by_n = (2 * means**2 - squares) * of_n / n
-    sampled = 2 * np.maximum(variances, 0.0) ** 2 / n  # of a normal distribution
-    return variances, np.sqrt(of_squares**2 + (2 * means * of_means) ** 2 + by_n**2 + sampled)
+    sampled = 2 * np.maximum(own, 0.0) ** 2 / n  # of a normal distribution
+    errors[of_numbers] = np.sqrt(of_squares**2 + (2 * means * of_means) ** 2 + by_n**2 + sampled)
+    for columns in (list(block.columns) for block in blocks(plan.features)):
+        share, off = np.clip(every[columns] / FULL, 0.0, 1.0), np.hypot(of_every[columns], every[columns] * of_n / n) / FULL
+        sampled = share * (1 - share) / n
+        variances[columns] = FULL**2 * share * (1 - share)
+        # The derivative of p (1 - p) is at most 1 - 2 p, give or take what p itself is off.
+        errors[columns] = FULL**2 * (np.abs(1 - 2 * share) + 2 * np.sqrt(off**2 + sampled)) * np.sqrt(off**2 + sampled)
+    return variances, errors

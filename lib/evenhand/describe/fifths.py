@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from evenhand.ask.histograms import BINS, WIDTH
 from evenhand.describe.profiles import mean_ends
+from evenhand.plan.categories import blocks, numbers
 from evenhand.plan.models import Plan
 from evenhand.privacy.intervals import LEVEL, sum_reach
 from evenhand.privacy.noise import Noise
@@ -26,7 +27,10 @@ EACH = 1 - (1 - LEVEL) / 4
 
 @dataclass(frozen=True)
 class Fifths:
-    """From and to which fifth, 1 having the lowest values, shape (segments, features) each. Each pair holds for the noise with 95 %."""
+    """From and to which fifth, 1 having the lowest values, shape (segments, features) each; of categories, which have no order, 0.
+
+    Each pair holds for the noise with 95 %.
+    """
 
     low: Integers
     high: Integers
@@ -41,13 +45,17 @@ def read_fifths(release: Release, spread: Release, plan: Plan) -> Fifths:
     _, low, high = mean_ends(release, plan, EACH)
     below = np.clip(np.floor(low / WIDTH).astype(np.int64), 0, BINS - 1)  # so many bins are below the mean for sure
     reached = np.clip(np.floor(high / WIDTH).astype(np.int64), 0, BINS - 1) + 1  # and no more than these
-    least, most = np.empty_like(low), np.empty_like(high)
-    for j, name in enumerate(plan.feature_names):
+    least, most = np.zeros_like(low), np.zeros_like(high)
+    for j in numbers(plan.features):
+        name = plan.feature_names[j]
         at_least, at_most = _shares_below(spread[name].astype(np.float64), spread.noise(name))
         least[:, j], most[:, j] = at_least[below[:, j]], at_most[reached[:, j]]
     first = np.minimum(np.floor(least * FIFTHS).astype(np.int64) + 1, FIFTHS)
     last = np.maximum(np.ceil(most * FIFTHS).astype(np.int64), 1)
-    return Fifths(np.minimum(first, last), np.maximum(first, last))
+    low_fifth, high_fifth = np.minimum(first, last), np.maximum(first, last)
+    for block in blocks(plan.features):
+        low_fifth[:, block.columns] = high_fifth[:, block.columns] = 0
+    return Fifths(low_fifth, high_fifth)
 
 
 def _shares_below(noisy: Floats, noise: Noise) -> tuple[Floats, Floats]:

@@ -74,10 +74,19 @@ def _spoken(label: str, words: Collection[str]) -> list[str]:
 
 
 def _named(away: Floats, sure: Floats, features: list[Feature]) -> list[str]:
-    """The words for all features that are surely on one side and noticeably away, the farthest first."""
+    """The words for all features that are surely on one side and noticeably away, the farthest first.
+
+    Of the categories of a column one, since more of one are fewer of the others.
+    """
     told = np.where(sure == 0, 0.0, away)
     order = np.argsort(-np.abs(told), kind="stable")
-    return [_word(features[j], float(sure[j])) for j in order if abs(told[j]) >= NOTICEABLE]
+    words, columns = [], set[str]()
+    for j in (j for j in order if abs(told[j]) >= NOTICEABLE):
+        of = features[j].category
+        if of is None or of.of not in columns:
+            words.append(_word(features[j], float(sure[j])))
+            columns |= {of.of} if of else set()
+    return words
 
 
 def _word(feature: Feature, sure: float) -> str:

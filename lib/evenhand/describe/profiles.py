@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from evenhand.ask.assessment import MIDDLE, SIZE, SUMS, small_segments
+from evenhand.ask.assessment import SIZE, SUMS, feature_sums, small_segments
 from evenhand.plan.geometry import STEPS, to_unit
 from evenhand.plan.models import Plan
 from evenhand.privacy.intervals import EACH_OF_TWO, LEVEL, quotient_ends, share_bounds
@@ -66,10 +66,10 @@ def mean_ends(release: Release, plan: Plan, each: float = EACH_OF_TWO) -> tuple[
     Sum and size lie in their intervals with `each`.
     """
     noisy, wide = release[SIZE].astype(np.float64), release.noise(SIZE).half_width(each)
-    sums, sizes, least = release[SUMS].reshape(len(noisy), -1).astype(np.float64), noisy[:, None], _size_from(noisy, wide, plan)
-    slack = release.noise(SUMS).half_width(each)
-    low, high = quotient_ends(sums - slack, sums + slack, least[:, None], sizes + wide)
-    value, low, high = (np.clip(m, -MIDDLE, MIDDLE - 1) + MIDDLE for m in (sums / np.maximum(sizes, 1.0), low, high))
+    rows, sizes, least = feature_sums(release, SUMS, plan), noisy[:, None], _size_from(noisy, wide, plan)
+    slack = rows.reach(each)
+    low, high = quotient_ends(rows.sums - slack, rows.sums + slack, least[:, None], sizes + wide)
+    value, low, high = (np.clip(m + rows.origin, 0, STEPS - 1) for m in (rows.sums / np.maximum(sizes, 1.0), low, high))
     return value, low, high
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from evenhand.ask.distribution import histogram_part
 from evenhand.ask.histograms import BINS, WIDTH, without_negatives
 from evenhand.describe.profiles import MOST_WIDTH
+from evenhand.plan.categories import numbers
 from evenhand.plan.geometry import STEPS, to_unit
 from evenhand.plan.models import Plan
 from evenhand.privacy.intervals import LEVEL, sum_reach
@@ -22,7 +23,7 @@ QUARTILES = {"lower quartile": 0.25, "median": 0.5, "upper quartile": 0.75}
 
 @dataclass(frozen=True)
 class Quartiles:
-    """In the units of the plan, shape (quartiles, segments, features). Each interval holds for the noise with 95 %.
+    """In the units of the plan, shape (quartiles, segments, numbers), of the features that are no categories. Each interval holds for the noise with 95 %.
 
     A value is NaN where its ends are all that can be told.
     """
@@ -35,14 +36,15 @@ class Quartiles:
 def read_quartiles(release: Release, plan: Plan) -> Quartiles:
     """Post-processing of the histograms by segment. A quartile is the least value that so many customers do not exceed."""
     by_feature = []
-    for name in plan.feature_names:
+    features = [plan.features[j] for j in numbers(plan.features)]
+    for name in (feature.name for feature in features):
         part = histogram_part(name)
         histograms = release[part].astype(np.float64).reshape(-1, BINS)
         by_feature.append([[_quartile(h, release.noise(part), at) for h in histograms] for at in QUARTILES.values()])
     value, low, high = np.moveaxis(np.array(by_feature), (0, 3), (3, 0))  # (ends, quartiles, segments, features)
     told = np.where(high - low > MOST_WIDTH * STEPS, np.nan, value)
     # Ends are edges of bins, so no rounding can move anybody over them: to_unit adds what takes its half step away.
-    return Quartiles(*(to_unit(of - 0.5, plan.features) for of in (told, low, high)))
+    return Quartiles(*(to_unit(of - 0.5, features) for of in (told, low, high)))
 
 
 def _quartile(noisy: Floats, noise: Noise, at: float) -> tuple[float, float, float]:

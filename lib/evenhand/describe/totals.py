@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from evenhand.ask.assessment import MIDDLE, SIZE, SUMS
+from evenhand.ask.assessment import MIDDLE, SIZE, SUMS, feature_sums
 from evenhand.ask.distribution import AMOUNT, TOTALS, added_up, furthest_off
 from evenhand.describe.profiles import MOST_WIDTH
 from evenhand.plan.distribution import is_additive
@@ -45,18 +45,17 @@ def read_totals(release: Release, plan: Plan, amounts: Release | None) -> dict[s
         if feature.scale == "log" and amounts is not None and j in asked:
             shares = _of_amounts(amounts, asked.index(j), release, feature)
         elif feature.scale == "linear" and is_additive(feature):
-            shares = _of_sums(release, j, feature)
+            shares = _of_sums(release, feature_sums(release, SUMS, plan).sums[:, j], feature)
         else:
             continue
         found[feature.name] = replace(shares, low=np.where(is_lifted, 0.0, shares.low))
     return found
 
 
-def _of_sums(release: Release, j: int, feature: Feature) -> Shares:
+def _of_sums(release: Release, sums: Floats, feature: Feature) -> Shares:
     """Of a feature without a log scale: the sum of its offsets from the middle, and the middle for each customer."""
     (low, high), sizes = feature.limits, release[SIZE].astype(np.float64)
     step = (high - low) / STEPS
-    sums = release[SUMS].reshape(len(sizes), -1)[:, j].astype(np.float64)
     middle = low + (MIDDLE + 0.5) * step
     noise = [(step, release.noise(SUMS)), (middle, release.noise(SIZE))]
     return _shares(step * sums + middle * sizes, noise, 0.0, step / 2 * _at_most(release))

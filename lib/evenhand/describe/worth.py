@@ -11,12 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from evenhand.ask.assessment import MIDDLE, SIZE, SQUARES, SUMS
+from evenhand.ask.assessment import SIZE, SQUARES, SUMS, feature_sums
 from evenhand.assignment.nearest import CENTER_BITS, Centers
 from evenhand.plan.advice import is_too_small, remedy
+from evenhand.plan.categories import numbers
 from evenhand.plan.geometry import STEPS
 from evenhand.plan.metric import stretch
 from evenhand.plan.models import Plan
+from evenhand.plan.parted import FULL
 from evenhand.privacy.intervals import EACH_OF_TWO, Estimate, sum_reach
 from evenhand.privacy.release import Release
 
@@ -45,18 +47,20 @@ class Worth:
 
 def worth(release: Release, centers: Centers, plan: Plan) -> Worth:
     """From the answer to `segment_tallies` about the published centers (k, features)."""
-    sizes, at = release[SIZE].astype(np.float64), centers / 2**CENTER_BITS - MIDDLE
-    sums, customers = release[SUMS].reshape(at.shape).astype(np.float64), max(float(sizes.sum()), 1.0)
-    axes = stretch(plan.features) ** 2
-    mean = np.clip(sums.sum(axis=0) / customers, -MIDDLE, MIDDLE)
-    of_size, of_sum, of_square = (release.noise(part) for part in (SIZE, SUMS, SQUARES))
-    excess = max(noise.excess_kurtosis for noise in (of_size, of_sum, of_square))
+    rows, of_numbers = feature_sums(release, SUMS, plan), numbers(plan.features)
+    sizes, origin, sums = release[SIZE].astype(np.float64), rows.origin[0], rows.sums
+    at, customers, axes = centers / 2**CENTER_BITS - origin, max(float(sizes.sum()), 1.0), stretch(plan.features) ** 2
+    mean = np.clip(sums.sum(axis=0) / customers, -origin, STEPS - origin)
+    of_size, of_square = (release.noise(part) for part in (SIZE, SQUARES))
+    excess = max(of_size.excess_kurtosis, of_square.excess_kurtosis, float(rows.excess.max()))
     a_sum, a_customer = 2 * (at - mean) * axes, (at**2 * axes).sum(axis=1) - float(axes * mean @ mean)
     gain = float((a_sum * sums).sum() - a_customer @ sizes) + ROUNDING * customers * len(mean)
-    of_gain = np.concatenate([of_sum.deviation * a_sum.ravel(), of_size.deviation * a_customer])
+    of_gain = np.concatenate([(rows.deviation * a_sum).ravel(), of_size.deviation * a_customer])
     # To the first order of the noise, which moves everybody's mean as well: |x|² - 2 x·m + |m|², summed.
-    alone = float((release[SQUARES] * axes).sum() - 2 * sums.sum(axis=0) @ (axes * mean) + customers * (axes * mean @ mean))
-    moved = [of_square.deviation * axes, of_sum.deviation * np.tile(2 * axes * mean, len(sizes))]
+    squares, of_a_sum = FULL * sums.sum(axis=0), axes * (FULL - 2 * mean)  # of categories, whose values are 0 or FULL
+    squares[of_numbers], of_a_sum[of_numbers] = release[SQUARES], (axes * 2 * mean)[of_numbers]
+    alone = float(squares @ axes - 2 * sums.sum(axis=0) @ (axes * mean) + customers * (axes * mean @ mean))
+    moved = [of_square.deviation * axes[of_numbers], (rows.deviation * of_a_sum).ravel()]
     of_alone = np.concatenate([*moved, np.full(len(sizes), of_size.deviation * float(axes * mean @ mean))])
 
     def ranged(value: float, terms: Floats) -> Estimate:

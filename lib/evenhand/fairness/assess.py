@@ -22,6 +22,7 @@ from evenhand.fairness.reference import Shares, against_reference, customer_shar
 from evenhand.fairness.selection import Offered, offered
 from evenhand.fairness.worst import representation, segment_share, table_estimates
 from evenhand.plan.groups import GroupTable, group_tables
+from evenhand.plan.metric import greatest
 from evenhand.plan.models import Plan
 from evenhand.privacy.intervals import LEVEL, Estimate
 from evenhand.privacy.noise import Noise
@@ -127,7 +128,7 @@ def _with_segments(
     # Shares among fewer groups tell more totals, from which a hidden cell might follow.
     if not whole and (reference.base(large) != large).any():
         ratios = Interval(*[np.full(shown.shape, np.nan)] * 3)
-    costs = mean_costs(release, table, len(plan.features), k)[large]
+    costs = mean_costs(release, table, greatest(plan.features), k)[large]
     by_group = [GroupFigure(SHARE, "", among(large, customer_shares(shown, noise))), GroupFigure(COST, "", among(large, costs))]
     shares, ratios = among(large, segment_share(shown, noise)), among(large, _told(ratios, threshold))
     found = replace(found, shares=shares, ratios=ratios, by_group=by_group + found.by_group)

@@ -24,13 +24,13 @@ STANDS_OUT = 3.0  # standard errors
 LEAST = 1.0  # step of a cost, of those that are divided by
 
 
-def mean_costs(release: Release, table: GroupTable, features: int, segments: int) -> Interval:
+def mean_costs(release: Release, table: GroupTable, greatest: float, segments: int) -> Interval:
     """Mean squared distance to the assigned center in the unit cube, shape (groups,); far ones count as the bound.
 
     The value is NaN where it may be none at all.
     """
     sums, counts, errors = _sums(release, table, segments)
-    scale = cost_unit(features) / FIXED_STEPS**2
+    scale = cost_unit(greatest) / FIXED_STEPS**2
     mean = np.clip(_over(sums, counts), 0, COST_STEPS - 1)
     reach = NormalDist().inv_cdf((1 + LEVEL) / 2) * errors
     found = Interval(*((np.clip(v, 0, COST_STEPS - 1) + 0.5) * scale for v in (mean, mean - reach, mean + reach)))

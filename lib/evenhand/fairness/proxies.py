@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from evenhand.ask.assessment import MIDDLE, feature_part, group_part
+from evenhand.ask.assessment import MIDDLE, feature_part, feature_sums, group_part
 from evenhand.describe.everybody import STANDS_OUT, variances
 from evenhand.fairness.intervals import STEPS, inverted, steps
 from evenhand.plan.groups import GroupTable
@@ -37,15 +37,17 @@ class Proxy:
 
 def proxies(release: Release, table: GroupTable, plan: Plan, segments: int, judged: NDArray[np.bool_]) -> list[Proxy]:
     """The features by how well they tell one attribute's judged groups, the strongest first, those of which nothing can be told last."""
-    name, d = table.name, len(plan.features)
+    name = table.name
     counts = np.maximum(release[group_part(name)].reshape(table.size, segments).sum(axis=1).astype(np.float64), 1.0)[judged]
-    means = release[feature_part(name)].reshape(table.size, d).astype(np.float64)[judged] / counts[:, None]
-    noise, of_counts = release.noise(feature_part(name)), release.noise(group_part(name)).deviation * segments**0.5
+    rows, of_counts = feature_sums(release, feature_part(name), plan), release.noise(group_part(name)).deviation * segments**0.5
+    means = rows.sums[judged] / counts[:, None]
     of_features, its_errors = variances(release, plan, segments)
     found = []
     for j, feature in enumerate(plan.feature_names):
-        mean = np.clip(means[:, j], -MIDDLE, MIDDLE)
-        errors = np.sqrt(max(of_features[j], 0.0) / counts + (noise.deviation / counts) ** 2 + (mean * of_counts / counts) ** 2)
+        mean = np.clip(means[:, j] + rows.origin[0, j], 0, 2 * MIDDLE) - rows.origin[0, j]
+        errors = np.sqrt(
+            max(of_features[j], 0.0) / counts + (rows.deviation[judged, j] / counts) ** 2 + (mean * of_counts / counts) ** 2
+        )
         found.append(Proxy(name, feature, strength_of(mean, counts, errors, of_features[j], its_errors[j])))
     return sorted(found, key=lambda p: -np.nan_to_num(p.strength.value))
 

@@ -30,18 +30,28 @@ def center_ends(release: Release, boxes: Boxes, centers: Floats, kept: Summary) 
     Where no box is nearest, nothing is known: the whole range. `centers` are in fixed point.
     """
     counts, of_count, excess = release[COUNT].astype(np.float64), release.noise(COUNT).deviation, _excess(release)
-    factors = offset_factors(boxes.halves, release.parts[OFFSETS].unit)
-    sums, of_sums = release[OFFSETS].reshape(factors.shape) / factors, release.noise(OFFSETS).deviation / factors
-    nearest = nearest_boxes(boxes, centers, kept)
+    factors, numbers = offset_factors(boxes.halves, release.parts[OFFSETS].unit), boxes.numbers
+    sums, of_sums = np.zeros(boxes.centers.shape), np.zeros(boxes.centers.shape)  # of categories nothing is asked inside of boxes
+    sums[:, numbers], of_sums[:, numbers] = (
+        release[OFFSETS].reshape(factors.shape) / factors,
+        release.noise(OFFSETS).deviation / factors,
+    )
+    nearest, (lowest, highest) = nearest_boxes(boxes, centers, kept), boxes.ends
+    open_ends = [
+        end - boxes.centers for end in boxes.ends
+    ]  # by how much more or less categories may be in a box that holds several
+    for of in open_ends:
+        of[:, numbers] = 0
     low, high = np.zeros_like(centers), np.full_like(centers, STEPS - 1)
     for segment in np.unique(nearest):
         own = nearest == segment
         away = boxes.centers[own] - centers[segment]
-        least, most = (away - boxes.halves[own]).min(axis=0), (away + boxes.halves[own]).max(axis=0)
+        least, most = (lowest[own] - centers[segment]).min(axis=0), (highest[own] - centers[segment]).max(axis=0)
         total = sums[own].sum(axis=0) + counts[own] @ away
         reach = sum_reach(np.concatenate([of_count * away, of_sums[own]]), excess, EACH_OF_TWO)
         slack = float(sum_reach(np.full(own.sum(), of_count), excess, EACH_OF_TWO))
-        ends = quotient_ends(total - reach, total + reach, counts[own].sum() - slack, counts[own].sum() + slack)
+        less, more = (np.maximum(counts[own], 0.0) @ of[own] for of in open_ends)
+        ends = quotient_ends(total + less - reach, total + more + reach, counts[own].sum() - slack, counts[own].sum() + slack)
         low[segment] = centers[segment] + np.clip(np.fmin(ends[0], 0.0), least, most)
         high[segment] = centers[segment] + np.clip(np.fmax(ends[1], 0.0), least, most)
     return np.fmin(low, centers), np.fmax(high, centers)

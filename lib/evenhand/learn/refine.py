@@ -5,6 +5,7 @@ The summary sees people only through its boxes; a step sees them as they are. It
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,7 @@ from evenhand.ask.steps import SIZES, Step, moved, step_ends, step_sums
 from evenhand.assignment.nearest import CENTER_BITS, Centers
 from evenhand.learn.cluster import squared_distances
 from evenhand.plan.accounting import Unit
+from evenhand.plan.categories import Block, blocks
 from evenhand.plan.geometry import STEPS
 from evenhand.plan.method import Method
 from evenhand.plan.models import Plan
@@ -37,7 +39,7 @@ def refined(ask: Ask, centers: Centers, summary: Summary, plan: Plan) -> Refined
     """The centers after all steps that the method has; the largest segment first."""
     ends = None
     for number in range(1, len(Method.of(plan).refinements) + 1):
-        step = step_around(number, centers, summary, plan.privacy.unit)
+        step = step_around(number, centers, summary, plan.privacy.unit, blocks(plan.features))
         (release,) = ask(step_sums(step, plan))
         order = np.argsort(-release[SIZES], kind="stable")
         low, high = step_ends(release, step)
@@ -45,13 +47,15 @@ def refined(ask: Ask, centers: Centers, summary: Summary, plan: Plan) -> Refined
     return Refined(centers, ends)
 
 
-def step_around(number: int, centers: Centers, summary: Summary, unit: Unit) -> Step:
+def step_around(number: int, centers: Centers, summary: Summary, unit: Unit, of_blocks: Sequence[Block] = ()) -> Step:
     """Step `number` from these centers, its clipping as the summary alone shows it."""
     fixed = centers / 2**CENTER_BITS
     reach = REACH * np.maximum(_deviations(fixed, summary), LEAST_DEVIATION)
     low = np.clip(np.floor(fixed - reach), 0, STEPS - 2).astype(np.int64)
     high = np.clip(np.ceil(fixed + reach), low + 1, STEPS - 1).astype(np.int64)
-    return Step(number, centers, low, high, unit, summary.stretch)
+    for block in of_blocks:
+        low[:, block.columns], high[:, block.columns] = 0, STEPS - 1
+    return Step(number, centers, low, high, unit, summary.stretch, tuple(of_blocks))
 
 
 def _deviations(centers: Floats, summary: Summary) -> Floats:

@@ -28,9 +28,9 @@ def spread_out(summary: Summary, marginals: Marginals | None, plan: Plan) -> Sum
         return summary
     boxes, random = boxes_of(plan, marginals), np.random.default_rng(1)
     shares = marginals.shares if marginals else np.full((boxes.features, BINS), 1 / BINS)
-    points = np.empty((len(summary.boxes), each, boxes.features))
-    for j, (edges, of) in enumerate(zip(boxes.edges, shares, strict=True)):
-        digits = boxes.digits[summary.boxes, j]
+    points = np.repeat(summary.points[:, None], each, axis=1)  # of categories every point has the shares of its box
+    for i, (j, edges) in enumerate(zip(boxes.numbers, boxes.edges, strict=True)):
+        digits, of = boxes.digits[summary.boxes, i], shares[j]
         low, high = np.array(edges[:-1])[digits], np.array(edges[1:])[digits]
         places = random.permuted(quantiles(of, edges, each)[digits], axis=1)
         center = places.mean(axis=1, keepdims=True)

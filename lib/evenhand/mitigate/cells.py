@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.stats import qmc
 
-from evenhand.ask.boxes import Summary
+from evenhand.ask.boxes import Summary, known_of
 from evenhand.ask.histograms import Marginals
 from evenhand.learn.spread import with_mean
 from evenhand.plan.geometry import STEPS, Boxes
@@ -76,9 +76,9 @@ def fine_cells(summary: Summary, counts: Floats, boxes: Boxes, marginals: Margin
     each = int(np.clip(round(POINTS / max(cells, 1)), 1, MOST_SPREAD))
     if each == 1:
         return coarse_cells(summary, counts)
-    middles, halves = (figures[summary.boxes] / STEPS * summary.stretch for figures in (boxes.centers, boxes.halves))
-    low, high, mean = middles - halves, middles + halves, summary.places
-    variance = marginals.inside(boxes)[1][summary.boxes] / STEPS**2 * summary.stretch**2 if marginals else halves**2 / 3
+    low, high = (end[summary.boxes] / STEPS * summary.stretch for end in boxes.ends)
+    mean, known = summary.places, marginals.inside(boxes) if marginals else known_of(boxes)
+    variance = known[1][summary.boxes] / STEPS**2 * summary.stretch**2
     deviation = np.sqrt(np.minimum(variance, np.maximum((high - mean) * (mean - low), 0.0)))
     count = len(mean) * each
     draws = qmc.Sobol(mean.shape[1], seed=1).random_base2(max(1, (count - 1).bit_length()))[:count]

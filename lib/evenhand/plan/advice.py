@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from evenhand.plan.accounting import SYMBOL, epsilon_of, half_width, like_laplace
+from evenhand.plan.categories import independent, numbers
 from evenhand.plan.crowded import wide
 from evenhand.plan.distribution import TOTALS_SHARE
 from evenhand.plan.groups import group_tables
@@ -62,7 +63,7 @@ def advice(plan: Plan, *, spread_is_known: bool = False) -> list[str]:
 
     Where released histograms say how features are spread, nothing is guessed of that.
     """
-    privacy, features, warnings = plan.privacy, len(plan.features), []
+    privacy, features, warnings = plan.privacy, independent(plan.features), []
     if is_too_small(plan):
         # The noise of a mean grows with the features, or with their square root where they share Gaussian noise.
         most = int(features * (strength(plan) / ENOUGH) ** (1 if privacy.delta is None else 2))
@@ -134,7 +135,8 @@ def expectations(plan: Plan) -> list[Expectation]:
         return half_width(cost, privacy.unit, LEVEL, width)
 
     size = off(budget * split.profiles * SIZE_SHARE)
-    value = off(budget * split.profiles * (1 - SIZE_SHARE), len(plan.features)) / 2
+    of_numbers = len(numbers(plan.features))
+    value = off(budget * split.profiles * (1 - SIZE_SHARE) * of_numbers / independent(plan.features), of_numbers) / 2
     group = off(budget * split.fairness * TABLES_SHARE / len(group_tables(plan)))
     found = [
         Expectation("sizes", f"an evenly sized segment ({segment:,.0f} customers)", size / segment, 0.05),
@@ -142,7 +144,7 @@ def expectations(plan: Plan) -> list[Expectation]:
         Expectation("counts of a group in a segment", f"an evenly sized cell ({cell:,.0f})", group / cell, 0.1),
     ]
     if plan.segments.distribution is not None:
-        each = plan.distribution_budget * (1 - TOTALS_SHARE) / len(plan.features)
+        each = plan.distribution_budget * (1 - TOTALS_SHARE) / len(numbers(plan.features))
         bins = 1.96 * math.sqrt(2 * HISTOGRAM_BINS) * like_laplace(each, privacy.unit) / 2  # the median weighs each bin by half
         of = f"an evenly sized segment ({segment:,.0f} customers)"
         found.append(Expectation("customers below a median", of, bins / segment, 0.05))

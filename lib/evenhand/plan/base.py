@@ -34,6 +34,20 @@ def _finite(value: Any) -> Any:
     return value
 
 
+def _value(value: Any) -> Any:
+    if not isinstance(value, str | int):
+        raise ValueError("a text, a whole number or a boolean is needed; who has no value is in `unknown`")
+    return value
+
+
+Value = Annotated[str | int | bool, BeforeValidator(_value)]  # one line for a mistake, not one for each type that it could be
+
+
+def written(value: str | int | bool) -> str:
+    """A value of a column as Spark writes it: booleans in lower case."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 # Checked before and after: true would become 1.0, and text, as which YAML reads 1e999, becomes infinite.
 Number = Annotated[float, BeforeValidator(_finite), AfterValidator(_finite)]
 Share = Annotated[Number, Field(gt=0, lt=1)]

@@ -8,9 +8,10 @@ from difflib import get_close_matches
 
 from evenhand.plan.accounting import LEAST_SHARE, SYMBOL
 from evenhand.plan.apart import within
+from evenhand.plan.categories import contradictions_of_categories, numbers
 from evenhand.plan.columns import source_tables
 from evenhand.plan.expressions import inspect_row
-from evenhand.plan.geometry import box_bits, most_boxes
+from evenhand.plan.geometry import Boxes, most_boxes
 from evenhand.plan.groups import MOST_CODES
 from evenhand.plan.method import Method
 from evenhand.plan.models import RESERVED, Plan
@@ -83,6 +84,9 @@ def _features(plan: Plan) -> list[str]:
         if feature.events is not None and feature.events not in plan.sources.events:
             known = sorted(plan.sources.events)
             problems.append(f"features.{i}.events: no event source {feature.events}; {_near(feature.events, known)}")
+    problems += contradictions_of_categories(plan.features)
+    if not numbers(plan.features):
+        problems.append("features: all are categories, which have no order to learn from alone; name a number too")
     used = {f.events for f in plan.features}
     for name, source in plan.sources.events.items():
         for column in inspect_row(source.where) if source.where else ():
@@ -99,7 +103,7 @@ def _features(plan: Plan) -> list[str]:
 def _segments(plan: Plan) -> list[str]:
     # Where the boxes are cut by histograms, those say what is inside; without, a segment needs two.
     most, is_cut = max(plan.segments.candidates), Method.of(plan).marginals > 0
-    boxes = most_boxes(plan) if is_cut else 2 ** box_bits(plan)
+    boxes = most_boxes(plan) if is_cut else Boxes.of(plan).count
     enough = boxes if is_cut else boxes // 2
     if most > enough:
         return [

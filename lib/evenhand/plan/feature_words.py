@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from evenhand.plan.categories import blocks
 from evenhand.plan.features import Feature
-from evenhand.plan.metric import shares
+from evenhand.plan.metric import shares, weights
 from evenhand.plan.models import Plan
 
 
@@ -16,8 +17,9 @@ def feature_in_words(feature: Feature) -> str:
 
 
 def weights_in_words(plan: Plan) -> str:
-    """What each feature has of the greatest squared distance; empty where all weigh the same."""
-    if len({f.weight for f in plan.features}) == 1:
+    """What each feature has of the greatest squared distance; empty where all have the same."""
+    stated, share = weights(plan.features), shares(plan.features)
+    if len(set(stated.values())) == 1 and not blocks(plan.features):
         return ""
-    each = [f"{f.name} {f.weight:g} ({share:.3g}%)" for f, share in zip(plan.features, shares(plan.features) * 100, strict=True)]
+    each = [f"{name} {weight:g} ({share[name] * 100:.3g}%)" for name, weight in stated.items()]
     return f", by weights of {', '.join(each)} of the greatest squared distance"

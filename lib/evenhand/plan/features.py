@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, PrivateAttr, Tag, ValidationInfo, field_validator, model_validator
+from pydantic import Field, PrivateAttr, Tag, ValidationInfo, field_validator, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
-from evenhand.plan.base import Column, EitherForm, Model, Name, Number, Share, Text, checked
+from evenhand.plan.base import Column, EitherForm, Model, Name, Number, Share, Text, Value, checked, written
+from evenhand.plan.category import HUNDRED, Category
 from evenhand.plan.expressions import inspect_aggregate, inspect_row
 
 
@@ -66,6 +68,12 @@ class Feature(Model):
     words: Words | None = Field(
         default=None, description="How a segment is described that is low or high in the feature. Made of `name` unless stated."
     )
+    # Written into the plan's canonical form where an entry of kind categories made the feature.
+    category: SkipJsonSchema[Category | None] = Field(
+        default=None,
+        exclude_if=lambda category: category is None,
+        description="Which category it is, of an entry of `kind: categories`.",
+    )
     # What the noise said, once it did. No part of the plan: not in its text, its fingerprint or its canonical form.
     _found: tuple[float, float] | None = PrivateAttr(default=None)
 
@@ -95,6 +103,10 @@ class Feature(Model):
             raise ValueError("events take an expression, such as count(*); a column is one of the customer table")
         if self.bounds is not None and not self.bounds[0] <= self.missing <= self.bounds[1]:
             raise ValueError(f"missing is {self.missing:g}, outside the bounds [{self.bounds[0]:g}, {self.bounds[1]:g}]")
+        if self.category is not None:
+            made = (None, None, self.category.expression, (0.0, HUNDRED), "linear", 0.0)
+            if made != (self.column, self.events, self.expression, self.bounds, self.scale, self.missing):
+                raise ValueError("category is made by an entry of kind: categories; write that")
         return self
 
     @property
@@ -137,20 +149,6 @@ class Reference(Model):
         if sum(shares.values()) > 1 + 1e-9:
             raise ValueError(f"the shares add up to {sum(shares.values()):g}; they must not be more than 1")
         return shares
-
-
-def _value(value: Any) -> Any:
-    if not isinstance(value, str | int):
-        raise ValueError("a text, a whole number or a boolean is needed; who has no value is in `unknown`")
-    return value
-
-
-Value = Annotated[str | int | bool, BeforeValidator(_value)]  # one line for a mistake, not one for each type that it could be
-
-
-def written(value: str | int | bool) -> str:
-    """A value of a group as Spark writes it: booleans in lower case."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 class Attribute(Model):

@@ -15,10 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evenhand.plan.accounting import Unit, like_laplace
+from evenhand.plan.categories import blocks, numbers
 from evenhand.plan.features import Feature
 from evenhand.plan.method import Method
 from evenhand.plan.metric import stretch
 from evenhand.plan.models import Plan
+from evenhand.plan.parted import FULL, Parted
 
 BITS = 16  # fixed point: 65,536 steps between the bounds, so that a sum over 2^47 customers still fits a BIGINT
 STEPS = 2**BITS
@@ -42,27 +44,40 @@ def most_boxes(plan: Plan) -> int:
 def box_bits(plan: Plan) -> int:
     """H of the 2^H boxes that are cut at midpoints."""
     # At least two steps a box: a box of one step would have a half-width of 0, which no noise fits.
-    return min(MOST_BOX_BITS, (BITS - 1) * len(plan.features), round(math.log2(most_boxes(plan))))
+    return min(MOST_BOX_BITS, (BITS - 1) * len(numbers(plan.features)), round(math.log2(most_boxes(plan))))
 
 
 @dataclass(frozen=True)
 class Boxes:
-    """The boxes of a grid: per feature the ascending edges of its intervals, from 0 to 65,536, all of them even.
+    """The boxes of a grid: per feature of numbers the ascending edges of its intervals, from 0 to 65,536, all of them even; then
+    for each column of categories which of them are apart.
 
-    A box key counts the boxes with the last feature's interval running fastest.
+    A box key counts the boxes with the last interval running fastest.
     """
 
     edges: tuple[tuple[int, ...], ...]
+    parted: tuple[Parted, ...] = ()
 
     @classmethod
     def of(cls, plan: Plan) -> Boxes:
         """The boxes that are cut without looking at anybody: of features that count the same the first by name once more than
         the others, where that does not come out even. The order in the plan says nothing.
         """
-        names = sorted(plan.feature_names)
-        widths = dict(zip(plan.feature_names, stretch(plan.features).tolist(), strict=True))
-        by_name = dict(zip(names, cls.halved([widths[name] for name in names], box_bits(plan)).edges, strict=True))
-        return cls(tuple(by_name[name] for name in plan.feature_names))
+        of_numbers = numbers(plan.features)
+        wide, in_order = stretch(plan.features), sorted(of_numbers, key=lambda j: plan.features[j].name)
+
+        def halved(bits: int) -> Boxes:
+            return cls.halved([float(wide[j]) for j in in_order], bits)
+
+        bits, parted = float(box_bits(plan)), []
+        for block in sorted(blocks(plan.features), key=lambda block: (-wide[block.columns[0]], block.name)):
+            # All apart or none: without histograms nobody knows which are large. Two categories are root of two apart.
+            left = bits - math.log2(len(block.columns))
+            is_apart = left >= 0 and halved(int(left)).widest(wide[in_order]) <= math.sqrt(2) * wide[block.columns[0]]
+            bits = left if is_apart else bits
+            parted.append(Parted(block.columns, tuple(range(len(block.columns))) if is_apart else (0,) * len(block.columns)))
+        by_feature = dict(zip(in_order, halved(int(bits)).edges, strict=True))
+        return cls(tuple(by_feature[j] for j in of_numbers), tuple(sorted(parted, key=lambda of: of.columns)))
 
     @classmethod
     def halved(cls, widths: Sequence[float], bits: int) -> Boxes:
@@ -77,12 +92,30 @@ class Boxes:
 
     @property
     def features(self) -> int:
-        return len(self.edges)
+        return len(self.edges) + sum(len(of.columns) for of in self.parted)
+
+    @property
+    def arrays(self) -> list[NDArray[np.int64]]:
+        """All that it is, for a fingerprint."""
+        return [np.array(edges) for edges in self.edges] + [np.array(of.of) for of in self.parted]
+
+    @cached_property
+    def numbers(self) -> tuple[int, ...]:
+        """The positions among all features of those that `edges` are of."""
+        others = {j for of in self.parted for j in of.columns}
+        return tuple(j for j in range(self.features) if j not in others)
+
+    def widest(self, widths: NDArray[np.float64]) -> float:
+        """The widest interval of a feature of numbers, the widths of all being given."""
+        widest: float = max(
+            width * float(np.diff(edges).max()) / STEPS for width, edges in zip(widths.tolist(), self.edges, strict=True)
+        )
+        return widest
 
     @cached_property
     def intervals(self) -> tuple[int, ...]:
-        """How many intervals each feature has."""
-        return tuple(len(edges) - 1 for edges in self.edges)
+        """How many intervals each feature of numbers has, and each column of categories."""
+        return (*(len(edges) - 1 for edges in self.edges), *(of.intervals for of in self.parted))
 
     @property
     def count(self) -> int:
@@ -90,26 +123,41 @@ class Boxes:
 
     @cached_property
     def strides(self) -> tuple[int, ...]:
-        """By how much the key grows from one interval of a feature to the next."""
-        return tuple(math.prod(self.intervals[j + 1 :]) for j in range(self.features))
+        """By how much the key grows from one interval to the next, of each of `intervals`."""
+        return tuple(math.prod(self.intervals[j + 1 :]) for j in range(len(self.intervals)))
 
     @cached_property
     def digits(self) -> NDArray[np.int64]:
-        """The interval of every box, shape (boxes, features)."""
+        """The interval of every box, shape (boxes, intervals)."""
         return np.stack(np.unravel_index(np.arange(self.count), self.intervals), axis=1).astype(np.int64)
 
     @cached_property
     def centers(self) -> NDArray[np.int64]:
-        """Center of every box in fixed point, shape (boxes, features)."""
-        return self.spread([(np.array(e[:-1]) + np.array(e[1:])) // 2 for e in self.edges])
+        """Center of every box in fixed point, shape (boxes, features). Of categories that are together each is as likely."""
+        of_blocks = [FULL * of.members // of.members.sum(axis=1, keepdims=True) for of in self.parted]
+        return self.spread([(np.array(e[:-1]) + np.array(e[1:])) // 2 for e in self.edges], of_blocks)
 
     @cached_property
     def halves(self) -> NDArray[np.int64]:
-        """Half the width of every box, shape (boxes, features): the bound of a customer's offset from its center."""
-        return self.spread([np.diff(e) // 2 for e in self.edges])
+        """Half the width of every box in the features of numbers, shape (boxes, numbers): the bound of a customer's offset from its center."""
+        return self._of_numbers([np.diff(e) // 2 for e in self.edges])
 
-    def spread(self, by_interval: Sequence[NDArray[Number]]) -> NDArray[Number]:
-        """Figures of each feature's intervals for every box, shape (boxes, features)."""
+    @cached_property
+    def ends(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """From and to of the mean of a box's customers in fixed point, shape (boxes, features) each."""
+        alone = [of.members & (of.members.sum(axis=1, keepdims=True) == 1) for of in self.parted]
+        low = self.spread([np.array(e[:-1]) for e in self.edges], [FULL * of for of in alone])
+        return low, self.spread([np.array(e[1:]) for e in self.edges], [FULL * of.members for of in self.parted])
+
+    def spread(self, by_interval: Sequence[NDArray[Number]], of_blocks: Sequence[NDArray[Number]] = ()) -> NDArray[Number]:
+        """Figures of each feature's intervals, and of categories (intervals, categories), for every box: shape (boxes, features)."""
+        found = np.empty((self.count, self.features), dtype=np.result_type(*by_interval, *of_blocks))
+        found[:, self.numbers] = self._of_numbers(by_interval)
+        for i, (of, figures) in enumerate(zip(self.parted, of_blocks, strict=True), start=len(self.edges)):
+            found[:, of.columns] = figures[self.digits[:, i]]
+        return found
+
+    def _of_numbers(self, by_interval: Sequence[NDArray[Number]]) -> NDArray[Number]:
         return np.stack([values[self.digits[:, j]] for j, values in enumerate(by_interval)], axis=1)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from evenhand.plan.accounting import like_laplace
+from evenhand.plan.categories import independent
 from evenhand.plan.models import Plan
 
 BOUNDS, MARGINALS, SUMMARY = "bounds", "marginals", "summary"
@@ -36,7 +37,7 @@ def learning_budget(plan: Plan) -> float:
 
 def strength(plan: Plan) -> float:
     """How far a segment's mean stands above its noise, by public numbers."""
-    noise = like_laplace(learning_budget(plan) / len(plan.features), plan.privacy.unit)
+    noise = like_laplace(learning_budget(plan) / independent(plan.features), plan.privacy.unit)
     return plan.privacy.expected_customers / (max(plan.segments.candidates) * noise)
 
 

@@ -13,13 +13,13 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from evenhand.plan.base import ENVIRONMENT, KEY_ID, LANGUAGE, NAME
-from evenhand.plan.rfm import written_at
+from evenhand.plan.entries import written_at
 from evenhand.plan.schema import plan_schema
 
 Place = Sequence[int | str]
 MOST_SHOWN = 120  # characters of a value that is wrong
 MOST_BITS = 1_000  # Python writes no number of several thousand digits
-UNION_BRANCHES = {"plain", "by-keys", "Feature", "Rfm"}
+UNION_BRANCHES = {"plain", "by-keys", "Feature", "Rfm", "Categories"}
 PATH = re.compile(r"([a-z_]+(?:\.[^\s.:]+)*): ")  # how a contradiction begins
 RULES = {
     NAME: "a name has small letters a to z, digits and _, begins with a letter, and has at most 40 of them",

@@ -18,6 +18,7 @@ from evenhand.plan.activation import Activation
 from evenhand.plan.base import EitherForm, Model, Name, Text
 from evenhand.plan.data import Output, Pseudonyms, Sources
 from evenhand.plan.distribution import Distribution
+from evenhand.plan.entries import ENTRIES, Entries, expanded
 from evenhand.plan.erasure import Erasure
 from evenhand.plan.fairness import Fairness
 from evenhand.plan.features import Attribute, Feature
@@ -27,7 +28,6 @@ from evenhand.plan.outcomes import Outcome
 from evenhand.plan.privacy import Privacy
 from evenhand.plan.retention import Contact, Retention
 from evenhand.plan.rewards import Rewards
-from evenhand.plan.rfm import ENTRIES, Entries, expanded
 from evenhand.plan.surveys import Survey
 
 RESERVED = {"run_id", "pseudonym", "key_id", "segment", "imputed", "clipped", "as_of", "box", "joint_group"}

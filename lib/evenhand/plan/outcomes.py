@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field, field_validator
 
-from evenhand.plan.base import Column, Model, Name, Share, Text
+from evenhand.plan.base import Column, Model, Name, Share, Text, Value, written
 from evenhand.plan.data import Events
-from evenhand.plan.features import Value, written
 from evenhand.plan.surveys import MOST_OPTIONS, refuse_twice
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Discriminator, Field, StringConstraints, Tag, TypeAdapter
+from pydantic import AfterValidator, Field, StringConstraints
 
 from evenhand.plan.base import NAME, Column, Model, Name, Number, Text
-from evenhand.plan.data import Events
 from evenhand.plan.expressions import quoted_column
 from evenhand.plan.features import Feature, Words, ordered
 
@@ -95,28 +93,3 @@ def _never(bounds: tuple[float, float] | None, longest: float) -> float:
 
 def _nothing(bounds: tuple[float, float] | None) -> float:
     return 0.0 if bounds is None else min(max(0.0, bounds[0]), bounds[1])
-
-
-def _kind(entry: Any) -> str:
-    return Rfm.__name__ if isinstance(entry, Rfm) or (isinstance(entry, Mapping) and "kind" in entry) else Feature.__name__
-
-
-# Mistakes are told for the form that was written. The tags are the names of the models, by which their keys are found.
-Entry = Annotated[Annotated[Feature, Tag(Feature.__name__)] | Annotated[Rfm, Tag(Rfm.__name__)], Discriminator(_kind)]
-Entries = Annotated[list[Entry], Field(min_length=1, max_length=60)]
-ENTRIES: TypeAdapter[list[Feature | Rfm]] = TypeAdapter(Entries)
-
-
-def expanded(entries: Sequence[Feature | Rfm], events: Mapping[str, Events]) -> list[Feature]:
-    """All features in order. Of a source that the plan lacks, which is refused afterwards, no time is known."""
-    found = list[Feature]()
-    for entry in entries:
-        source = events.get(entry.events or "")
-        found += entry.features(source.time if source else "time") if isinstance(entry, Rfm) else [entry]
-    return found
-
-
-def written_at(entries: Any) -> list[int]:
-    """By feature the position of the entry that it is from, of entries as YAML has them."""
-    each = [3 if isinstance(e, Mapping) and e.get("kind") == KIND else 1 for e in entries] if isinstance(entries, list) else []
-    return [i for i, count in enumerate(each) for _ in range(count)]

@@ -6,9 +6,8 @@ from typing import Annotated, Self
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from evenhand.plan.base import Column, Model, Name, Share, Text
+from evenhand.plan.base import Column, Model, Name, Share, Text, Value, written
 from evenhand.plan.data import Events
-from evenhand.plan.features import Value, written
 from evenhand.plan.retention import KEPT
 from evenhand.plan.spans import Span
 

@@ -10,9 +10,10 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from evenhand.plan.base import written
 from evenhand.plan.data import Events
 from evenhand.plan.expressions import FoldOf, folded, quoted_column, row_sql
-from evenhand.plan.features import Attribute, Feature, written
+from evenhand.plan.features import Attribute, Feature
 from evenhand.plan.geometry import STEPS
 from evenhand.prepare.consent import ID
 from evenhand.prepare.folds import folded_values

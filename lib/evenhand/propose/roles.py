@@ -81,6 +81,8 @@ def why_no_feature(column: Column) -> str | None:
         return "a number that names something and measures nothing"
     if column.kind in TIMES:
         return f"a date; it may be a feature as expression: datediff(as_of, {quoted_column(column.name)})"
+    if column.kind == "string":
+        return "text; with a few values that are known it may be features by kind: categories"
     return None if is_number(column.kind) else f"{column.kind}: a feature is a number"
 
 

@@ -22,6 +22,7 @@ from evenhand.plan.crowded import crowded
 from evenhand.plan.explain import learning, mitigation_in_words
 from evenhand.plan.features import Feature
 from evenhand.plan.groups import group_tables
+from evenhand.plan.metric import weights
 from evenhand.plan.models import Plan
 from evenhand.plan.periods import EACH
 from evenhand.report.distribution import added, quartiles_by_feature, totals_by_segment
@@ -121,7 +122,7 @@ def _context(facts: Facts, *papers: Paper) -> dict[str, object]:
         "natural": no_natural_groups(facts),
         "chosen": chosen_in_words(facts),
         "warnings": advice(plan, spread_is_known=bool(facts.outside)),
-        "weighted": len({f.weight for f in plan.features}) > 1,
+        "weights": weights(plan.features),
         "learning": learning(plan),
         "mitigation": mitigation_in_words(plan),
         "read": [

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from evenhand.describe.quartiles import QUARTILES, Quartiles
 from evenhand.describe.totals import Shares
+from evenhand.plan.categories import numbers
 from evenhand.plan.models import Plan
 from evenhand.rows.typed import number, typed
 
@@ -26,7 +27,7 @@ def distribution_rows(
     found: list[tuple[str, str, str, tuple[Floats, Floats, Floats]]] = []
     found += [(name, TOTAL, "", (of.value, of.low, of.high)) for name, of in totals.items()]
     if quartiles is not None:
-        for j, feature in enumerate(plan.features):
+        for j, feature in enumerate(plan.features[position] for position in numbers(plan.features)):
             for i, figure in enumerate(QUARTILES):
                 value, low, high = (of[i, :, j] for of in (quartiles.value, quartiles.low, quartiles.high))
                 found.append((feature.name, figure, feature.unit, (value, low, high)))

@@ -144,7 +144,9 @@ def profile_rows(found: Profiles, distances: Distances, labels: list[str], plan:
 def _fifth(fifths: Fifths | None, segment: int, feature: str, names: list[str]) -> dict[str, int | None]:
     if fifths is None:
         return dict.fromkeys(FIFTH)
-    return {name: int(end[segment, names.index(feature)]) for name, end in zip(FIFTH, (fifths.low, fifths.high), strict=True)}
+    return {
+        name: int(end[segment, names.index(feature)]) or None for name, end in zip(FIFTH, (fifths.low, fifths.high), strict=True)
+    }
 
 
 def everybody_rows(found: Everybody, outside: Mapping[str, tuple[float, float, float]], plan: Plan) -> pa.Table:

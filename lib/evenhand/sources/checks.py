@@ -13,10 +13,11 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from evenhand.errors import SourceError
+from evenhand.plan.base import written
 from evenhand.plan.columns import CONSENT, CUSTOMERS, id_columns
 from evenhand.plan.data import Ids, KeepLatest
 from evenhand.plan.expressions import inspect_row, row_sql, summed_column
-from evenhand.plan.features import Feature, written
+from evenhand.plan.features import Feature
 from evenhand.plan.models import Plan
 from evenhand.plan.outcomes import Responses
 from evenhand.plan.surveys import Answers
@@ -58,6 +59,9 @@ def check_types(plan: Plan, frames: Mapping[str, DataFrame]) -> None:
         if feature.column:
             label = f"a number or a date, for feature {feature.name}"
             kinds[CUSTOMERS].append((feature.column, (*NUMBERS, T.DateType), label))
+        if feature.category is not None:
+            label = f"text, a whole number or a boolean, for {feature.category.of}"
+            kinds[CUSTOMERS].append((feature.category.column, GROUPS, label))
         if feature.events and feature.expression and (summed := summed_column(feature.expression)):
             label = f"a number, to be added up for feature {feature.name}; of a text that holds one write sum(try_cast({summed} as double))"
             kinds[feature.events].append((summed, NUMBERS, label))
