@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 
 from conftest import write_key
-from evenhand.errors import NoRoom, OutputError, StorageError
+from evenhand.errors import NoRoom, OutputError
 from evenhand.job.api import run
 from evenhand.plan.load import parse_plan
 from evenhand.plan.models import Plan
 from evenhand.privacy.noise import OpenDPNoise
 from evenhand.tables.catalog import BUDGET, PREPARED, RELEASES, RUNS
 from evenhand.tables.store import Store
-from sample import KEY, NOW, ONE_FEATURE, REMOVED, in_folder, people, plan_yaml, write_sources
+from sample import KEY, NOW, ONE_FEATURE, in_folder, people, plan_yaml, write_sources
 
 pytestmark = pytest.mark.long  # many tables cut off
 
@@ -110,25 +110,6 @@ def test_a_ledger_that_cannot_be_read_is_to_be_put_back_and_nobody_is_sent_elsew
     assert ("its commit 1 (_delta_log/00000000000000000001.json) is incomplete" in str(wrong.value)) == (
         damage is second_commit_cut_off
     )
-
-
-def test_a_folder_that_a_catalog_does_not_know_as_its_table_is_told(spark: Any, tmp_path: Path, ledger: Path) -> None:
-    here = in_folder(tmp_path)
-    for zone in ("restricted", "open"):
-        spark.sql(f"CREATE SCHEMA cut_off_{zone} LOCATION '{tmp_path}/{zone}'")
-        here |= {f"output.{zone}.path": REMOVED, f"output.{zone}.schema": f"cut_off_{zone}"}
-    store, rows = Store(spark, parse_plan(plan_yaml(here)).output), spark.createDataFrame(ENTRY, BUDGET.columns).toArrow()
-    shutil.copytree(ledger, tmp_path / "open/budget")
-    with pytest.raises(
-        StorageError, match="the catalog lacks it; CREATE TABLE cut_off_open.budget USING delta LOCATION '"
-    ) as wrong:
-        store.append_once(BUDGET, rows, "testers")
-    spark.sql(str(wrong.value).split("; ")[1])
-    assert store.read(BUDGET).count() == 2
-    spark.sql("DROP TABLE cut_off_open.budget")
-    without_log(tmp_path / "open/budget")
-    with pytest.raises(StorageError, match=rf"{tmp_path}/open/budget holds what a first write .* has left; empty that folder"):
-        store.append_once(BUDGET, rows, "testers")
 
 
 @pytest.fixture

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import os
-import re
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Barrier, Timer
+from threading import Timer
 from typing import Any
 
 import pytest
 from pyspark.errors import PySparkException
 
+from at_once import SMALL, publish_at_once
 from conftest import write_key
-from evenhand.errors import RunConflict
-from evenhand.job.api import run
-from evenhand.job.result import Result
 from evenhand.plan.load import parse_plan
 from evenhand.spark import errors as spark_errors
 from evenhand.spark.errors import retried
-from evenhand.tables.catalog import BUDGET, RUNS
+from evenhand.tables.catalog import BUDGET
 from evenhand.tables.store import Store
-from sample import KEY, NOW, ONE_FEATURE, REMOVED, in_folder, people, plan_yaml, write_sources
+from sample import KEY, in_folder, people, plan_yaml, write_sources
 
 pytestmark = pytest.mark.long  # several processes
-
-# What is fought for are the tables, whatever they hold.
-SMALL = ONE_FEATURE | {"privacy.epsilon": 3.0, "privacy.population_total": 20.0, "privacy.expected_customers": 500}
 
 
 @pytest.fixture
@@ -36,35 +28,6 @@ def folder(spark: Any, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def publish_at_once(spark: Any, runs: list[tuple[str, dict[str, Any]]]) -> None:
-    """Run the base plan with these changes under these ids, each in a thread and a session of its own; all are published, once.
-
-    Without the report, which writes no table.
-    """
-    together = Barrier(len(runs))
-
-    def go(one: tuple[str, dict[str, Any]]) -> Any:
-        plan, session = parse_plan(plan_yaml(one[1])), spark.newSession()
-        together.wait()
-        try:
-            return run(plan, session, as_of=NOW, run_id=one[0], steps=["prepare", "segment", "assess"])
-        except RunConflict as refused:
-            return str(refused)
-
-    with ThreadPoolExecutor(len(runs)) as pool:
-        ends = list(pool.map(go, runs))
-    results = [end for end in ends if isinstance(end, Result)]
-    for refused in (end for end in ends if isinstance(end, str)):
-        assert re.search(rf"run \w+ is being worked on by process {os.getpid()} on .* since .* UTC; start it again", refused)
-    ids = {run_id for run_id, _ in runs}
-    assert {result.run_id for result in results} == ids
-    store = results[0].store
-    published = [r.run_id for r in store.read(RUNS).where("status = 'published'").collect()]
-    assert sorted(r for r in published if r in ids) == sorted(ids)
-    assert {r.run_id for r in store.read(BUDGET).collect()} >= ids
-    assert [r.segments.count() for r in results] == [300] * len(results)
-
-
 def test_both_are_published_in_zones_that_neither_has_written_to_and_that_lack_their_features(spark: Any, folder: Path) -> None:
     """Both create every table, one of them started twice; then both add columns of their own to the same tables."""
     here = in_folder(folder) | SMALL
@@ -72,14 +35,6 @@ def test_both_are_published_in_zones_that_neither_has_written_to_and_that_lack_t
     publish_at_once(
         spark, [("third", here | {"features.0.name": "loyalty"}), ("fourth", here | {"features.0.name": "years_here"})]
     )
-
-
-def test_both_are_published_in_schemas_of_a_catalog_without_tables(spark: Any, folder: Path) -> None:
-    here = in_folder(folder) | SMALL
-    for zone in ("restricted", "open"):
-        spark.sql(f"CREATE SCHEMA at_once_{zone}")
-        here |= {f"output.{zone}.path": REMOVED, f"output.{zone}.schema": f"at_once_{zone}"}
-    publish_at_once(spark, [("first", here), ("second", here)])
 
 
 def test_a_table_whose_first_commit_is_under_way_is_not_taken_for_something_else(spark: Any, tmp_path: Path) -> None:

@@ -164,3 +164,17 @@ def test_tables_below_the_plan_are_named_relative_to_it_and_others_are_not() -> 
 
 def test_two_tables_of_one_name_are_two_sources() -> None:
     assert source_names([schema("a/orders"), schema("b/orders"), schema("x.customers")]) == ["orders", "orders_2", "customers_3"]
+
+
+@pytest.mark.parametrize(
+    ("table", "schemas"),
+    [
+        ("shop.customers", ["shop_restricted", "shop_open", "shop_erasures"]),
+        ("main.crm.customers", ["main.shop_restricted", "main.shop_open", "main.shop_erasures"]),
+    ],
+)
+def test_tables_by_name_get_zones_by_name_in_the_same_catalog(table: str, schemas: list[str]) -> None:
+    made = propose(schema(table, customer_id="string", sex="string", years="double"), [], CONSENT, OUT)
+    output = parse_plan(filled(made)).output
+    places = (output.restricted, output.open, output.erasures)
+    assert [place.catalog_schema for place in places if place] == schemas

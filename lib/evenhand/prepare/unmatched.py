@@ -95,7 +95,7 @@ def _unicode(text: Column) -> Column:
 
 
 def _without_zeros(text: Column) -> Column:
-    return F.ltrim(text, F.lit("0"))
+    return F.regexp_replace(text, "^0+", "")
 
 
 def _without_fraction(text: Column) -> Column:

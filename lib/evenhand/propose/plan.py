@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,6 +46,7 @@ def propose(customers: Schema, events: Sequence[Schema], consent: Schema | None,
     _part(page, "protected", attributes, ["Measured for each segment, never a feature."], _NO_ATTRIBUTE)
     _not_used(page, unused)
     _rest(page)
+    _output(page, customers.table, out)
     _notice(page, unused)
     return Proposal(page.text, tuple(page.gaps), made, measured, len(unused))
 
@@ -161,9 +163,24 @@ def _rest(page: Page) -> None:
     page.note("Make it once, readable for you alone: (umask 077; openssl rand -hex 32 > key)", 2)
     page.add("  key_file: key", "", "fairness:")
     page.ask("Is an uneven run reported, or blocked so that nothing is published?", 2)
-    page.add("  when_uneven: report", "", "output:")
-    page.ask("Who may read which folder? The restricted one holds rows about people, under pseudonyms.", 2)
-    page.add("  restricted: {path: restricted}", "  open: {path: open}", "  reports: reports")
+    page.add("  when_uneven: report", "")
+
+
+def _output(page: Page, customers: Table, out: Path) -> None:
+    """Folders for tables by path, schemas for tables by name."""
+    page.add("output:")
+    place = "folder" if customers.name is None else "schema"
+    page.ask(f"Who may read which {place}? The restricted one holds rows about people, under pseudonyms.", 2)
+    if customers.name is None:
+        page.add("  restricted: {path: restricted}", "  open: {path: open}")
+    else:
+        page.note("Schemas of the catalog. Make them first; nobody but Evenhand writes there.", 2)
+        catalog, _, _ = customers.name.rpartition(".")[0].rpartition(".")
+        own = re.sub(r"\W", "_", allowed_name(out.stem) or "segments")
+        for zone in ("restricted", "open", "erasures"):
+            name = scalar(f"{catalog}.{own}_{zone}" if catalog else f"{own}_{zone}")
+            page.add(f"  {zone}: {{schema: {name}}}")
+    page.add("  reports: reports")
 
 
 def _notice(page: Page, unused: Sequence[Unused]) -> None:

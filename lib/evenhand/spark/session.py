@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from threading import Lock
 from typing import Any
 
@@ -15,6 +15,7 @@ from pyspark.sql import SparkSession
 from evenhand.errors import TRY_AGAIN, EvenhandError
 from evenhand.spark.errors import SPARK_ERRORS, condition_of, kind_of, no_values_in_errors
 from evenhand.spark.machine import PACKAGES, configured_defaults, delta_package, settings_of_one_machine
+from evenhand.spark.quiet import without_noise
 
 DELTA = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
@@ -100,12 +101,13 @@ def start(app_name: str, settings: Mapping[str, str] | None = None) -> SparkSess
         SessionError: Spark does not start, or without Delta.
     """
     builder = SparkSession.builder.appName(app_name)
-    given = dict(settings or {})
-    of_machine = settings_of_one_machine(configured_defaults() | given) if starts_jvm() else {}
+    given, own = dict(settings or {}), starts_jvm()
+    of_machine = settings_of_one_machine(configured_defaults() | given) if own else {}
     for key, value in (of_machine | DELTA | PRIVATE | QUIET | given).items():
         builder = builder.config(key, value)
     try:
-        spark = builder.getOrCreate()
+        with without_noise() if own else nullcontext():
+            spark = builder.getOrCreate()
     except (OSError, *SPARK_ERRORS) as wrong:  # OSError: there is no Java
         here = (
             isinstance(wrong, OSError) or condition_of(wrong) == "JAVA_GATEWAY_EXITED"

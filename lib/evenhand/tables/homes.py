@@ -16,6 +16,7 @@ from evenhand.spark.errors import SPARK_ERRORS, kind_of
 from evenhand.tables.arrow import types_of
 from evenhand.tables.catalog import ALL, TableSpec
 from evenhand.tables.cut_off import is_absent, obstacle
+from evenhand.tables.forgets import forgets
 from evenhand.tables.format import check_format
 from evenhand.tables.paths import is_file, is_missing, quoted
 
@@ -69,7 +70,7 @@ class Homes:
         return {zone: self._home(zone) for zone in self._places}
 
     def require_schemas(self) -> None:
-        """Raises OutputError when a zone is a schema that is not there: none of its tables can be asked for."""
+        """Raises OutputError when a zone is a schema that is not there, or will not be: none of its tables can be asked for."""
         for zone in self._places:
             self._home(zone)
 
@@ -79,6 +80,11 @@ class Homes:
         if place.path:
             return place.path
         schema = str(place.catalog_schema)
+        if forgets(self.spark, schema):
+            raise OutputError(
+                f"output.{zone}.schema: {schema} is in this session's own memory, and what has been spent would be forgotten when Spark "
+                "ends; start Spark with a catalog that lasts, such as spark.sql.catalogImplementation=hive, or name a path"
+            )
         try:
             return self.spark.catalog.getDatabase(schema).locationUri
         except SPARK_ERRORS:

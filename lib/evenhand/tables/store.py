@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 import pyarrow as pa
 from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql import functions as F
@@ -15,6 +18,8 @@ from evenhand.tables.cut_off import why_not_created
 from evenhand.tables.format import check_format, stamped
 from evenhand.tables.homes import Homes
 from evenhand.tables.paths import absolute
+
+LOOKS, WAIT = 20, 0.5  # seconds
 
 # No statistics on the restricted zone: the smallest and largest id would stand in the Delta log in clear text.
 NO_STATISTICS = {"delta.dataSkippingNumIndexedCols": "0"}
@@ -57,12 +62,10 @@ class Store(Homes):
         """Add one run's rows in one commit; written again, they replace themselves."""
         frame = from_arrow(self.spark, spec, rows) if isinstance(rows, pa.Table) else rows
         frame = frame.withColumn("run_id", F.lit(run_id))
-        writer = self._writer(spec, frame).option("mergeSchema", "true")
         if spec.by_run:
-            writer = writer.partitionBy("run_id").mode("overwrite").option("replaceWhere", f"run_id = '{run_id}'")
+            self._replace(spec, frame, run_id)
         else:
-            writer = writer.mode("append")
-        self._save(spec, writer)
+            self._save(spec, self._writer(spec, frame).option("mergeSchema", "true").mode("append"))
         if spec.by_run:
             self._seen.add((spec.name, run_id))  # a table of people may have none
         if spec.by_run and isinstance(rows, pa.Table):
@@ -86,6 +89,16 @@ class Store(Homes):
         self._seen.discard((spec.name, run_id))
         self._small.pop((spec.name, run_id), None)
 
+    def _replace(self, spec: TableSpec, frame: DataFrame, run_id: str) -> None:
+        writer = self._writer(spec, frame).option("mergeSchema", "true").partitionBy("run_id")
+        if self._path(spec):
+            self._save(spec, writer.mode("overwrite").option("replaceWhere", f"run_id = '{run_id}'"))
+            return
+        # Of a table by name, saveAsTable would replace the table itself, with its entry in the catalog; Hive's may refuse that.
+        name, rows = self.address(spec), frame.writeTo(self.address(spec)).option("mergeSchema", "true")
+        there = self.spark.catalog.tableExists
+        self._commit(name, lambda: rows.overwrite(F.col("run_id") == run_id) if there(name) else writer.saveAsTable(name))
+
     def _writer(self, spec: TableSpec, frame: DataFrame) -> DataFrameWriter:
         writer = stamped(spec, frame).write.format("delta")
         for key, value in PROPERTIES[spec.zone].items():
@@ -93,15 +106,27 @@ class Store(Homes):
         return writer
 
     def _save(self, spec: TableSpec, writer: DataFrameWriter) -> None:
+        path, name = self._path(spec), self.address(spec)
+        self._commit(name, lambda: writer.save(absolute(path)) if path else writer.saveAsTable(name))
+
+    def _commit(self, name: str, write: Callable[[], None], looks: int | None = None) -> None:
         """Commit, again when another run was faster to create the table or to change it: a commit that is refused wrote nothing.
 
         Raises:
             StorageError: there is no room, or it must not be written there.
         """
-        path, name = self._path(spec), self.address(spec)
+        looks = LOOKS if looks is None else looks
         try:
-            retried(lambda: writer.save(absolute(path)) if path else writer.saveAsTable(name))
+            retried(write)
         except SPARK_ERRORS as wrong:
-            if why := system_error(wrong) or why_not_created(self.spark, name, wrong):
+            if why := system_error(wrong):
                 raise cannot_write(name, why) from None
-            raise
+            why = why_not_created(self.spark, name, wrong)
+            if why and looks == 1:
+                raise cannot_write(name, why) from None
+            if not why:
+                raise
+        else:
+            return
+        time.sleep(WAIT)  # another run may just have written the table and be about to tell the catalog
+        self._commit(name, write, looks - 1)

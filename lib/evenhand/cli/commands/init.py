@@ -69,6 +69,7 @@ COMMAND = Command(
     (
         "evenhand init --customers data/customers --consent data/consent \\",
         "    --events data/orders --events data/visits --out plan.yaml",
+        "evenhand init --customers crm.customers --consent crm.consent --out plan.yaml",
     ),
     _arguments,
     _run,
