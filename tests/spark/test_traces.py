@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Collection
@@ -107,6 +108,35 @@ def test_an_id_is_found_wherever_it_stands(spark: Any, tmp_path: Path, name: str
     assert places(searched(spark, tmp_path, ["cust-0008-ünï"]), tmp_path) == set()
 
 
+ODD = 'Zoë "🦊" \\ a/b\x01'  # every sign that some writer of JSON writes otherwise
+
+
+def test_an_id_is_found_as_json_writes_it_and_in_json_within_json(spark: Any, tmp_path: Path) -> None:
+    """By Python's writer, as PHP's and Java's do, and in what Delta keeps of a table: statistics, a predicate, a checkpoint."""
+    texts = {
+        "lower": json.dumps({"id": ODD}),
+        "upper": re.sub(r"\\u\w{4}", lambda code: "\\u" + code[0][2:].upper(), json.dumps({"id": ODD})),
+        "raw": json.dumps({"id": ODD}, ensure_ascii=False),
+        "php": json.dumps(ODD).replace("/", "\\/"),
+        "nested": json.dumps({"stats": json.dumps({"id": ODD})}),
+        "nested raw": json.dumps({"stats": json.dumps({"id": ODD}, ensure_ascii=False)}, ensure_ascii=False),
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    table = tmp_path / "table"
+    write = spark.createDataFrame([(ODD,)], "id STRING").coalesce(1).write.format("delta").mode("append")
+    write.option("delta.checkpointInterval", "2").save(str(table))
+    written = ODD.replace("\\", "\\\\").replace('"', '\\"')
+    spark.sql(f'DELETE FROM delta.`{table}` WHERE id = "{written}"')
+    write.save(str(table))
+    found = places(searched(spark, tmp_path, [ODD]), tmp_path)
+    log = {f"table/_delta_log/{name}" for name in ("00000000000000000000.json", "00000000000000000001.json")}
+    assert found >= {*texts, *log}
+    checkpoints = {name for name in found if name.endswith(".checkpoint.parquet")}
+    assert checkpoints
+    assert places(searched(spark, tmp_path, [ODD[::-1]]), tmp_path) == set()
+
+
 @pytest.mark.parametrize(
     ("kind", "number"), [("BIGINT", 17), ("BIGINT", 123_456_789_012), ("DECIMAL(38,0)", 123_456_789_012), ("BIGINT", -(2**40))]
 )
@@ -144,7 +174,7 @@ class Blind(Storage):
 
 def test_a_search_that_does_not_see_a_kind_of_place_is_no_proof(spark: Any, tmp_path: Path) -> None:
     (tmp_path / "text.json").write_bytes(b"nothing")
-    with pytest.raises(IntegrityError, match=r"not found its control in: hidden leftover \(id, UTF-8\)"):
+    with pytest.raises(IntegrityError, match=r"not found its control in: .*hidden leftover \(id, UTF-8\)"):
         search(Blind(spark), [f"file:{tmp_path}"], *people(spark, GONE), OWN)
     assert sorted(os.listdir(tmp_path)) == ["text.json"]
 

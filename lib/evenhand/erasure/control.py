@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from evenhand.erasure.decoded import VALUE
 from evenhand.erasure.files import Storage
-from evenhand.erasure.forms import ID_TEXT, PSEUDONYM
+from evenhand.erasure.forms import ID_TEXT, IN_JSON, IN_JSON_TWICE, PSEUDONYM
 from evenhand.erasure.traces import Trace
 
 FOLDER = "_erasure_control"  # in a table's folder; Delta and VACUUM pass over names with _ in front
@@ -44,8 +44,8 @@ def new_number() -> int:
 
 
 def new_text() -> str:
-    """An id that nobody has, where ids are text or bytes."""
-    return f"evenhand-control-{secrets.token_hex(16)}"
+    """An id that nobody has, where ids are text or bytes; in JSON each way to write it comes out different."""
+    return f'evenhand-control-é"/{secrets.token_hex(16)}'
 
 
 @dataclass(frozen=True)
@@ -84,16 +84,23 @@ class Control:
 
     def _in_parquet(self, nested: bool) -> list[str]:
         """The forms that decoding has to find."""
-        texts = [form for form in self.forms if form == ID_TEXT]
         if nested:
+            texts = [form for form in (IN_JSON, IN_JSON_TWICE) if form in self.forms] or [
+                form for form in self.forms if form == ID_TEXT
+            ]
             return [*texts, "pseudonym, base64"]
+        texts = [form for form in self.forms if form == ID_TEXT]
         return [*texts, PSEUDONYM, *([VALUE] if self.id.isdecimal() else [])]
 
     def _parquet(self, nested: bool, of: str) -> bytes:
         pseudonym = self.forms[PSEUDONYM]
         if nested:
-            stats = json.dumps({"minValues": {"customer_id": self.id}})
-            columns = {"add": pa.array([{"path": of, "stats": stats, "stats_parsed": {"minValues": {"pseudonym": pseudonym}}}])}
+            stats = json.dumps({"minValues": {"customer_id": self.id}}, ensure_ascii=False)
+            columns = {
+                "add": pa.array(
+                    [{"path": f"{of}: {self.id}", "stats": stats, "stats_parsed": {"minValues": {"pseudonym": pseudonym}}}]
+                )
+            }
         else:
             columns = {"pseudonym": pa.array([pseudonym], pa.binary()), "note": pa.array([f"{of}: {self.id}"])}
             if self.id.isdecimal():

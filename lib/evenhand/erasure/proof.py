@@ -105,7 +105,7 @@ def _undecodable(broken: Sequence[str]) -> IntegrityError:
 
 def _of_control(ids: DataFrame, forms: DataFrame) -> tuple[dict[str, bytes], str]:
     """The control's forms and its id as text; nobody has it, so that it may be known here."""
-    needles = {row.form: bytes(row.needle) for row in forms.where("control").collect()}
+    needles = {row.form: bytes(row.needle) for row in forms.where("control").orderBy("form").collect()}
     row = ids.where("control").select(F.col(ID).cast("string").alias("id")).first()
     assert row is not None
     return needles, str(row.id)
