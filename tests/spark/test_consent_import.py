@@ -12,7 +12,8 @@ import pytest
 from pyspark.sql import functions as F
 
 from evenhand.cli.main import main
-from evenhand.errors import EvenhandError
+from evenhand.errors import Busy, EvenhandError
+from evenhand.people import consent_import
 from evenhand.people.consent_import import import_consent
 from evenhand.plan.models import Plan
 from evenhand.prepare.consent import ID, may_be_used
@@ -115,6 +116,43 @@ def test_every_row_is_judged_and_what_is_not_understood_is_kept_as_a_no(spark: A
     import_consent(world, spark, csv(tmp_path / "more.csv", more))
     assert len(events(spark, world)) == len(before) + 2
     assert allowed(spark, world) == {who for who, (_, _, may) in ROWS.items() if may} - {"sound"}
+
+
+def test_an_import_that_was_cut_off_is_started_again_and_two_at_once_take_each_row_once(
+    spark: Any, world: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cut off once the table has the events and the quarantine has not; another begins while the first is at it."""
+    path = csv(tmp_path / "events.csv", [f"{who},{who},{ROWS[who][0]}" for who in ("sound", "withdrew", "unknown-state")])
+    take, ends = consent_import._take, list[str]()
+
+    def cut_off(*given: Any) -> None:
+        with monkeypatch.context() as killed:
+            killed.setattr(Store, "write", interrupted)
+            take(*given)
+
+    def meanwhile(*given: Any) -> None:
+        monkeypatch.setattr(consent_import, "_take", take)
+        with pytest.raises(Busy, match="consent is being imported by process .* start it again") as busy:
+            import_consent(world, spark.newSession(), path)
+        ends.append(str(busy.value))
+        take(*given)
+
+    monkeypatch.setattr(consent_import, "_take", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        import_consent(world, spark, path)
+    monkeypatch.setattr(consent_import, "_take", meanwhile)
+    import_consent(world, spark, path)
+    assert len(ends) == 1
+    taken = [who for who, _, state, *_ in events(spark, world) if state != "granted"]
+    assert taken == ["sound", "unknown-state", "withdrew"]  # of the one that is not understood a no
+    assert quarantined(spark, world) == {"unknown-state": ["the state is unknown"]}
+    before = events(spark, world)
+    import_consent(world, spark, path)
+    assert events(spark, world) == before
+
+
+def interrupted(*given: Any) -> None:
+    raise KeyboardInterrupt
 
 
 def test_json_lines_parquet_and_csv_of_the_same_events_are_the_same_events(spark: Any, world: Plan, tmp_path: Path) -> None:

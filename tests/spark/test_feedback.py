@@ -20,8 +20,9 @@ from pyspark.sql import functions as F
 from conftest import write_key
 from evenhand.ask.answers import answer_counts
 from evenhand.cli.main import main
+from evenhand.erasure.erase import erase
 from evenhand.erasure.listed import add_new
-from evenhand.errors import BudgetExhausted, EvenhandError, RunConflict
+from evenhand.errors import BudgetExhausted, Busy, EvenhandError, RunConflict
 from evenhand.governance.verify import verify
 from evenhand.people import feedback as feedback_job
 from evenhand.people.feedback import feedback
@@ -30,6 +31,7 @@ from evenhand.people.score import score
 from evenhand.plan.load import parse_plan
 from evenhand.plan.surveys import Survey
 from evenhand.prepare.answers import latest_answers
+from evenhand.privacy.noise import OpenDPNoise
 from evenhand.privacy.sample import Sample
 from evenhand.records.audit import AuditLog
 from evenhand.rows.answers import same_segments
@@ -223,6 +225,81 @@ def test_a_wave_that_was_cut_off_goes_on_with_the_numbers_that_were_released_and
     assert len(rows_of(world, "cut")) == 15
     with pytest.raises(RunConflict, match="cut counts something else, or of other people"):
         feedback(plan_of(world, share=0.003), world.spark, "data_use", wave_id="cut")
+
+
+class Recorded:
+    """Noise as in production, and what it was added to; `stops`: the process ends before it draws any."""
+
+    private = True
+
+    def __init__(self, stops: bool = False) -> None:
+        self.exact, self._stops, self._parts = Counter[tuple[int, int]](), stops, 0
+
+    def add(self, exact: Any, noise: Any) -> Any:
+        if self._stops:
+            raise KeyboardInterrupt
+        self._parts += 1
+        self.exact.update({(self._parts, cell): int(count) for cell, count in enumerate(exact)})
+        return OpenDPNoise().add(exact, noise)
+
+
+def test_a_wave_that_was_cut_off_between_spending_and_noise_is_charged_once(world: World) -> None:
+    plan, before = plan_of(world, share=0.002), spent(world)
+    with pytest.raises(KeyboardInterrupt):
+        feedback(plan, world.spark, "data_use", wave_id="stopped", noise=Recorded(stops=True))
+    assert spent(world) == [*before, ("stopped", pytest.approx(0.2))]
+    assert world.result.store.rows(catalog.RELEASES, "stopped") is None
+    assert feedback(plan, world.spark, "data_use", wave_id="stopped") == "stopped"
+    assert spent(world) == [*before, ("stopped", pytest.approx(0.2))]
+    assert len(rows_of(world, "stopped")) == 15
+
+
+def test_of_two_counts_at_once_one_is_told_to_try_again_and_the_wave_is_paid_for_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another starts while the first counts, and another has been at it since the first has read how the wave stands."""
+    plan, before = plan_of(world, share=0.002), spent(world)
+    ends = list[str | RunConflict]()
+
+    def meanwhile(name: str, wave: str) -> None:
+        """Before the first goes on with this, another counts the same wave."""
+        goes_on = getattr(feedback_job, name)
+
+        def other(*given: Any) -> Any:
+            monkeypatch.setattr(feedback_job, name, goes_on)
+            try:
+                ends.append(feedback(plan, world.spark.newSession(), "data_use", wave_id=wave))
+            except RunConflict as refused:
+                ends.append(refused)
+            return goes_on(*given)
+
+        monkeypatch.setattr(feedback_job, name, other)
+
+    meanwhile("answer_shares", "twice")  # the first has the lease
+    assert feedback(plan, world.spark, "data_use", wave_id="twice") == "twice"
+    meanwhile("answers_today", "overtaken")  # the first has not taken it yet
+    with pytest.raises(Busy, match="another process was at wave overtaken until this moment; start it again"):
+        feedback(plan, world.spark, "data_use", wave_id="overtaken")
+    assert isinstance(ends[0], Busy) and "twice is being worked on" in str(ends[0])
+    assert ends[1:] == ["overtaken"]
+    assert feedback(plan, world.spark, "data_use", wave_id="overtaken") == "overtaken"
+    assert spent(world) == [*before, ("twice", pytest.approx(0.2)), ("overtaken", pytest.approx(0.2))]
+    for wave in ("twice", "overtaken"):
+        entries = [e.action for e in AuditLog(world.result.store).check() if e.run_id == wave]
+        assert entries == ["feedback", "spend", "counted feedback"]
+        assert len(rows_of(world, wave)) == 15
+
+
+def test_who_is_erased_is_not_in_the_next_count(world: World, tmp_path: Path) -> None:
+    """The source of answers still has theirs."""
+    plan, goes, noises = plan_of(world, share=0.002), world.ids[50], (Recorded(), Recorded())
+    feedback(plan, world.spark, "data_use", wave_id="with", noise=noises[0])
+    write_source(world.spark, tmp_path / "requests", [(goes, datetime.now(UTC))], "customer_id STRING, requested_at TIMESTAMP")
+    erase(plan, world.spark, str(tmp_path / "requests"))
+    feedback(plan, world.spark, "data_use", wave_id="without", noise=noises[1])
+    gone = noises[0].exact - noises[1].exact
+    assert sorted(gone.values()) == [1, 1] and not noises[1].exact - noises[0].exact  # an answer to each of two questions
+    assert noises[0].exact.total() > 300
 
 
 def cut_off(*given: Any) -> None:

@@ -22,7 +22,7 @@ from evenhand.plan.models import Plan
 from evenhand.prepare.consent import ID
 from evenhand.prepare.customers import timestamp
 from evenhand.records.audit import known_keys
-from evenhand.records.lease import held
+from evenhand.records.lease import IMPORTING, held
 from evenhand.records.opened import opened
 from evenhand.sources.open import address, people_of
 from evenhand.sources.unreadable import why_unreadable
@@ -61,6 +61,7 @@ def import_consent(
     missing is made.
 
     Raises:
+        Busy: another import is going on.
         EvenhandError: one line. An import that was cut off is started again: what has been taken is not taken twice.
     """
     stated, now = form_of(path, form), datetime.now(UTC)
@@ -78,7 +79,7 @@ def import_consent(
                 store.address(CONSENT_QUARANTINE),
                 _lacking(rows, table, plan),
             )
-            with held(store, done.import_id):
+            with held(store, IMPORTING):
                 audit.add(done.import_id, IMPORT, {"table": consent.address, "form": stated, "signal": signal})
                 _add_columns(spark, plan, done.added_columns)
                 _take(store, plan, rows, known, done.import_id, now)
@@ -144,6 +145,8 @@ def _lacking(rows: DataFrame, table: T.StructType, plan: Plan) -> list[str]:
 
 def _add_columns(spark: SparkSession, plan: Plan, fields: Sequence[str]) -> None:
     names, times = names_of(plan), ("recorded_at", "expires_at")
+    there = {f.name.lower() for f in spark.read.table(address(plan.sources.consent)).schema}  # by another import meanwhile
+    fields = [field for field in fields if names[field].lower() not in there]
     added = ", ".join(f"{quoted_column(names[field])} {'TIMESTAMP' if field in times else 'STRING'}" for field in fields)
     if added:
         spark.sql(f"ALTER TABLE {address(plan.sources.consent)} ADD COLUMNS ({added})")

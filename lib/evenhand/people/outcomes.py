@@ -15,7 +15,7 @@ from evenhand.errors import ArgumentError
 from evenhand.job.arguments import checked_id, checked_noise
 from evenhand.people.published import PublishedRun, plan_of_page, published_run, require_kept
 from evenhand.people.recall import header_of
-from evenhand.people.waves import ASK_OUTCOME, OUTCOME_COUNTED, Wave, begun, door_of, gone_on, new_id, refuse_taken
+from evenhand.people.waves import ASK_OUTCOME, OUTCOME_COUNTED, Wave, begun, door_of, gone_on, new_id, refuse_begun, refuse_taken
 from evenhand.plan.columns import for_outcome
 from evenhand.plan.data import Key
 from evenhand.plan.load import checked_plan
@@ -104,6 +104,7 @@ class _Count:
         door = door_of(store, self.audit, plan, wave, noise, question, self.is_new)
         with held(store, wave.wave_id) as lease, answers_named(asked), vanished_files_named(store.spark, of_wave, today):
             if self.is_new:
+                refuse_begun(self.audit, wave.wave_id, lease)
                 self.audit.add(wave.wave_id, ASK_OUTCOME, wave.begins(plan, today.versions))
             say(f"wave {wave.wave_id}: if it is cut off, start it again with --wave {wave.wave_id}")
             lease.require()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from evenhand.errors import RunConflict
+from evenhand.errors import Busy, RunConflict
 from evenhand.plan.load import canonical_json
 from evenhand.plan.models import Plan
 from evenhand.plan.outcomes import Outcome
@@ -20,6 +20,7 @@ from evenhand.privacy.question import Question
 from evenhand.privacy.release import Door
 from evenhand.records.account import Loss
 from evenhand.records.audit import AuditLog, Entry
+from evenhand.records.lease import Lease
 from evenhand.records.ledger import Ledger
 from evenhand.records.runs import last_state, left_behind
 from evenhand.sources.open import people_of
@@ -92,6 +93,18 @@ def refuse_taken(store: Store, wave_id: str) -> None:
         raise RunConflict(
             f"--wave: {wave_id} is the id of a run, or of something that the audit log does not know; take another id"
         )
+
+
+def refuse_begun(audit: AuditLog, wave_id: str, lease: Lease) -> None:
+    """Look, once a wave that is new has been taken, that nobody has begun it since the log was read.
+
+    Its moment would be another, and what it has spent could not be gone on with.
+
+    Raises:
+        Busy: somebody has.
+    """
+    if not lease.is_first and begun(audit.check(), wave_id) is not None:
+        raise Busy(f"--wave: another process was at wave {wave_id} until this moment; start it again")
 
 
 def new_id(asked: Survey | Outcome) -> str:

@@ -29,6 +29,8 @@ from evenhand.tables.store import Store
 LASTS = timedelta(minutes=2)  # from the owner's last sign of life; clocks of two machines may differ by half of it
 RENEWED = 45.0  # seconds
 ALONE = "(alone)"  # in place of a run: who removes rows for good has both zones alone (alone.py)
+IMPORTING = "(consent import)"  # in place of a run: two imports at once would each take what neither has seen the other take
+WORKS = {ALONE: "rows are being removed for good", IMPORTING: "consent is being imported"}
 ALIVE: set[str] = set()  # the owners in this process
 
 
@@ -60,6 +62,7 @@ class Lease:
         self._store, self._run_id, self._owner = store, run_id, secrets.token_hex(8)
         self._since = self._until = datetime.now(UTC)
         self._held = self._lost = False
+        self.is_first = False  # whether nobody has had the run before, once it is taken
         self._stopped, self._renewing = Event(), Thread(target=self._renew, daemon=True)
 
     def take(self) -> bool:
@@ -70,7 +73,7 @@ class Lease:
         """
         ALIVE.add(self._owner)
         found, number = self._look(), 0
-        first = self._run_id not in found
+        self.is_first = self._run_id not in found
         while (newest := found.get(self._run_id)) is None or newest.owner != self._owner:
             if newest is not None and newest.works:
                 raise busy(self._run_id, newest)
@@ -83,7 +86,7 @@ class Lease:
         if self._run_id != ALONE and ALONE in found and found[ALONE].works:
             self.end(release=True)
             raise busy(ALONE, found[ALONE])
-        return first
+        return self.is_first
 
     def require(self) -> None:
         """Raises Busy when another process has the run by now: this one gave no sign of life for too long."""
@@ -163,7 +166,7 @@ def newest_of(store: Store, *run_ids: str) -> dict[str, Holder]:
 
 def busy(run_id: str, holder: Holder) -> Busy:
     """What to tell whoever would work on the same."""
-    what = "rows are being removed for good" if run_id == ALONE else f"--run-id: run {run_id} is being worked on"
+    what = WORKS.get(run_id, f"--run-id: run {run_id} is being worked on")
     return Busy(
         f"{what} by process {holder.pid} on {holder.machine.split()[0]} since {holder.since:%Y-%m-%d %H:%M:%S} UTC; start it again when "
         f"that is done, or after {holder.until:%H:%M:%S} UTC if it is dead"
