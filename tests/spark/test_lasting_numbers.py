@@ -168,7 +168,7 @@ def test_a_change_is_stated_where_all_segments_are_the_same_of_an_offer_by_numbe
 
 
 def moved(result: Result) -> dict[tuple[int | None, int], float | None]:
-    return {(r.before, r.segment): r["count"] for r in result.movement.collect()}
+    return {(r.before, r.segment): r["count"] for r in result.movement.collect() if r.figure == "moved"}
 
 
 def test_of_each_customer_is_counted_which_segment_it_was_in_and_which_it_is_in(runs: list[Result]) -> None:
@@ -179,6 +179,10 @@ def test_of_each_customer_is_counted_which_segment_it_was_in_and_which_it_is_in(
     was, ist = kinds(first), kinds(second)
     assert true[was["new"], ist["faithful"]] == pytest.approx(CHANGED, abs=2)
     assert true[None, ist["busy"]] == ADDED
+    stayed = sum(n for (before, segment), n in true.items() if before == segment)
+    sums = {r.figure: r["count"] for r in second.movement.collect() if r.segment is None}
+    assert sums["stayed"] == stayed
+    assert "are in the segment that they were in" in render(second.facts)
     assert {r.since for r in second.movement.collect()} == {"run-1"}
 
 

@@ -39,7 +39,7 @@ KNOWN: dict[str, tuple[int, str]] = {
     "fairness_groups": (1, "d5eb7fc8"),
     "fairness_summary": (1, "64421c81"),
     "fairness_proxies": (1, "32413e05"),
-    "movement": (1, "264f4118"),
+    "movement": (1, "9702a0e1"),
     "assignment_map": (1, "673d0aaf"),
     "mitigation_bounds": (1, "2ccd145e"),
     "mitigation_verdicts": (1, "8a76bcfb"),

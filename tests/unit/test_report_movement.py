@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from test_report import LABELS, facts
 
+from evenhand.ask.movement import CHANGED, STAYED
 from evenhand.past.compare import Comparison
 from evenhand.report.facts import Facts
 from evenhand.report.lasting import Lasting
@@ -88,6 +89,32 @@ def test_where_only_noise_may_have_moved_anybody_that_is_said_and_nothing_is_dra
     nobody = with_moves([row(1, 1, 9.0, sure=False)])
     assert "movement" not in plots_of(nobody)
     assert "<figure>" not in section(render(nobody))
+
+
+def sums(stayed: float | None, changed: float | None) -> Moved:
+    found = {figure: row(None, 1, n) for figure, n in ((STAYED, stayed), (CHANGED, changed))}
+    return Moved("autumn", ROWS, THEN, SAME, sums=found)
+
+
+@pytest.mark.parametrize(
+    ("stayed", "changed", "said"),
+    [
+        (
+            20_810.0,
+            2_310.0,
+            "About 20,800 customers (20,700 to 21,000) are in the segment that they were in; about 2,300 customers (2,200 to 2,500) are in another.",
+        ),
+        (20_810.0, None, "About 20,800 customers (20,700 to 21,000) are in the segment that they were in."),
+        (None, 2_310.0, "About 2,300 customers (2,200 to 2,500) who were in run autumn too are in another segment now."),
+        (None, None, ""),
+    ],
+    ids=["both", "who stayed", "who changed", "neither"],
+)
+def test_how_many_stayed_in_all_is_said_first(stayed: float | None, changed: float | None, said: str) -> None:
+    moved = sums(stayed, changed)
+    assert moved.in_all == said
+    page = section(render(facts(plan=PLAN, lasting=SAME, movement=moved)))
+    assert said in page.split("<ul>")[0]
 
 
 def test_many_moves_are_not_all_sentences() -> None:

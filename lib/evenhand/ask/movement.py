@@ -12,12 +12,13 @@ from pyspark.sql import functions as F
 
 from evenhand.plan.method import MOVEMENT
 from evenhand.plan.models import Plan
-from evenhand.privacy.intervals import LEVEL, Estimate
+from evenhand.privacy.intervals import LEVEL, Estimate, sum_reach
 from evenhand.privacy.question import Integers, Part, Question
 from evenhand.privacy.release import Release
 from evenhand.privacy.sample import Sample, counted
 
 MOVES, BEFORE, SEGMENT = "moves", "before", "segment"
+MOVED, STAYED, CHANGED = "moved", "stayed", "changed"  # what a row of the table counts
 NEW = 0  # in `before`, of whoever was in no segment of the last run
 WHY = "a customer is in one segment now, and was in one of the last run or in none"
 
@@ -61,13 +62,42 @@ class Move:
 
 
 def moves(release: Release, k: int, minimum: int) -> Iterator[Move]:
-    """Post-processing: from every segment of the last run to every one of this, then those who are new. Counts below the `minimum` are suppressed.
-
-    No total is made of these counts, so none gives away another that is not shown.
-    """
+    """Post-processing: from every segment of the last run to every one of this, then those who are new. Counts below the `minimum` are suppressed."""
     noisy, noise = release[MOVES].reshape(-1, k).astype(np.float64), release.noise(MOVES)
     each, all_together = noise.half_width(LEVEL), noise.half_width(LEVEL ** (1 / noisy.size))
     for before in [*range(1, len(noisy)), NEW]:
         for segment, n in enumerate(noisy[before], 1):
             count = Estimate(max(n, 0.0), max(n - each, 0.0), max(n + each, 0.0))
             yield Move(before or None, segment, count, bool(n > all_together), bool(n < minimum))
+
+
+@dataclass(frozen=True)
+class Together:
+    """How many of those who were in the last run too `STAYED` in their segment, or are in another now (`CHANGED`). Not to be shown where `suppressed`."""
+
+    figure: str
+    count: Estimate
+    suppressed: bool
+
+
+def together(release: Release, k: int, was: Mapping[int, int | None], minimum: int) -> list[Together]:
+    """Post-processing; `was` has by segment its number in the last run, None where it is new. Nothing where all are new.
+
+    A sum with exactly one hidden count in it would give that away, so it is suppressed too.
+    """
+    noisy, noise = release[MOVES].reshape(-1, k).astype(np.float64), release.noise(MOVES)
+    stayed = np.zeros(noisy.shape, dtype=np.bool_)
+    for segment, before in was.items():
+        if before is not None:
+            stayed[before, segment - 1] = True
+    changed = ~stayed
+    changed[NEW] = False
+    found = list[Together]()
+    for figure, cells in ((STAYED, stayed), (CHANGED, changed)) if stayed.any() else ():
+        n, reach = (
+            float(noisy[cells].sum()),
+            float(sum_reach(np.full(cells.sum(), noise.deviation), noise.excess_kurtosis, LEVEL)),
+        )
+        count = Estimate(max(n, 0.0), max(n - reach, 0.0), max(n + reach, 0.0))
+        found.append(Together(figure, count, n < minimum or int((noisy[cells] < minimum).sum()) == 1))
+    return found

@@ -10,7 +10,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from evenhand.ask.movement import BEFORE, NEW, SEGMENT, movement_counts, moves
+from evenhand.ask.movement import BEFORE, NEW, SEGMENT, movement_counts, moves, together
 from evenhand.assignment.fair_map import FairMap, assignment_fingerprint
 from evenhand.assignment.nearest import Centers
 from evenhand.job.state import Run
@@ -32,7 +32,8 @@ def movement_of(run: Run, centers: Centers, fair_map: FairMap | None) -> pa.Tabl
     The last run is the one that this run's segments have their numbers from, whatever was published since.
     """
     store, plan = run.store, run.plan
-    since = store.read(SEGMENT_CENTERS, run.run_id).select("was_in").first()
+    numbered = store.read(SEGMENT_CENTERS, run.run_id).select("segment", "was", "was_in").collect()
+    since = numbered[0] if numbered else None
     if since is None or since.was_in is None:
         return _nothing(run, None, FIRST)
     last = run_named(store, since.was_in)
@@ -44,7 +45,8 @@ def movement_of(run: Run, centers: Centers, fair_map: FairMap | None) -> pa.Tabl
     then, k = store.read(SEGMENT_CENTERS, last.run_id).count(), len(centers)
     question = movement_counts(then, k, plan, f"{last.run_id} {assignment_fingerprint(centers, fair_map)}")
     (release,) = run.ask_about(_people(store, run.run_id, last.run_id))(question)
-    return movement_rows(moves(release, k, plan.privacy.minimum_cell), last.run_id)
+    least, was = plan.privacy.minimum_cell, {row.segment: row.was for row in numbered}
+    return movement_rows(moves(release, k, least), together(release, k, was, least), last.run_id)
 
 
 def _nothing(run: Run, since: str | None, why: str) -> pa.Table:

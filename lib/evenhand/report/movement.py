@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from evenhand.ask.movement import CHANGED, MOVED, STAYED
 from evenhand.plan.models import Plan
 from evenhand.report.lasting import Lasting
 from evenhand.report.words import NOT_SHOWN, Form, Row, Rows, isolated
@@ -27,6 +28,7 @@ class Moved:
     labels: dict[int, str] = field(default_factory=dict)
     lasting: Lasting | None = None
     why: str | None = None
+    sums: dict[str, Row] = field(default_factory=dict)  # of all who stayed in their segment, and of all who did not
 
     def stayed(self, row: Row) -> bool:
         """Whether it is the same segment, whatever its number."""
@@ -49,6 +51,21 @@ class Moved:
             said.append("No move from one segment to another stands out of the noise.")
         said += [f"{self._customers(row)} in {self._now(row)} were not in run {self.since}." for row in came[:NAMED]]
         return said
+
+    @property
+    def in_all(self) -> str:
+        """ "About 81,000 customers (80,900 to 81,100) are in the segment that they were in, and about 9,000 (8,800 to 9,200) in another.";
+        empty where it is not to be shown.
+        """
+        shown = {
+            figure: self._counted(row, Form.of([row], COUNT, least=1))
+            for figure, row in self.sums.items()
+            if not row["suppressed"]
+        }
+        stayed, changed = shown.get(STAYED), shown.get(CHANGED)
+        if stayed is None:
+            return f"{changed} who were in run {self.since} too are in another segment now." if changed else ""
+        return f"{stayed} are in the segment that they were in{f'; {changed[:1].lower()}{changed[1:]} are in another' if changed else ''}."
 
     @property
     def by_segment(self) -> list[tuple[str, list[str]]]:
@@ -77,11 +94,14 @@ class Moved:
 
     def _customers(self, row: Row) -> str:
         """ "About 1,200 customers (1,100 to 1,300)"; "200 to 700 customers" where the range bears no figure."""
-        (value, low, high), form = (row[key] for key in COUNT), self._form
+        return self._counted(row, self._form, self._rough)
+
+    def _counted(self, row: Row, form: Form, rough: Form | None = None) -> str:
+        value, low, high = (row[key] for key in COUNT)
         ends = f"{form.number(low)} to {form.number(high)}"
         if (high - low) / 2 > BEARS_A_FIGURE * value:
             return f"{ends} customers"
-        return f"{form.number(value)} customers" if low == high else f"About {self._rough.number(value)} customers ({ends})"
+        return f"{form.number(value)} customers" if low == high else f"About {(rough or form).number(value)} customers ({ends})"
 
     def _now(self, row: Row) -> str:
         was = self.lasting.was.get(row["segment"]) if self.lasting else None
@@ -98,6 +118,8 @@ def read_movement(store: Store, plan: Plan, run_id: str, lasting: Lasting | None
     since, why = rows[0]["since"], rows[0]["not_compared"]
     if why is not None:
         return Moved(since, why=why)
+    sums = {row["figure"]: row for row in rows if row["figure"] != MOVED}
+    rows = [row for row in rows if row["figure"] == MOVED]
     rows.sort(key=lambda row: (row["before"] is None, row["before"], row["segment"]))
     labels = store.read(SEGMENT_PROFILES, since).select("segment", "label").distinct().collect()
-    return Moved(since, rows, {row.segment: row.label for row in labels}, lasting)
+    return Moved(since, rows, {row.segment: row.label for row in labels}, lasting, sums=sums)

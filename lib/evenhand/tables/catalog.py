@@ -166,7 +166,7 @@ FAIRNESS_PROXIES = TableSpec(
 MOVEMENT = TableSpec(
     "movement",
     "open",
-    "since STRING, before INT, segment INT, count DOUBLE, count_low DOUBLE, count_high DOUBLE, sure BOOLEAN, suppressed BOOLEAN, "
+    "since STRING, figure STRING, before INT, segment INT, count DOUBLE, count_low DOUBLE, count_high DOUBLE, sure BOOLEAN, suppressed BOOLEAN, "
     "not_compared STRING, run_id STRING",
 )
 # How balanced segments are assigned (assignment/fair_map.py): made of releases only.

@@ -314,15 +314,17 @@ MEANINGS = {
     ),
     "movement": Meaning(
         "How many customers went from which segment of the last run to which of this one: a row for each of both, and for each of this one a row of "
-        "who was in none. With `segments.movement` only. Where there is nothing to compare, one row says why.",
+        "who was in none; then how many stayed in their segment, and how many did not. With `segments.movement` only. Where there is nothing to compare, one row says why.",
         {
             "since": "The last run, whose segments `before` is about: the one in `was_in` of `segment_centers`. Null in a first run.",
-            "before": "The segment in which they were, by its number in that run; null for those who were in none.",
-            "segment": "The segment in which they are, by its number in this run.",
+            "figure": "`moved`: from `before` to `segment`. `stayed`: all of both runs who are in the segment that they were in, whatever its number; `changed`: all of both who are in another. "
+            "These two are not there where no segment was found again. Null where nothing is compared.",
+            "before": "The segment in which they were, by its number in that run; null for those who were in none, and for sums.",
+            "segment": "The segment in which they are, by its number in this run; null for sums.",
             "count": "How many customers; null where suppressed.",
             "count_low": "Lower end of the interval for `count`.",
             "count_high": "Upper end of the interval for `count`.",
-            "sure": "Whether it is more than the noise makes of nobody: true of no empty row of the table, 19 times in 20.",
+            "sure": "Whether a move is more than the noise makes of nobody: true of no empty row of the table, 19 times in 20. Null for sums.",
             "not_compared": "Why there is nothing to compare; else null.",
         },
     ),
