@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.long  # a kernel and a JVM each, with one and two runs
 
 
-@pytest.mark.parametrize("name", ["fairness_and_mitigation"])
+@pytest.mark.parametrize("name", ["own_tables", "fairness_and_mitigation"])
 def test_a_notebook_still_does_what_is_stored_in_it(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("nbclient", reason="the extra notebooks is not installed")
     monkeypatch.syspath_prepend(str(ROOT / "scripts"))
