@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from evenhand.ask.assessment import SUMS, assessment_parts, segment_tallies
 from evenhand.ask.histograms import histogram_parts
 from evenhand.ask.rows import block_part
 from evenhand.assignment.in_numpy import assigned
+from evenhand.assignment.nearest import rounded_centers
 from evenhand.describe.distances import read_distances
 from evenhand.describe.everybody import variances
 from evenhand.describe.fifths import read_fifths
@@ -26,6 +28,8 @@ from evenhand.errors import PlanError
 from evenhand.fairness.proxies import proxies
 from evenhand.learn.learn import learn
 from evenhand.mitigate.mitigate import mitigate
+from evenhand.people.person import sentence
+from evenhand.people.why import why
 from evenhand.plan.categories import COUNTS, blocks, numbers
 from evenhand.plan.columns import needed_columns, reasons
 from evenhand.plan.expressions import inspect_row
@@ -313,6 +317,17 @@ def test_the_noise_of_a_category_does_not_grow_with_their_number() -> None:
         parts = {p.name: p.noise.deviation for p in assessment_parts(4, any_plan(3, categories=(number,)))}
         of[number] = parts[block_part(SUMS, "c0")], parts[SUMS]
     assert of[1] == of[19]
+
+
+def test_a_customer_is_told_of_categories_in_shares_of_customers() -> None:
+    plan = with_entry()
+    values = [0, 0, 0, 0, FULL, 0]
+    centers = rounded_centers(np.array([[0, 0, 0, 0, 0.8 * FULL, 0.2 * FULL], [0, 0, 0, 0.9 * FULL, 0.1 * FULL, 0]]))
+    told = [sentence(asdict(reason), 1, 2) for reason in why(values, 1, centers, plan.features).reasons]
+    assert told[0] == (
+        "You are not counted under channel shop, where the middle of segment 1 has 0 % of customers and the middle of segment 2 90 %."
+    )
+    assert told[1].startswith("You are counted under channel online, where the middle of segment 1 has 80 % of customers")
 
 
 def test_gaussian_and_found_bounds_live_beside_categories() -> None:

@@ -16,6 +16,7 @@ from evenhand.plan.columns import all_reasons
 from evenhand.plan.geometry import to_unit
 from evenhand.plan.models import Plan
 
+HALF = 50.0  # percent; who is in a category has 100, but for rounding
 BASES = {
     "consent": "you said yes to it (GDPR art. 6(1)(a)); you can take that back at any time",
     "legitimate_interest": "a legitimate interest (GDPR art. 6(1)(f)); you can object at any time",
@@ -110,6 +111,10 @@ def sentence(reason: Mapping[str, Any], segment: int, other: int) -> str:
     unit = f" {reason['unit']}" if reason["unit"] else ""
     name = str(reason["feature"]).replace("_", " ")
     value, here, there = (f"{_rounded(reason[key]):g}{unit}" for key in ("value", "here", "there"))
+    if reason["of_many"]:
+        is_in = "are counted" if reason["value"] > HALF else "are not counted"
+        mine, its = (f"{reason[key]:.0f} %" for key in ("here", "there"))
+        return f"You {is_in} under {name}, where the middle of segment {segment} has {mine} of customers and the middle of segment {other} {its}."
     return f"Your {name} is {value}. That is nearer to {here}, the middle of segment {segment}, than to {there}, the middle of segment {other}."
 
 

@@ -18,13 +18,17 @@ MOST_NAMED = 3
 
 @dataclass(frozen=True)
 class Reason:
-    """A feature whose value is nearer to the center of the own segment than to that of the other; all in the feature's unit."""
+    """A feature whose value is nearer to the center of the own segment than to that of the other; all in the feature's unit.
+
+    `of_many` is whether it is one of the categories of a column: the centers are then shares of customers.
+    """
 
     feature: str
     unit: str
     value: float
     here: float
     there: float
+    of_many: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,5 +59,8 @@ def why(values: Sequence[int], segment: int, centers: Centers, features: list[Fe
     speaks = ((point - there) ** 2 - (point - here) ** 2) * squares
     value, own, its = (to_unit(of, features) for of in (point, here, there))
     order = [j for j in np.argsort(-speaks, kind="stable").tolist() if speaks[j] > 0][:MOST_NAMED]
-    reasons = [Reason(features[j].name, features[j].unit or "", float(value[j]), float(own[j]), float(its[j])) for j in order]
+    reasons = [
+        Reason(f.name, f.unit or "", float(value[j]), float(own[j]), float(its[j]), f.category is not None)
+        for j, f in ((j, features[j]) for j in order)
+    ]
     return Why(segment, int(np.argmin(apart)) + 1, other, reasons)
