@@ -292,6 +292,10 @@ def test_a_label_says_where_a_category_is_more_common_and_no_segment_has_two_wor
     words = labels(read_distances(release, plan), plan.features)
     assert any("more with c0 v" in label for label in words)
     assert all(label.count("c0") <= 1 for label in words)
+    # A label that says what is fewer is still true, and kept.
+    before = {1: "fewer with c0 other"}
+    if read_distances(release, plan).sure[0, -1] < 0:
+        assert labels(read_distances(release, plan), plan.features, before)[0] == before[1]
     every = np.bincount(category, minlength=6) / N
     for s, label in enumerate(words, start=1):
         own = np.bincount(category[segment == s], minlength=6) / (segment == s).sum()

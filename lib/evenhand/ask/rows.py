@@ -34,7 +34,7 @@ def budget_of_numbers(features: Sequence[Feature]) -> float:
 
 def block_parts(name: str, rows: int, cost: float, features: Sequence[Feature], unit: Unit) -> tuple[Part, ...]:
     """The counts of customers by row and category, of each column, of a question with that cost for all features."""
-    each, why = cost / independent(features), "a customer is in one row and one category"
+    each, why = cost / independent(features), "a customer is in one segment or group, and in one category"
     return tuple(Part(block_part(name, block.name), rows * len(block.columns), 1, each, why, unit) for block in blocks(features))
 
 

@@ -30,8 +30,10 @@ def labels(distances: Distances, features: list[Feature], before: Mapping[int, s
     every word of that still holds and no other segment has the same words. Segments of the same words, in whatever order, get
     further ones; then it is said what surely tells two of them apart; or they are numbered, the largest first.
     """
-    named = [_named(away, sure, features) for away, sure in zip(distances.value, distances.sure, strict=True)]
-    kept = {s: old for s, words in enumerate(named) if (old := _spoken((before or {}).get(s + 1, ""), _holding(words)))}
+    far = [_named(away, sure) for away, sure in zip(distances.value, distances.sure, strict=True)]
+    true = [[_word(features[j], float(of[j])) for j in named] for named, of in zip(far, distances.sure, strict=True)]
+    named = [_words(of, sure, features) for of, sure in zip(far, distances.sure, strict=True)]
+    kept = {s: old for s, words in enumerate(true) if (old := _spoken((before or {}).get(s + 1, ""), _holding(words)))}
     told = _told(named, kept, len(features))
     while clash := [s for s in kept if Counter(map(frozenset, told))[frozenset(told[s])] > 1]:
         kept = {s: old for s, old in kept.items() if s not in clash}
@@ -73,20 +75,24 @@ def _spoken(label: str, words: Collection[str]) -> list[str]:
     return []
 
 
-def _named(away: Floats, sure: Floats, features: list[Feature]) -> list[str]:
-    """The words for all features that are surely on one side and noticeably away, the farthest first.
-
-    Of the categories of a column one, since more of one are fewer of the others.
-    """
+def _named(away: Floats, sure: Floats) -> list[int]:
+    """All features that are surely on one side and noticeably away, the farthest first."""
     told = np.where(sure == 0, 0.0, away)
-    order = np.argsort(-np.abs(told), kind="stable")
-    words, columns = [], set[str]()
-    for j in (j for j in order if abs(told[j]) >= NOTICEABLE):
+    return [j for j in np.argsort(-np.abs(told), kind="stable").tolist() if abs(told[j]) >= NOTICEABLE]
+
+
+def _words(named: list[int], sure: Floats, features: list[Feature]) -> list[str]:
+    """Of the categories of a column one, since more of one are fewer of the others; one that is more common, where there is any."""
+    told, columns = [], set[str]()
+    for j in named:
         of = features[j].category
-        if of is None or of.of not in columns:
-            words.append(_word(features[j], float(sure[j])))
-            columns |= {of.of} if of else set()
-    return words
+        if of is None:
+            told.append(j)
+        elif of.of not in columns:
+            columns.add(of.of)
+            same = [i for i in named if (its := features[i].category) is not None and its.of == of.of]
+            told.append(next((i for i in same if sure[i] > 0), j))
+    return [_word(features[j], float(sure[j])) for j in told]
 
 
 def _word(feature: Feature, sure: float) -> str:

@@ -10,8 +10,8 @@ CANNOT_TELL = "cannot tell"
 
 
 def fifths_in_words(facts: Facts) -> dict[int, dict[str, str]]:
-    """By segment and feature "4" or "4 to 5". Empty where the run asked for no histograms."""
-    names = facts.plan.feature_names
+    """By segment and feature "4" or "4 to 5". Empty where the run asked for no histograms. Categories have no order, and so no fifths."""
+    names = [feature.name for feature in facts.plan.features if feature.category is None]
     rows = [row for name in names for row in facts.measure(name)]
     if all(row["fifth_low"] is None for row in rows):
         return {}

@@ -42,6 +42,8 @@ def _compared(facts: Facts, feature: Feature, row: Row) -> str:
     everybody, unit = facts.everyone[feature.name], f" {feature.unit}" if feature.unit else ""
     own = interval(row) if row["value"] is None else number(row["value"], row["high"] - row["low"])
     others = number(everybody.value, everybody.high - everybody.low)
+    if feature.category is not None:
+        return f"{own}% of them are counted under {feature.name.replace('_', ' ')}, against {others}% of all customers"
     return f"{feature.name.replace('_', ' ')} is {own}{unit}, against {others} for all customers"
 
 
