@@ -68,6 +68,8 @@ class Earlier:
         random, d = np.random.default_rng(seed), len(plan.features)
         k, method = k or max(plan.segments.candidates), Method.of(plan)
         spots = random.uniform(0, reach * (STEPS - 1), (k, d))
+        if reach < 1:  # of categories a customer in one is far from all centers where none has any
+            spots[:, [j for block in blocks(plan.features) for j in block.columns]] = 0
         centers = rounded_centers(spots)
         points = np.clip(random.normal(spots[random.integers(0, k, 20)], random.choice([0.0, 300.0, 9000.0])), 0, STEPS - 1)
         seen = Summary(np.arange(20), random.uniform(1, 100, 20), points, private=True, stretch=stretch(plan.features))
