@@ -94,6 +94,7 @@ def test_the_plan_is_the_same_once_it_was_stored() -> None:
         ({"categories": {"a b": ["x"]}}, "a name has small letters"),
         ({"name": "how_somebody_came_to_us_first_of_all"}, "_shop would be the name of a feature, of more than 40 letters"),
         ({"column": "sex"}, "column sex is the protected attribute gender"),
+        ({"name": "spent"}, "spent is the name of a feature too; choose another"),
         ({"wheight": 2}, "unknown key; did you mean weight?"),
         ({"weight": 0}, "greater than or equal to 0.05"),
         ({"bounds": [0, 1]}, "unknown key"),
@@ -128,6 +129,15 @@ def test_categories_that_overlap_are_refused_in_a_stored_plan_too() -> None:
     stored["features"][3] |= {"category": category, "expression": "if(cast(`last channel` as string) in ('web'), 100, 0)"}
     with pytest.raises(PlanError, match="made by an entry of kind: categories"):
         parse_plan(json.dumps(stored))
+
+
+def test_two_columns_of_categories_have_two_names() -> None:
+    other = CHANNEL | {"column": "first channel", "categories": {"paper": ["paper"]}, "others": "rest"}
+    with pytest.raises(PlanError) as wrong:
+        parse_plan(plan_yaml({"features.3": CHANNEL, "features.4": other}))
+    assert [problem.split(": ", 1)[1] for problem in wrong.value.problems] == ["features.channel.name: channel is named twice"]
+    both = parse_plan(plan_yaml({"features.3": CHANNEL, "features.4": other | {"name": "first"}}))
+    assert [block.name for block in blocks(both.features)] == ["channel", "first"]
 
 
 def test_a_plan_of_categories_alone_is_refused() -> None:

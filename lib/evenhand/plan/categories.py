@@ -123,12 +123,17 @@ def independent(features: Sequence[Feature]) -> int:
 
 
 def contradictions_of_categories(features: Sequence[Feature]) -> list[str]:
-    """Whether somebody could be in two categories of a column, in a plan that was written by another hand than `Categories`."""
-    problems = []
+    """Names that clash; and whether somebody could be in two categories of a column, in a plan that was not made by `Categories`."""
+    problems, names = [], {feature.name for feature in features}
     for block in blocks(features):
+        if block.name in names:
+            problems.append(f"features.{block.columns[0]}.name: {block.name} is the name of a feature too; choose another")
         of = [features[j].category for j in block.columns]
         named = [value for c in of if c is not None and not c.others for value in c.values]
         rest = [c for c in of if c is not None and c.others]
+        if len(rest) > 1:
+            problems.append(f"features.{block.columns[0]}.name: {block.name} is named twice")
+            continue
         alike = len({c.column for c in of if c is not None}) == len({features[j].weight for j in block.columns}) == len(rest) == 1
         if not alike or len(set(named)) != len(named) or set(rest[0].values) != set(named):
             problems.append(f"features.{block.columns[0]}.category: it is made by an entry of kind: categories; write that")

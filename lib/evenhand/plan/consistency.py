@@ -8,7 +8,7 @@ from difflib import get_close_matches
 
 from evenhand.plan.accounting import LEAST_SHARE, SYMBOL
 from evenhand.plan.apart import within
-from evenhand.plan.categories import contradictions_of_categories, numbers
+from evenhand.plan.categories import contradictions_of_categories, independent, numbers
 from evenhand.plan.columns import source_tables
 from evenhand.plan.expressions import inspect_row
 from evenhand.plan.geometry import Boxes, most_boxes
@@ -108,7 +108,7 @@ def _segments(plan: Plan) -> list[str]:
     if most > enough:
         return [
             f"segments.k: {most} segments are more than the private summary can carry: at {plan.privacy.expected_customers:,} "
-            f"expected customers, {len(plan.features)} features and ε = {plan.privacy.epsilon:g} it has {boxes} boxes, "
+            f"expected customers, {independent(plan.features)} features and ε = {plan.privacy.epsilon:g} it has {boxes} boxes, "
             f"enough for {enough} segments"
         ]
     return []

@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable
 
 from evenhand.plan.advice import is_far_too_small, needed_epsilon
+from evenhand.plan.categories import independent
 from evenhand.plan.models import Plan
 from evenhand.report.facts import Facts, sure_deviations
 
@@ -22,7 +23,7 @@ def do_not_act(facts: Facts) -> str | None:
     plan, epsilon = _as_counted(facts), facts.plan.privacy.epsilon
     if is_far_too_small(plan):
         return (
-            f"ε = {epsilon:g} is far too little for about {plan.privacy.expected_customers:,} customers, {len(plan.features)} features and "
+            f"ε = {epsilon:g} is far too little for about {plan.privacy.expected_customers:,} customers, {independent(plan.features)} features and "
             f"{len(facts.labels)} segments; it would take ε of {needed_epsilon(plan):.2g} or more. The figures below are mostly noise."
         )
     rows = [row for feature in plan.features for row in facts.measure(feature.name)]
