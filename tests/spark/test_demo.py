@@ -130,7 +130,7 @@ def test_the_user_sees_each_step_a_summary_and_the_report(folder: Path, publishe
     last = published.stdout.strip().splitlines()[-1]
     assert last == f"report: {folder}/reports/whole.html"
     page = Path(last.removeprefix("report: ")).read_text(encoding="utf-8")
-    assert page.count("<svg ") == 2 * 7  # each plot for a wide page and for a narrow one
+    assert page.count("<svg ") == 2 * 8  # each plot for a wide page and for a narrow one
     assert not re.search(r"<script|src=|href=|https?://(?!www\.w3\.org)", page)
 
 
@@ -175,5 +175,5 @@ def test_a_finished_run_started_again_publishes_the_very_same_figures_and_spends
     assert code == 0, wrong
     assert figures(printed) == figures(published.stdout) != []
     answers = [row.question for row in table(spark, folder, "restricted", "releases").collect()]
-    assert sorted(answers) == ["assessment", "marginals", "refinement 1", "summary"]
+    assert sorted(answers) == ["assessment", "distribution", "marginals", "refinement 1", "summary"]
     assert table(spark, folder, "open", "runs").where("status = 'published'").count() == 1

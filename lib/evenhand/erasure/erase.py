@@ -34,7 +34,7 @@ from evenhand.erasure.rewrite import (
 )
 from evenhand.erasure.whom import Zone, distinct, people_of_requests, spelled
 from evenhand.errors import IntegrityError, OutputError
-from evenhand.plan.load import fingerprint
+from evenhand.plan.load import checked_plan, fingerprint
 from evenhand.plan.models import Plan
 from evenhand.prepare.consent import ID
 from evenhand.records.alone import alone
@@ -77,8 +77,16 @@ def erase(
         IntegrityError: somebody is still found, or the search is no proof; no certificate was written.
         EvenhandError: one line; it says whether anything was deleted.
     """
+    _require_list(checked_plan(plan))
     with opened(plan, spark, "erase", LEFT) as (store, audit):
         return Erasure(plan, store, audit, folder, say).run(requests, wait)
+
+
+def _require_list(plan: Plan) -> None:
+    if plan.output.kept_erasures is None:
+        raise OutputError(
+            "output.erasures: state where the list of the erased is kept, apart from the restricted zone; nothing was deleted"
+        )
 
 
 def clean_restored(plan: Plan, store: Store, audit: AuditLog, entries: Sequence[Entry], say: Callable[[str], None]) -> None:
@@ -111,10 +119,6 @@ class Erasure:
 
     def run(self, requests: str | None, wait: float) -> Erased:
         """All of it; see `erase`."""
-        if self._plan.output.kept_erasures is None:
-            raise OutputError(
-                "output.erasures: state where the list of the erased is kept, apart from the restricted zone; nothing was deleted"
-            )
         refuse_lost(self._store, self._audit.check())
         require_folder(self._folder, self._plan)
         with alone(self._store, wait, self._say) as lease:
