@@ -99,6 +99,9 @@ def test_axe_finds_nothing_serious(shown: Callable[..., Any], width: int, scheme
 def test_nothing_is_cut_and_no_letter_is_tiny(shown: Callable[..., Any], width: int) -> None:
     page = shown(width)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    # Beyond its picture's edge a text is seen as well, so that the window's is what cuts it.
+    cutting = "[...document.querySelectorAll('figure svg')].filter(s => getComputedStyle(s).overflow !== 'visible').length"
+    assert page.evaluate(cutting) == 0
     charts = page.evaluate(TEXTS)
     assert len(charts) == 8  # sizes, typical values, map, movement, two attributes, price, curve: each once
     for text in (text for chart in charts for text in chart):

@@ -57,7 +57,8 @@ def svg(name: str, data: dict[str, list[dict[str, Any]]], text: str, paper: Pape
     unique = re.sub(r"\W+", "-", f"{paper.kind}-{name}-{text[:60]}").lower()
     drawn = re.sub(r'\bid="([^"]+)"', rf'id="{unique}-\1"', drawn)
     drawn = re.sub(r"url\(#([^)]+)\)", rf"url(#{unique}-\1)", drawn)
-    return drawn.replace("<svg ", f'<svg role="img" aria-label={quoteattr(text)} ', 1).replace(
+    # Letters of a wide font reach over the edge of the picture, into the margin around it.
+    return drawn.replace("<svg ", f'<svg role="img" aria-label={quoteattr(text)} overflow="visible" ', 1).replace(
         ">", f"><title>{escape(text)}</title>", 1
     )
 

@@ -22,7 +22,7 @@ MATTERS, MOST = 0.15, 3  # of an axis, a feature that is named; and how many are
 RADIUS = {"wide": 30.0, "narrow": 20.0}  # pixels, of the largest segment
 LEAST = 4.0  # pixels, of the smallest
 TALLEST = {"wide": 340.0, "narrow": 300.0}
-LETTER, GAP = 7.0, 5.0  # pixels: of a letter, and around a label
+LETTER, GAP = 7.5, 5.0  # pixels: of a letter, and around a label
 RINGS, ANGLES = (0.0, 14.0, 30.0, 50.0, 80.0, 120.0), 16
 MOST_NAMED = 12  # segments; of more the numbers stand alone
 
