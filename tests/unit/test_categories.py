@@ -85,6 +85,8 @@ def test_the_plan_is_the_same_once_it_was_stored() -> None:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
+        ({"kind": ["rfm"]}, "there is no kind ['rfm']; known: rfm, categories"),
+        ({"kind": 7}, "there is no kind 7"),
         ({"others": "shop"}, "shop is the name of two categories; state another as others"),
         ({"categories": {"a": ["x"], "b": ["y", "x"]}}, "the value x is in two categories"),
         ({"categories": {"a": ["true"], "b": [True]}}, "the value true is in two categories"),
@@ -138,6 +140,12 @@ def test_two_columns_of_categories_have_two_names() -> None:
     assert [problem.split(": ", 1)[1] for problem in wrong.value.problems] == ["features.channel.name: channel is named twice"]
     both = parse_plan(plan_yaml({"features.3": CHANNEL, "features.4": other | {"name": "first"}}))
     assert [block.name for block in blocks(both.features)] == ["channel", "first"]
+
+
+def test_entries_that_stand_for_too_many_features_are_counted() -> None:
+    many = [CHANNEL | {"name": f"c{i}", "categories": {f"v{v}": [v] for v in range(30)}} for i in range(2)]
+    with pytest.raises(PlanError, match="the entries stand for 65 features, of which a plan has at most 60; leave some out"):
+        parse_plan(plan_yaml({"features.3": many[0], "features.4": many[1]}))
 
 
 def test_a_plan_of_categories_alone_is_refused() -> None:

@@ -15,6 +15,7 @@ from evenhand.plan.rfm import Rfm
 
 KINDS = {rfm.KIND: Rfm, categories.KIND: Categories}
 RFM_PARTS = 3
+MOST_FEATURES = 60
 
 
 def _kind(entry: Any) -> str:
@@ -26,7 +27,7 @@ def _kind(entry: Any) -> str:
 
 
 def _known(entry: Any) -> Any:
-    if isinstance(entry, Mapping) and "kind" in entry and entry["kind"] not in KINDS:
+    if isinstance(entry, Mapping) and "kind" in entry and entry["kind"] not in [*KINDS]:  # a list is in no dictionary
         raise ValueError(f"there is no kind {entry['kind']}; known: {', '.join(KINDS)}; a single feature has none")
     return entry
 
@@ -39,7 +40,7 @@ Entry = Annotated[
     Discriminator(_kind),
     BeforeValidator(_known),
 ]
-Entries = Annotated[list[Entry], Field(min_length=1, max_length=60)]
+Entries = Annotated[list[Entry], Field(min_length=1, max_length=MOST_FEATURES)]
 ENTRIES: TypeAdapter[list[Feature | Rfm | Categories]] = TypeAdapter(Entries)
 
 

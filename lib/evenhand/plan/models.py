@@ -18,7 +18,7 @@ from evenhand.plan.activation import Activation
 from evenhand.plan.base import EitherForm, Model, Name, Text
 from evenhand.plan.data import Output, Pseudonyms, Sources
 from evenhand.plan.distribution import Distribution
-from evenhand.plan.entries import ENTRIES, Entries, expanded
+from evenhand.plan.entries import ENTRIES, MOST_FEATURES, Entries, expanded
 from evenhand.plan.erasure import Erasure
 from evenhand.plan.fairness import Fairness
 from evenhand.plan.features import Attribute, Feature
@@ -119,7 +119,9 @@ class Plan(Model):
     time_zone: Text = Field(default="UTC", description="The time zone in which days begin and end, such as Europe/Berlin.")
     sources: Sources = Field(description="The Delta tables that may be read.")
     features: list[Feature] = Field(
-        min_length=1, max_length=60, description="What is said of a customer in numbers. Segments are learned from these alone."
+        min_length=1,
+        max_length=MOST_FEATURES,
+        description="What is said of a customer in numbers. Segments are learned from these alone.",
     )
     protected: list[Attribute] = Field(
         min_length=1, max_length=20, description="The attributes whose groups are compared. They are measured and never features."
@@ -160,7 +162,12 @@ class Plan(Model):
     def _expanded(cls, written: Any, info: ValidationInfo) -> list[Feature]:
         """An entry that stands for several features becomes these; everything after sees features alone."""
         sources = info.data.get("sources")
-        return expanded(ENTRIES.validate_python(written, context=info.context), sources.events if sources else {})
+        found = expanded(ENTRIES.validate_python(written, context=info.context), sources.events if sources else {})
+        if len(found) > MOST_FEATURES:
+            raise ValueError(
+                f"the entries stand for {len(found)} features, of which a plan has at most {MOST_FEATURES}; leave some out"
+            )
+        return found
 
     @field_validator("time_zone")
     @classmethod

@@ -19,7 +19,7 @@ from evenhand.propose.roles import (
 )
 from evenhand.propose.schemas import Column, Schema
 
-MOST_FEATURES, MOST_ATTRIBUTES = 60, 20
+MOST_ATTRIBUTES = 20
 NONE = "    missing: 0  # QUESTION: bounds"
 PARTS = ("recency", "frequency", "monetary")
 YEAR = "    bounds: [0, 365]\n    missing: 365\n    unit: days"

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evenhand.plan.data import Table
+from evenhand.plan.entries import MOST_FEATURES
 from evenhand.plan.expressions import quoted_column
 from evenhand.plan.mistakes import allowed_name
-from evenhand.propose.columns import MOST_FEATURES, customer_columns, event_columns
+from evenhand.propose.columns import customer_columns, event_columns
 from evenhand.propose.page import Gap, Page, printable, scalar
 from evenhand.propose.roles import PEOPLE, Names, Unused, id_of, time_of, words
 from evenhand.propose.schemas import Schema
