@@ -14,6 +14,7 @@ from evenhand.job.api import run
 from evenhand.plan.categories import blocks
 from evenhand.plan.models import Plan
 from evenhand.plan.parted import FULL
+from evenhand.prepare.features import customer_values
 from evenhand.privacy.noise import SeededNoise
 from evenhand.tables import catalog
 from sample import CONSENT, CUSTOMERS, NOW, PURCHASES, granted, people, write_source
@@ -26,6 +27,19 @@ ENTRY = {
     "column": "channel",
     "categories": {"shop": ["shop", "l'échoppe"], "online": ["web"]},
 }
+
+
+def test_nobody_is_in_two_categories_whatever_the_collation_of_the_column(spark: Any, plan: Build) -> None:
+    """Compared without regard to case, or to blanks at the end, one text would be in two: it would change twice what it may."""
+    alike = ENTRY | {"categories": {"small": ["shop"], "capital": ["Shop"], "blank": ["shop "]}}
+    features = plan({"features.3": alike}).features[3:]
+    for collation in ("UTF8_BINARY", "UTF8_LCASE", "UNICODE_CI", "UTF8_BINARY_RTRIM"):
+        texts = spark.sql(
+            f"SELECT x COLLATE {collation} AS channel FROM VALUES ('shop'), ('Shop'), ('SHOP'), ('shop '), (NULL) AS t(x)"
+        )
+        found = customer_values(texts, features, [], "timestamp'2026-01-01'").toPandas().to_numpy()
+        assert (found.sum(axis=1) == 100).all(), collation
+        assert found.sum(axis=0).tolist() == [100, 100, 100, 200], collation
 
 
 def test_a_run_tells_of_each_segment_who_is_in_which_category(spark: Any, plan: Build, tmp_path: Path) -> None:
@@ -69,6 +83,11 @@ def test_a_run_tells_of_each_segment_who_is_in_which_category(spark: Any, plan: 
     assert "% of them are counted under channel online, against" in page
     assert '<th scope="col">channel online</th>' not in page[page.index("In which fifth") :]
 
+    flag = spark.read.format("delta").load(str(tmp_path / "customers")).selectExpr("* except (channel)", "years > 5 as channel")
+    flag.write.format("delta").mode("overwrite").option("overwriteSchema", True).save(str(tmp_path / "customers"))
+    never = "column channel is boolean and never shop, which a category of channel names; write it true or false"
+    with pytest.raises(SourceError, match=never):
+        run(asking, spark, as_of=NOW, run_id="r2")
     number = spark.read.format("delta").load(str(tmp_path / "customers")).selectExpr("* except (channel)", "array(1) as channel")
     number.write.format("delta").mode("overwrite").option("overwriteSchema", True).save(str(tmp_path / "customers"))
     with pytest.raises(

@@ -135,7 +135,9 @@ def test_two_entries_without_a_name_are_told_which_name_is_taken() -> None:
 
 def test_three_features_count_as_three() -> None:
     many = [{"name": f"n{i}", "why": "t", "column": f"n{i}", "missing": 0} for i in range(57)]
-    with pytest.raises(PlanError, match="features: the entries stand for 61 features, of which a plan has at most 60; leave some out"):
+    with pytest.raises(
+        PlanError, match="features: the entries stand for 61 features, of which a plan has at most 60; leave some out"
+    ):
         parse_plan(text_with(RFM, *many))
 
 

@@ -52,7 +52,7 @@ class Categories(Model):
             if len(self.feature_name(name)) > LONGEST:
                 raise ValueError(f"{self.feature_name(name)} would be the name of a feature, of more than {LONGEST} letters")
         values = [written(value) for value in chain(*self.categories.values())]
-        if "" in self.categories or not all(self.categories.values()):
+        if not all(self.categories.values()):
             raise ValueError("a category without values holds nobody; leave it out")
         if again := next((value for i, value in enumerate(values) if value in values[:i]), None):
             raise ValueError(f"the value {again} is in two categories")
@@ -67,10 +67,7 @@ class Categories(Model):
 
     def features(self) -> list[Feature]:
         """One a category, the others last."""
-        named = {
-            name: Category(of=self.name, column=self.column, values=[*map(written, values)])
-            for name, values in self.categories.items()
-        }
+        named = {name: Category(of=self.name, column=self.column, values=values) for name, values in self.categories.items()}
         rest = Category(of=self.name, column=self.column, values=[*chain(*(c.values for c in named.values()))], others=True)
         return [self._feature(name, category) for name, category in (named | {self.others: rest}).items()]
 
@@ -129,12 +126,12 @@ def contradictions_of_categories(features: Sequence[Feature]) -> list[str]:
         if block.name in names:
             problems.append(f"features.{block.columns[0]}.name: {block.name} is the name of a feature too; choose another")
         of = [features[j].category for j in block.columns]
-        named = [value for c in of if c is not None and not c.others for value in c.values]
+        named = [written(value) for c in of if c is not None and not c.others for value in c.values]
         rest = [c for c in of if c is not None and c.others]
         if len(rest) > 1:
             problems.append(f"features.{block.columns[0]}.name: {block.name} is named twice")
             continue
         alike = len({c.column for c in of if c is not None}) == len({features[j].weight for j in block.columns}) == len(rest) == 1
-        if not alike or len(set(named)) != len(named) or set(rest[0].values) != set(named):
+        if not alike or len(set(named)) != len(named) or {*map(written, rest[0].values)} != {*named}:
             problems.append(f"features.{block.columns[0]}.category: it is made by an entry of kind: categories; write that")
     return problems

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from evenhand.plan.base import Column, Model, Name
+from evenhand.plan.base import Column, Model, Name, Value, written
 from evenhand.plan.expressions import quoted_column
 
 HUNDRED = 100.0  # percent
@@ -19,11 +19,11 @@ class Category(Model):
 
     of: Name = Field(description="The name of the entry.")
     column: Column = Field(description="The column of the customer table.")
-    values: list[str] = Field(description="Values of the column as Spark writes them.")
+    values: list[Value] = Field(description="Values of the column.")
     others: bool = Field(default=False, description="Whether it is of all who have none of the values.")
 
     @property
     def expression(self) -> str:
-        values = ", ".join(f'"{value}"' if "'" in value else f"'{value}'" for value in self.values)
+        values = ", ".join(f'"{value}"' if "'" in value else f"'{value}'" for value in map(written, self.values))
         inside, outside = (0, int(HUNDRED)) if self.others else (int(HUNDRED), 0)
         return f"if(cast({quoted_column(self.column)} as string) in ({values}), {inside}, {outside})"

@@ -8,7 +8,6 @@ from typing import Literal
 
 from evenhand.plan.data import KeepLatest, Table
 from evenhand.plan.expressions import inspect_row
-from evenhand.plan.features import Feature
 from evenhand.plan.models import Plan
 from evenhand.plan.outcomes import Outcome, Responses
 from evenhand.plan.surveys import Answers, Survey
@@ -146,11 +145,6 @@ def all_reasons(plan: Plan) -> Iterator[tuple[str, str, str]]:
     yield from ((use.source, use.column, use.in_words) for use in later_uses(plan))
 
 
-def _is_told(feature: Feature) -> bool:
-    """Of a column with categories it is said once that it is read."""
-    return feature.category is not None and not feature.category.others
-
-
 def uses(plan: Plan) -> Iterator[Use]:
     """Every use of a column, in the order of the plan."""
     customers, consent = plan.sources.customers, plan.sources.consent
@@ -158,9 +152,12 @@ def uses(plan: Plan) -> Iterator[Use]:
     if isinstance(customers.duplicates, KeepLatest):
         yield Use(CUSTOMERS, customers.duplicates.keep_latest_by, "latest")
     for feature in plan.features:
-        for column in feature.columns if feature.events is None and not _is_told(feature) else ():
-            name = feature.name if feature.category is None else feature.category.of
-            yield Use(CUSTOMERS, column, "feature", name, feature.why)
+        if feature.category is not None:  # each of a column's features reads it; told once
+            if feature.category.others:
+                yield Use(CUSTOMERS, feature.category.column, "feature", feature.category.of, feature.why)
+            continue
+        for column in feature.columns if feature.events is None else ():
+            yield Use(CUSTOMERS, column, "feature", feature.name, feature.why)
     for attribute in plan.protected:
         yield Use(CUSTOMERS, attribute.column, "protected", attribute.name, attribute.why)
     yield Use(CONSENT, consent.id, "id")

@@ -140,18 +140,21 @@ def _declared(rows: DataFrame, column: str) -> str:
 def _check_groups(plan: Plan, customers: DataFrame) -> None:
     """A value that the column cannot hold would put everybody into `others`: in YAML yes, no, on and off are booleans."""
     types = _types(customers)
-    for attribute in plan.protected:
-        found = types[attribute.column.lower()]
-        if attribute.groups and (declared := _declared(customers, attribute.column)).startswith("char"):
+    named = [(a.column, f"group of {a.name}", [v for of in a.groups.values() for v in of]) for a in plan.protected if a.groups]
+    categories = [f.category for f in plan.features if f.category is not None and f.category.others]
+    named += [(c.column, f"category of {c.of}", c.values) for c in categories]
+    for column, of, values in named:
+        found = types[column.lower()]
+        if (declared := _declared(customers, column)).startswith("char"):
             raise SourceError(
-                f"sources.{CUSTOMERS}: column {attribute.column} is {declared}, whose values end in blanks that no group of "
-                f"{attribute.name} names; retype it to STRING and take the blanks off"
+                f"sources.{CUSTOMERS}: column {column} is {declared}, whose values end in blanks that no {of} names; retype it to "
+                "STRING and take the blanks off"
             )
-        for value in [v for values in (attribute.groups or {}).values() for v in values]:
+        for value in values:
             if instead := _instead(value, found):
                 raise SourceError(
-                    f"sources.{CUSTOMERS}: column {attribute.column} is {found.simpleString()} and never {written(value)}, which "
-                    f"a group of {attribute.name} names; write it {instead}"
+                    f"sources.{CUSTOMERS}: column {column} is {found.simpleString()} and never {written(value)}, which a {of} names; "
+                    f"write it {instead}"
                 )
 
 
