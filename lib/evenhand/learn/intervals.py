@@ -32,28 +32,27 @@ def center_ends(release: Release, boxes: Boxes, centers: Floats, kept: Summary) 
     counts, of_count, excess = release[COUNT].astype(np.float64), release.noise(COUNT).deviation, _excess(release)
     factors, numbers = offset_factors(boxes.halves, release.parts[OFFSETS].unit), boxes.numbers
     sums, of_sums = np.zeros(boxes.centers.shape), np.zeros(boxes.centers.shape)  # of categories nothing is asked inside of boxes
-    sums[:, numbers], of_sums[:, numbers] = (
-        release[OFFSETS].reshape(factors.shape) / factors,
-        release.noise(OFFSETS).deviation / factors,
-    )
-    nearest, (lowest, highest) = nearest_boxes(boxes, centers, kept), boxes.ends
-    open_ends = [
-        end - boxes.centers for end in boxes.ends
-    ]  # by how much more or less categories may be in a box that holds several
-    for of in open_ends:
-        of[:, numbers] = 0
+    sums[:, numbers] = release[OFFSETS].reshape(factors.shape) / factors
+    of_sums[:, numbers] = release.noise(OFFSETS).deviation / factors
+    # Sums of numbers are from a box's center. Where a box holds several categories, any of them may be all of it.
+    lowest, highest = (end.astype(np.float64) for end in boxes.ends)
+    froms = (lowest.copy(), highest.copy())
+    for start in froms:
+        start[:, numbers] = boxes.centers[:, numbers]
+    nearest = nearest_boxes(boxes, centers, kept)
     low, high = np.zeros_like(centers), np.full_like(centers, STEPS - 1)
     for segment in np.unique(nearest):
-        own = nearest == segment
-        away = boxes.centers[own] - centers[segment]
-        least, most = (lowest[own] - centers[segment]).min(axis=0), (highest[own] - centers[segment]).max(axis=0)
-        total = sums[own].sum(axis=0) + counts[own] @ away
-        reach = sum_reach(np.concatenate([of_count * away, of_sums[own]]), excess, EACH_OF_TWO)
+        own, center = nearest == segment, centers[segment]
         slack = float(sum_reach(np.full(own.sum(), of_count), excess, EACH_OF_TWO))
-        less, more = (np.maximum(counts[own], 0.0) @ of[own] for of in open_ends)
-        ends = quotient_ends(total + less - reach, total + more + reach, counts[own].sum() - slack, counts[own].sum() + slack)
-        low[segment] = centers[segment] + np.clip(np.fmin(ends[0], 0.0), least, most)
-        high[segment] = centers[segment] + np.clip(np.fmax(ends[1], 0.0), least, most)
+        totals = []
+        for start, side in zip(froms, (-1, 1), strict=True):
+            away = start[own] - center
+            reach = sum_reach(np.concatenate([of_count * away, of_sums[own]]), excess, EACH_OF_TWO)
+            totals.append(sums[own].sum(axis=0) + counts[own] @ away + side * reach)
+        ends = quotient_ends(totals[0], totals[1], counts[own].sum() - slack, counts[own].sum() + slack)
+        least, most = (lowest[own] - center).min(axis=0), (highest[own] - center).max(axis=0)
+        low[segment] = center + np.clip(np.fmin(ends[0], 0.0), least, most)
+        high[segment] = center + np.clip(np.fmax(ends[1], 0.0), least, most)
     return np.fmin(low, centers), np.fmax(high, centers)
 
 
