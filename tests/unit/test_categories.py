@@ -21,7 +21,7 @@ from evenhand.assignment.nearest import rounded_centers
 from evenhand.describe.distances import read_distances
 from evenhand.describe.everybody import variances
 from evenhand.describe.fifths import read_fifths
-from evenhand.describe.label import labels
+from evenhand.describe.label import NOTICEABLE, labels
 from evenhand.describe.profiles import read_profiles
 from evenhand.describe.worth import worth
 from evenhand.errors import PlanError
@@ -245,10 +245,10 @@ def test_the_largest_categories_are_apart_first() -> None:
     np.testing.assert_allclose(parted.inside(shares_of)[2], [1 / 3, 0, 2 / 3, 0], atol=1e-6)
 
 
-def released(plan: Plan, seed: int, method: Any = SeededNoise) -> tuple[Any, Any, Sample, np.ndarray, np.ndarray]:
+def released(plan: Plan, seed: int, method: Any = SeededNoise, tied: float = 0.5) -> tuple[Any, Any, Sample, np.ndarray, np.ndarray]:
     points, kind = four_kinds(seed, spread=8)
     random = np.random.default_rng(seed)
-    category = np.where(random.random(N) < 0.5, kind, random.integers(0, 6, N))
+    category = np.where(random.random(N) < tied, kind, random.integers(0, 6, N))
     sample = people(plan, points, category, seed)
     centers = (learn(asking(sample, NoNoise()), plan)).centers
     segment, _ = assigned(sample, centers, None, plan)
@@ -284,7 +284,7 @@ DRAWS = 200
 def test_intervals_of_shares_of_categories_hold_what_they_promise(delta: float | None) -> None:
     """95 % for each share; false alarms below 1e-6 by the binomial distribution of the runs, in which cells hang together little."""
     plan = any_plan(2, 4, (2,), expected=N, categories=(5,), epsilon=0.5, delta=delta)
-    columns, inside, worths, wide = list(blocks(plan.features)[0].columns), [], [], []
+    columns, inside, worths = list(blocks(plan.features)[0].columns), [], []
     exact, centers, sample, segment, category = released(plan, 0, NoNoise)
     truth = np.stack([np.bincount(category[segment == s + 1], minlength=6) / (segment == s + 1).sum() for s in range(4)]) * 100
     value = worth(exact, centers, plan)
@@ -293,27 +293,28 @@ def test_intervals_of_shares_of_categories_hold_what_they_promise(delta: float |
         (release,) = asking(sample, SeededNoise(seed))(question)
         found = read_profiles(release, plan)
         inside.append((found.value_low[0, columns[0]] <= truth[0, 0]) & (truth[0, 0] <= found.value_high[0, columns[0]]))
-        assert np.nanmax(np.abs(np.nansum(found.value[:, columns], axis=1) - 100)) < 20
         told = worth(release, centers, plan)
         worths.append(
             told.gain.low <= value.gain.value <= told.gain.high and told.alone.low <= value.alone.value <= told.alone.high
         )
-        wide.append(found.value_high[0, columns[0]] - found.value_low[0, columns[0]])
+        assert not np.isnan(found.value[:, columns]).any()  # narrow enough to be told
     for held in (inside, worths):
         assert binom.cdf(sum(held), DRAWS, 0.95) > 1e-6 / 2
-    assert np.median(wide) < 12  # and say something
 
 
 def test_a_label_says_where_a_category_is_more_common_and_no_segment_has_two_words_of_one_column() -> None:
     plan = any_plan(2, 4, (2,), expected=N, categories=(5,), epsilon=2)
-    release, _, _, segment, category = released(plan, 3)
+    release, _, _, segment, category = released(plan, 3, tied=0.9)
     words = labels(read_distances(release, plan), plan.features)
     assert any("more with c0 v" in label for label in words)
     assert all(label.count("c0") <= 1 for label in words)
     # A label that says what is fewer is still true, and kept.
-    before = {1: "fewer with c0 other"}
-    if read_distances(release, plan).sure[0, -1] < 0:
-        assert labels(read_distances(release, plan), plan.features, before)[0] == before[1]
+    found = read_distances(release, plan)
+    told = np.where(found.sure < 0, found.value, 0.0)[:, blocks(plan.features)[0].columns]
+    s, c = np.unravel_index(int(told.argmin()), told.shape)
+    before = {int(s) + 1: f"fewer with c0 v{c}"}
+    assert told[s, c] <= -NOTICEABLE and before[int(s) + 1] not in words[s]
+    assert labels(found, plan.features, before)[s] == before[int(s) + 1]
     every = np.bincount(category, minlength=6) / N
     for s, label in enumerate(words, start=1):
         own = np.bincount(category[segment == s], minlength=6) / (segment == s).sum()

@@ -191,10 +191,8 @@ def assessment_parts(k: int, plan: Plan) -> tuple[Part, ...]:
     fairness, tables = budget * split.fairness, group_tables(plan)
     by_table = [p for t in tables for p in _table_parts(t, k, fairness / len(tables), unit)]
     proxies = fairness * PROXIES_SHARE
-    each, why = (
-        proxies * (1 - SQUARES_SHARE) / len(plan.protected),
-        "a customer is in one group, and at most half the range from the middle of each feature",
-    )
+    each = proxies * (1 - SQUARES_SHARE) / len(plan.protected)
+    why = "a customer is in one group, and at most half the range from the middle of each feature"
     by_attribute = [p for a in plan.protected for p in _feature_parts(feature_part(a.name), len(a.group_names), each, why, plan)]
     why = "a customer's offset from the middle, squared, is at most half the range squared, for each of the features"
     squares = _row_part(SQUARES, 1, d, MIDDLE**2, proxies * SQUARES_SHARE, why, unit)

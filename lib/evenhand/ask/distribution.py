@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from evenhand.ask.histograms import BIN_BITS, BINS, WIDTH
+from evenhand.ask.histograms import BINS, WIDTH
 from evenhand.assignment.fair_map import FairMap, assignment_fingerprint, with_segment
 from evenhand.assignment.in_numpy import assigned
 from evenhand.assignment.nearest import Centers
@@ -19,7 +19,7 @@ from evenhand.plan.accounting import row_sensitivity
 from evenhand.plan.categories import numbers
 from evenhand.plan.distribution import TOTALS_SHARE, is_additive
 from evenhand.plan.features import Feature
-from evenhand.plan.geometry import BITS
+from evenhand.plan.geometry import BIN_BITS, BITS
 from evenhand.plan.method import DISTRIBUTION
 from evenhand.plan.models import Plan
 from evenhand.privacy.question import Integers, Part, Question

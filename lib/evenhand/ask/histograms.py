@@ -18,7 +18,7 @@ from pyspark.sql import functions as F
 
 from evenhand.ask.cuts import Cut, best_cuts
 from evenhand.plan.categories import Block, blocks, independent, numbers
-from evenhand.plan.geometry import BITS, STEPS, Boxes, most_boxes
+from evenhand.plan.geometry import BIN_BITS, BITS, STEPS, Boxes, most_boxes
 from evenhand.plan.method import MARGINALS, Method
 from evenhand.plan.metric import stretch
 from evenhand.plan.models import Plan
@@ -30,7 +30,6 @@ from evenhand.privacy.release import Release
 from evenhand.privacy.sample import Sample, counted
 
 Floats = NDArray[np.float64]
-BIN_BITS = 6
 BINS = 2**BIN_BITS  # equal bins over the bounds of every feature
 WIDTH = STEPS // BINS
 LITTLE = BINS // 8  # bins

@@ -94,10 +94,8 @@ def together(release: Release, k: int, was: Mapping[int, int | None], minimum: i
     changed[NEW] = False
     found = list[Together]()
     for figure, cells in ((STAYED, stayed), (CHANGED, changed)) if stayed.any() else ():
-        n, reach = (
-            float(noisy[cells].sum()),
-            float(sum_reach(np.full(cells.sum(), noise.deviation), noise.excess_kurtosis, LEVEL)),
-        )
+        n = float(noisy[cells].sum())
+        reach = float(sum_reach(np.full(cells.sum(), noise.deviation), noise.excess_kurtosis, LEVEL))
         count = Estimate(max(n, 0.0), max(n - reach, 0.0), max(n + reach, 0.0))
         found.append(Together(figure, count, n < minimum or int((noisy[cells] < minimum).sum()) == 1))
     return found

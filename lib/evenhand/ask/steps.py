@@ -107,10 +107,8 @@ def step_vectors(table: pa.Table, step: Step) -> Mapping[str, Integers]:
 
 def _parts(step: Step, plan: Plan, k: int) -> tuple[Part, ...]:
     budget, unit = Method.of(plan).refinements[step.number - 1], step.unit
-    sums, why = (
-        budget * (1 - SIZES_SHARE),
-        "a customer is in one segment and, clipped, at most half the clipping's width from its middle",
-    )
+    sums = budget * (1 - SIZES_SHARE)
+    why = "a customer is in one segment and, clipped, at most half the clipping's width from its middle"
     return (
         Part(SIZES, k, 1, budget * SIZES_SHARE, "a customer is in one segment", unit),
         offsets_part(k, len(numbers(plan.features)), sums * budget_of_numbers(plan.features), why, unit),

@@ -69,8 +69,8 @@ def variances(release: Release, plan: Plan, segments: int) -> tuple[Floats, Floa
     errors[of_numbers] = np.sqrt(of_squares**2 + (2 * means * of_means) ** 2 + by_n**2 + sampled)
     for columns in (list(block.columns) for block in blocks(plan.features)):
         share, off = np.clip(every[columns] / FULL, 0.0, 1.0), np.hypot(of_every[columns], every[columns] * of_n / n) / FULL
-        sampled = share * (1 - share) / n
+        off = np.sqrt(off**2 + share * (1 - share) / n)
         variances[columns] = FULL**2 * share * (1 - share)
-        # The derivative of p (1 - p) is at most 1 - 2 p, give or take what p itself is off.
-        errors[columns] = FULL**2 * (np.abs(1 - 2 * share) + 2 * np.sqrt(off**2 + sampled)) * np.sqrt(off**2 + sampled)
+        # The derivative of p (1 - p) is 1 - 2 p, give or take what p itself is off.
+        errors[columns] = FULL**2 * (np.abs(1 - 2 * share) + 2 * off) * off
     return variances, errors

@@ -38,14 +38,14 @@ def read_totals(release: Release, plan: Plan, amounts: Release | None) -> dict[s
     """By feature, of values as they count, inside the bounds. Post-processing of the assessment's release, and of that of
     `distribution` (`amounts`) for features on log scales; without it these are left out.
     """
-    found, asked = dict[str, Shares](), added_up(plan)
+    found, asked, sums = dict[str, Shares](), added_up(plan), feature_sums(release, SUMS, plan).sums
     # Whom only the noise lifts above the plan's minimum may be nobody.
     is_lifted = release[SIZE] < plan.privacy.minimum_cell + release.noise(SIZE).half_width(EACH_OF_TWO)
     for j, feature in enumerate(plan.features):
         if feature.scale == "log" and amounts is not None and j in asked:
             shares = _of_amounts(amounts, asked.index(j), release, feature)
         elif feature.scale == "linear" and is_additive(feature):
-            shares = _of_sums(release, feature_sums(release, SUMS, plan).sums[:, j], feature)
+            shares = _of_sums(release, sums[:, j], feature)
         else:
             continue
         found[feature.name] = replace(shares, low=np.where(is_lifted, 0.0, shares.low))

@@ -10,6 +10,7 @@ from evenhand.plan.accounting import SYMBOL, epsilon_of, half_width, like_laplac
 from evenhand.plan.categories import independent, numbers
 from evenhand.plan.crowded import wide
 from evenhand.plan.distribution import TOTALS_SHARE
+from evenhand.plan.geometry import BIN_BITS
 from evenhand.plan.groups import group_tables
 from evenhand.plan.magnitudes import customers_needed
 from evenhand.plan.method import strength
@@ -22,7 +23,6 @@ LEVEL = 0.95
 ENOUGH = 300.0
 # Below a third of that no measured case was near, and the noise decides what the segments look like.
 FAR_BELOW = 100.0
-HISTOGRAM_BINS = 64  # by which medians are found
 
 
 def needed_epsilon(plan: Plan) -> float:
@@ -145,7 +145,7 @@ def expectations(plan: Plan) -> list[Expectation]:
     ]
     if plan.segments.distribution is not None:
         each = plan.distribution_budget * (1 - TOTALS_SHARE) / len(numbers(plan.features))
-        bins = 1.96 * math.sqrt(2 * HISTOGRAM_BINS) * like_laplace(each, privacy.unit) / 2  # the median weighs each bin by half
+        bins = 1.96 * math.sqrt(2 * 2**BIN_BITS) * like_laplace(each, privacy.unit) / 2  # the median weighs each bin by half
         of = f"an evenly sized segment ({segment:,.0f} customers)"
         found.append(Expectation("customers below a median", of, bins / segment, 0.05))
     if plan.segments.movement is not None:

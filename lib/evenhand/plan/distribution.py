@@ -22,7 +22,7 @@ class Distribution(Model):
 def is_additive(feature: Feature) -> bool:
     """Whether a total over customers means something: a sum or a count of their events, of which nobody has less than nothing.
 
-    Decided by the plan alone.
+    Decided by the plan alone, and by bounds that were found with noise.
     """
     text = feature.expression
     return feature.events is not None and text is not None and adds_up(text) and feature.limits[0] >= 0

@@ -24,6 +24,7 @@ from evenhand.plan.parted import FULL, Parted
 
 BITS = 16  # fixed point: 65,536 steps between the bounds, so that a sum over 2^47 customers still fits a BIGINT
 STEPS = 2**BITS
+BIN_BITS = 6  # of the 64 equal bins of a histogram of a feature
 COUNTS_SHARE = 0.6  # of the summary's ε for counts, the rest for sums; from trials (docs/decisions/cube-noise.md)
 LEAST_MEAN_COUNT = 8.0  # a box should hold on average that many times the noise scale of its count; from trials
 MOST_BOX_BITS = 14  # 16,384 boxes; at 8 million customers 2^16 gave the same cost in four times the time

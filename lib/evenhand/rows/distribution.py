@@ -27,7 +27,8 @@ def distribution_rows(
     found: list[tuple[str, str, str, tuple[Floats, Floats, Floats]]] = []
     found += [(name, TOTAL, "", (of.value, of.low, of.high)) for name, of in totals.items()]
     if quartiles is not None:
-        for j, feature in enumerate(plan.features[position] for position in numbers(plan.features)):
+        for j, position in enumerate(numbers(plan.features)):
+            feature = plan.features[position]
             for i, figure in enumerate(QUARTILES):
                 value, low, high = (of[i, :, j] for of in (quartiles.value, quartiles.low, quartiles.high))
                 found.append((feature.name, figure, feature.unit, (value, low, high)))
