@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ from typing import Any
 import pytest
 
 from conftest import write_key
+from disk import small_disk
 from evenhand.errors import NoRoom, OutputError
 from evenhand.job.api import run
 from evenhand.plan.load import parse_plan
@@ -113,15 +112,9 @@ def test_a_ledger_that_cannot_be_read_is_to_be_put_back_and_nobody_is_sent_elsew
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 6 MB."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = shutil.which("mount") and os.geteuid() == 0
-    if not mounted or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", disk], check=False).returncode:
-        pytest.skip("a file system that can be filled needs the right to mount one (root)")
-    yield disk
-    subprocess.run(["umount", "-l", disk], check=True)
+def disk(tmp_path: Path) -> Iterator[Path]:
+    with small_disk(tmp_path / "disk", "6m") as place:
+        yield place
 
 
 class Filling:
@@ -141,18 +134,18 @@ class Filling:
 
 
 def test_a_full_disk_is_told_with_what_was_spent_and_the_run_goes_on_once_there_is_room(
-    spark: Any, tmp_path: Path, small_disk: Path
+    spark: Any, tmp_path: Path, disk: Path
 ) -> None:
     write_key(tmp_path / "key", KEY)
     write_sources(spark, tmp_path, people(300)[0])
-    zones = {f"output.{zone}.path": f"{small_disk}/{zone}" for zone in ("restricted", "open")}
+    zones = {f"output.{zone}.path": f"{disk}/{zone}" for zone in ("restricted", "open")}
     plan = parse_plan(plan_yaml(in_folder(tmp_path) | SMALL | zones))
     steps = ["prepare", "segment", "assess"]
-    filling = Filling(small_disk)
+    filling = Filling(disk)
     with pytest.raises(NoRoom) as wrong:
         run(plan, spark, as_of=NOW, run_id="r1", noise=filling, steps=steps)
     assert str(wrong.value) == (
-        f"delta.`{small_disk}/restricted/releases` cannot be written: No space left on device; run r1 has spent its ε = 3; "
+        f"delta.`{disk}/restricted/releases` cannot be written: No space left on device; run r1 has spent its ε = 3; "
         "start it again with --run-id r1, and it goes on at no further charge"
     )
     filling.ballast.unlink()

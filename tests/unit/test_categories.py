@@ -245,7 +245,9 @@ def test_the_largest_categories_are_apart_first() -> None:
     np.testing.assert_allclose(parted.inside(shares_of)[2], [1 / 3, 0, 2 / 3, 0], atol=1e-6)
 
 
-def released(plan: Plan, seed: int, method: Any = SeededNoise, tied: float = 0.5) -> tuple[Any, Any, Sample, np.ndarray, np.ndarray]:
+def released(
+    plan: Plan, seed: int, method: Any = SeededNoise, tied: float = 0.5
+) -> tuple[Any, Any, Sample, np.ndarray, np.ndarray]:
     points, kind = four_kinds(seed, spread=8)
     random = np.random.default_rng(seed)
     category = np.where(random.random(N) < tied, kind, random.integers(0, 6, N))

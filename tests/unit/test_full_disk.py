@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 
 from conftest import in_folder
+from disk import small_disk
 from evenhand.cli.commands.init import write_new
 from evenhand.cli.main import main
 from evenhand.erasure import certificate
@@ -33,14 +33,9 @@ TOLD = {
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
     """A disk on which files can be made and nothing fits into them."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mounted = shutil.which("mount") and os.geteuid() == 0
-    if not mounted or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", place], check=False).returncode:
-        pytest.skip("a file system that can be filled needs the right to mount one (root)")
-    (place / "ballast").write_bytes(bytes(16 * 1024))
-    yield place
-    subprocess.run(["umount", "-l", place], check=True)
+    with small_disk(tmp_path / "disk", "16k") as place:
+        (place / "ballast").write_bytes(bytes(16 * 1024))
+        yield place
 
 
 Writes = Callable[[Path, pytest.MonkeyPatch], Any]
